@@ -1,0 +1,17 @@
+/*
+ * kymo.h - all of the library.
+ */
+#ifndef KYMO_KYMO_H
+#define KYMO_KYMO_H
+
+#include <kymo/atomic.h>
+#include <kymo/layout.h>
+#include <kymo/ring.h>
+#include <kymo/schema.h>
+#include <kymo/segment.h>
+#include <kymo/seqlock.h>
+#include <kymo/series.h>
+#include <kymo/text.h>
+#include <kymo/value.h>
+
+#endif

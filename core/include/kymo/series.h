@@ -1,0 +1,393 @@
+/*
+ * series.h - questions about time: the closest record, the pair around an instant, what was known
+ * then, everything between two instants.
+ *
+ * Exact under a racing writer (promise G). The window of positions is pinned once, from one load of
+ * head. Only times are searched, in the dense array that runs beside the slots. Times never
+ * decrease along positions, and an overwritten time can only be larger than the one it replaced; so
+ * a search that met overwritten times can only end too early, at a position that is itself
+ * overwritten by now. It is therefore enough to check, after the search, that the positions which
+ * prove the answer are still there: one look at head. Where they are not, the query pins a new
+ * window and begins anew, KYMO_QUERY_RETRIES times, and then says -ESTALE: never a wrong record.
+ *
+ * Ties: of equal times the newest record counts; of two equally far, the earlier time.
+ *
+ * The search: one guess by interpolation, steps that grow eightfold until they bracket the time,
+ * then bisection without branches. Even times cost a handful of probes at any depth; the worst
+ * cost is logarithmic.
+ *
+ * Times are ns on the segment's clock. All queries return 0, or
+ *   -ENODATA  nothing published yet
+ *   -ESTALE   the writer overwrote the answer faster than it could be read
+ *   -EIDRM    this generation was replaced or removed: reopen
+ *   -ERANGE, -EDOM, -ETIME: see each
+ *   -EMSGSIZE, -EBADMSG: as all reads (ring.h)
+ */
+#ifndef KYMO_SERIES_H
+#define KYMO_SERIES_H
+
+#include <kymo/ring.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How often a query pins a new window before it says -ESTALE. */
+#define KYMO_QUERY_RETRIES 8
+
+/* A max_distance that excludes nothing. */
+#define KYMO_ANY_DISTANCE UINT64_MAX
+
+/* The positions that a query may use: low up to, not including, high. */
+struct kymo_window {
+    uint64_t low;
+    uint64_t high;
+};
+
+/* The two records around an instant. */
+struct kymo_bracket {
+    struct kymo_record before; /* the newest whose time is not after the instant */
+    struct kymo_record after;  /* the next one; the same where the instant is before's time */
+    double alpha;              /* 0 at before, 1 at after */
+};
+
+/* Positions first to first + count - 1. */
+struct kymo_range {
+    uint64_t first;
+    uint64_t count;
+    int truncated; /* 1: there may have been older ones, overwritten by now */
+};
+
+KYMO_INLINE int kymo_window_pin(const struct kymo_ring *ring, struct kymo_window *window)
+{
+    uint64_t head = kymo_ring_head(ring);
+    uint64_t written = head - ring->first;
+
+    if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
+        return -EIDRM;
+    if (KYMO_UNLIKELY(written == 0))
+        return -ENODATA;
+    window->high = head;
+    window->low = head - (written < ring->mask ? written : ring->mask);
+    return 0;
+}
+
+/* The time at pos; possibly already that of a later record in the same slot. */
+KYMO_INLINE uint64_t kymo_window_time(const struct kymo_ring *ring, uint64_t pos)
+{
+    return kymo_load_relaxed(&ring->times[pos & ring->mask]);
+}
+
+/* Whether every time read from pos on was that of the position it was read for. */
+KYMO_INLINE int kymo_window_holds(const struct kymo_ring *ring, uint64_t pos)
+{
+    /* SER-1 (acquire fence): times before head. Pairs with kymo_ring_complete. */
+    kymo_fence_acquire();
+    return kymo_load_relaxed(&ring->control->head) - pos <= ring->mask;
+}
+
+/* The first position in [low, high) whose time is after `time`, by bisection; high if none. */
+KYMO_INLINE uint64_t kymo_window_bisect(const struct kymo_ring *ring, uint64_t low, uint64_t high,
+                                        uint64_t time)
+{
+    uint64_t count = high - low;
+
+    while (count > 1) {
+        uint64_t half = count / 2;
+
+        low += kymo_window_time(ring, low + half - 1) <= time ? half : 0;
+        count -= half;
+    }
+    return low + (count == 1 && kymo_window_time(ring, low) <= time);
+}
+
+/* The same for wide windows: guess, bracket, bisect. */
+KYMO_INLINE uint64_t kymo_window_guess(const struct kymo_ring *ring, uint64_t low, uint64_t high,
+                                       uint64_t time)
+{
+    uint64_t last = high - 1;
+    uint64_t from = kymo_window_time(ring, low);
+    uint64_t to = kymo_window_time(ring, last);
+    uint64_t step = 8;
+    uint64_t guess;
+
+    if (time >= to)
+        return high;
+    if (time < from)
+        return low;
+    /* from <= time < to: the quotient lies in [0, 1), rounding aside. */
+    guess = low + (uint64_t)((double)(time - from) / (double)(to - from) * (double)(last - low));
+    if (guess > last)
+        guess = last;
+    if (kymo_window_time(ring, guess) <= time) {
+        low = guess;
+        while (step < last - low && kymo_window_time(ring, low + step) <= time) {
+            low += step;
+            step *= 8;
+        }
+        if (step < last - low)
+            high = low + step;
+    } else {
+        high = guess;
+        while (step < high - low && kymo_window_time(ring, high - step) > time) {
+            high -= step;
+            step *= 8;
+        }
+        if (step < high - low)
+            low = high - step;
+    }
+    return kymo_window_bisect(ring, low, high, time);
+}
+
+/* Windows up to this many positions are bisected at once. */
+#define KYMO_BISECT_LIMIT 128
+
+/* The first position of the window whose time is after `time`; high if none is. */
+KYMO_INLINE uint64_t kymo_window_after(const struct kymo_ring *ring, uint64_t low, uint64_t high,
+                                       uint64_t time)
+{
+    return high - low <= KYMO_BISECT_LIMIT ? kymo_window_bisect(ring, low, high, time)
+                                           : kymo_window_guess(ring, low, high, time);
+}
+
+/* The newest position in [pos, high) whose time is that of pos. */
+KYMO_INLINE uint64_t kymo_window_newest_of(const struct kymo_ring *ring, uint64_t pos,
+                                           uint64_t high)
+{
+    uint64_t time = kymo_window_time(ring, pos);
+
+    if (KYMO_LIKELY(pos + 1 == high || kymo_window_time(ring, pos + 1) != time))
+        return pos;
+    return kymo_window_after(ring, pos, high, time) - 1;
+}
+
+/* ---- positions: for those who then look in place (kymo_ring_view), or copy typed ---- */
+
+/* One try at the closest position and its time; -ESTALE where the window moved past it. */
+KYMO_INLINE int kymo_window_closest(const struct kymo_ring *ring, uint64_t time, uint64_t *pos,
+                                    uint64_t *distance)
+{
+    struct kymo_window window;
+    uint64_t after, before_distance, after_distance;
+    int error = kymo_window_pin(ring, &window);
+
+    if (KYMO_UNLIKELY(error))
+        return error;
+    after = kymo_window_after(ring, window.low, window.high, time);
+    before_distance = after > window.low ? time - kymo_window_time(ring, after - 1) : UINT64_MAX;
+    after_distance = after < window.high ? kymo_window_time(ring, after) - time : UINT64_MAX;
+    if (after == window.high || (after > window.low && before_distance <= after_distance)) {
+        *pos = after - 1;
+        *distance = before_distance;
+    } else {
+        *pos = kymo_window_newest_of(ring, after, window.high);
+        *distance = after_distance;
+    }
+    return kymo_window_holds(ring, after > window.low ? after - 1 : after) ? 0
+                                                                           : kymo_ring_lost(ring);
+}
+
+/* One try at the newest position whose time is not after `time`. */
+KYMO_INLINE int kymo_window_as_of(const struct kymo_ring *ring, uint64_t time, uint64_t *pos)
+{
+    struct kymo_window window;
+    uint64_t after;
+    int error = kymo_window_pin(ring, &window);
+
+    if (KYMO_UNLIKELY(error))
+        return error;
+    after = kymo_window_after(ring, window.low, window.high, time);
+    if (after == window.low) {
+        if (!kymo_window_holds(ring, after))
+            return kymo_ring_lost(ring);
+        return window.low == ring->first ? -EDOM : -ESTALE;
+    }
+    *pos = after - 1;
+    return kymo_window_holds(ring, after - 1) ? 0 : kymo_ring_lost(ring);
+}
+
+/* One try at the pair of positions around `time`. */
+KYMO_INLINE int kymo_window_bracket(const struct kymo_ring *ring, uint64_t time, uint64_t *before,
+                                    uint64_t *after)
+{
+    struct kymo_window window;
+    uint64_t next;
+    int error = kymo_window_pin(ring, &window);
+
+    if (KYMO_UNLIKELY(error))
+        return error;
+    next = kymo_window_after(ring, window.low, window.high, time);
+    *before = *after = next - 1;
+    if (next == window.low)
+        error = -EDOM;
+    else if (kymo_window_time(ring, next - 1) == time)
+        error = 0;
+    else if (next == window.high)
+        error = -EDOM;
+    else
+        *after = kymo_window_newest_of(ring, next, window.high);
+    if (!kymo_window_holds(ring, next > window.low ? next - 1 : next))
+        return kymo_ring_lost(ring);
+    return error;
+}
+
+/*
+ * The position closest to `time`, into *pos. -ERANGE: it is farther away than max_distance, ns
+ * (KYMO_ANY_DISTANCE: never). Before the oldest and after the newest record these are the closest.
+ */
+KYMO_INLINE int kymo_series_find_closest(const struct kymo_reader *reader, uint64_t time,
+                                         uint64_t max_distance, uint64_t *pos)
+{
+    uint64_t distance = 0;
+    int error = -ESTALE;
+
+    for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
+        error = kymo_window_closest(&reader->ring, time, pos, &distance);
+    return error == 0 && distance > max_distance ? -ERANGE : error;
+}
+
+/*
+ * The newest position whose time is not after `time`, into *pos. -EDOM: time is before the first
+ * record ever. -ESTALE also: the record that it was has been overwritten.
+ */
+KYMO_INLINE int kymo_series_find_as_of(const struct kymo_reader *reader, uint64_t time,
+                                       uint64_t *pos)
+{
+    int error = -ESTALE;
+
+    for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
+        error = kymo_window_as_of(&reader->ring, time, pos);
+    return error;
+}
+
+/* The positions of the bracket of `time`. -EDOM: time is before the oldest record that is left, or
+ * after the newest. */
+KYMO_INLINE int kymo_series_find_bracket(const struct kymo_reader *reader, uint64_t time,
+                                         uint64_t *before, uint64_t *after)
+{
+    int error = -ESTALE;
+
+    for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
+        error = kymo_window_bracket(&reader->ring, time, before, after);
+    return error;
+}
+
+/* ---- records ---- */
+
+/* Copies the record closest to `time` into buffer[size]. As kymo_series_find_closest. */
+KYMO_INLINE int kymo_series_closest(const struct kymo_reader *reader, uint64_t time,
+                                    uint64_t max_distance, void *buffer, size_t size,
+                                    struct kymo_record *record)
+{
+    uint64_t pos = 0, distance = 0;
+    int error = -ESTALE;
+
+    for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++) {
+        error = kymo_window_closest(&reader->ring, time, &pos, &distance);
+        if (KYMO_LIKELY(error == 0))
+            error = distance <= max_distance
+                        ? kymo_ring_read(&reader->ring, pos, buffer, size, record)
+                        : -ERANGE;
+    }
+    return error;
+}
+
+/* Copies the newest record whose time is not after `time`. As kymo_series_find_as_of. */
+KYMO_INLINE int kymo_series_as_of(const struct kymo_reader *reader, uint64_t time, void *buffer,
+                                  size_t size, struct kymo_record *record)
+{
+    uint64_t pos = 0;
+    int error = -ESTALE;
+
+    for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++) {
+        error = kymo_window_as_of(&reader->ring, time, &pos);
+        if (KYMO_LIKELY(error == 0))
+            error = kymo_ring_read(&reader->ring, pos, buffer, size, record);
+    }
+    return error;
+}
+
+/*
+ * Copies the two records around `time` into before[size] and after[size], to be interpolated with
+ * bracket->alpha. As kymo_series_find_bracket. At the time of a record both are that record.
+ */
+KYMO_INLINE int kymo_series_bracket(const struct kymo_reader *reader, uint64_t time, void *before,
+                                    void *after, size_t size, struct kymo_bracket *bracket)
+{
+    const struct kymo_ring *ring = &reader->ring;
+    uint64_t first = 0, second = 0;
+    int error = -ESTALE;
+
+    for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++) {
+        error = kymo_window_bracket(ring, time, &first, &second);
+        if (KYMO_LIKELY(error == 0))
+            error = kymo_ring_read(ring, first, before, size, &bracket->before);
+        if (KYMO_LIKELY(error == 0))
+            error = kymo_ring_read(ring, second, after, size, &bracket->after);
+    }
+    if (KYMO_LIKELY(error == 0))
+        bracket->alpha = first == second ? 0.0
+                                         : (double)(time - bracket->before.time) /
+                                               (double)(bracket->after.time - bracket->before.time);
+    return error;
+}
+
+/* Copies the newest record where its time is not before min_time. -ETIME: it is. */
+KYMO_INLINE int kymo_series_fresh(const struct kymo_reader *reader, uint64_t min_time, void *buffer,
+                                  size_t size, struct kymo_record *record)
+{
+    struct kymo_record found;
+    int error = kymo_ring_latest(reader, buffer, size, &found);
+
+    if (KYMO_UNLIKELY(error && error != -EMSGSIZE))
+        return error;
+    if (record)
+        *record = found;
+    return KYMO_LIKELY(found.time >= min_time) ? error : -ETIME;
+}
+
+/* One try at the positions in [low of the window + skip, high) with from <= time <= to. */
+KYMO_INLINE int kymo_window_range(const struct kymo_ring *ring, uint64_t from, uint64_t to,
+                                  uint64_t skip, struct kymo_range *range)
+{
+    struct kymo_window window;
+    uint64_t end, lowest;
+    int error = kymo_window_pin(ring, &window);
+
+    if (KYMO_UNLIKELY(error))
+        return error;
+    window.low += skip;
+    range->first =
+        from == 0 ? window.low : kymo_window_after(ring, window.low, window.high, from - 1);
+    end = kymo_window_after(ring, range->first, window.high, to);
+    range->count = end - range->first;
+    range->truncated = range->first == window.low && window.low != ring->first;
+    lowest = range->first > window.low ? range->first - 1 : range->first;
+    return kymo_window_holds(ring, lowest) ? 0 : kymo_ring_lost(ring);
+}
+
+/*
+ * The positions of all records with from <= time <= to that are still there, into *range; count 0
+ * where there is none. Read them with kymo_ring_at: the oldest may be overwritten before that.
+ * Under a writer that overwrites the window's end faster than it can be searched, the range begins
+ * a little later, and says truncated. -EINVAL: from is after to.
+ */
+KYMO_INLINE int kymo_series_range(const struct kymo_reader *reader, uint64_t from, uint64_t to,
+                                  struct kymo_range *range)
+{
+    uint64_t available = kymo_ring_available(&reader->ring);
+    int error = -ESTALE;
+
+    if (from > to)
+        return -EINVAL;
+    for (uint64_t tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
+        error = kymo_window_range(&reader->ring, from, to, available * tries / KYMO_QUERY_RETRIES,
+                                  range);
+    return error;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
