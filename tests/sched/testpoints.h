@@ -1,0 +1,180 @@
+/*
+ * testpoints.h - stops, kills, counts or interrupts a thread at a named point of the library.
+ *
+ * Given with -include to a copy of the library and to the test linked with it, so that it comes
+ * before <kymo/atomic.h>. A plan belongs to the thread that made it, and to a child forked by that
+ * thread; it acts once and is then forgotten, and the points met inside of its action are not seen.
+ * So a hook may call the library, and a schedule is the same in every run.
+ */
+#ifndef KYMO_TESTPOINTS_H
+#define KYMO_TESTPOINTS_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KYMO_TESTPOINT(name) testpoint_reach(#name)
+
+/* Shared by all files of a program, though each defines it: the linker keeps one. */
+#define TESTPOINT_ONE __attribute__((weak))
+
+#define TESTPOINT_TRACE_LIMIT 128
+
+/* What happens at a point; `name` is the point's. */
+typedef void testpoint_action(void *context, const char *name);
+
+struct testpoint_state {
+    const char *name; /* the point that is waited for; NULL: any */
+    uint64_t skip;    /* how many visits to let pass before acting */
+    testpoint_action *action;
+    void *context;
+    int inside; /* not 0 within an action */
+
+    const char **trace; /* names in the order of visits, or NULL */
+    size_t visits;      /* traced so far, those beyond the limit included */
+};
+
+TESTPOINT_ONE _Thread_local struct testpoint_state testpoint_state = {0};
+
+TESTPOINT_ONE void testpoint_reach(const char *name);
+TESTPOINT_ONE void testpoint_reach(const char *name)
+{
+    struct testpoint_state *state = &testpoint_state;
+    testpoint_action *action = state->action;
+
+    if (state->inside)
+        return;
+    if (state->trace) {
+        if (state->visits < TESTPOINT_TRACE_LIMIT)
+            state->trace[state->visits] = name;
+        state->visits++;
+    }
+    if (!action || (state->name && strcmp(state->name, name)))
+        return;
+    if (state->skip > 0) {
+        state->skip--;
+        return;
+    }
+    state->action = NULL;
+    state->inside = 1;
+    action(state->context, name);
+    state->inside = 0;
+}
+
+/* Acts at this thread's next visit but `skip` to the point `name`, or to any point for NULL. */
+static inline void testpoint_plan(const char *name, uint64_t skip, testpoint_action *action,
+                                  void *context)
+{
+    testpoint_state.name = name;
+    testpoint_state.skip = skip;
+    testpoint_state.action = action;
+    testpoint_state.context = context;
+}
+
+/* Forgets the plan. Returns whether it was still waiting for its visit. */
+static inline int testpoint_cancel(void)
+{
+    int waiting = testpoint_state.action != NULL;
+
+    testpoint_state.action = NULL;
+    return waiting;
+}
+
+/* Writes down the names of the points that this thread visits from now on, in order. */
+static inline void testpoint_trace_begin(const char *trace[TESTPOINT_TRACE_LIMIT])
+{
+    testpoint_state.trace = trace;
+    testpoint_state.visits = 0;
+}
+
+/* Returns how many were visited; the trace has no more than TESTPOINT_TRACE_LIMIT of them. */
+static inline size_t testpoint_trace_end(void)
+{
+    testpoint_state.trace = NULL;
+    return testpoint_state.visits;
+}
+
+/* ---- actions ---- */
+
+/* The process ends here and now, as by kill -9 from outside. */
+static inline void testpoint_kill(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+    kill(getpid(), SIGKILL);
+    for (;;)
+        pause();
+}
+
+/* Adds one to a counter in the caller's memory. */
+static inline void testpoint_count(void *context, const char *name)
+{
+    (void)name;
+    ++*(uint64_t *)context;
+}
+
+/* Where a thread parks until another one, perhaps of another process, lets it go on. */
+struct testpoint_gate {
+    uint32_t arrived;
+    uint32_t released;
+};
+
+static inline struct testpoint_gate *testpoint_gate_make(void)
+{
+    void *gate = mmap(NULL, sizeof(struct testpoint_gate), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (gate == MAP_FAILED) {
+        perror("testpoint_gate_make");
+        abort();
+    }
+    return (struct testpoint_gate *)gate;
+}
+
+static inline void testpoint_gate_free(struct testpoint_gate *gate)
+{
+    munmap(gate, sizeof(*gate));
+}
+
+/* A gate that never opens is a failed test and no hang: 30 s are for the slowest machine. */
+static inline void testpoint_gate_wait(uint32_t *word)
+{
+    const struct timespec pause_time = {.tv_nsec = 100000};
+
+    for (int rounds = 0; rounds < 300000; rounds++) {
+        if (__atomic_load_n(word, __ATOMIC_ACQUIRE))
+            return;
+        nanosleep(&pause_time, NULL);
+    }
+    fputs("testpoints: a gate stayed shut\n", stderr);
+    abort();
+}
+
+/* The action: says that it has come to the point, and stays there until it is let go. */
+static inline void testpoint_park(void *context, const char *name)
+{
+    struct testpoint_gate *gate = (struct testpoint_gate *)context;
+
+    (void)name;
+    __atomic_store_n(&gate->arrived, 1, __ATOMIC_RELEASE);
+    testpoint_gate_wait(&gate->released);
+}
+
+/* For the other side: until somebody is parked here. */
+static inline void testpoint_await(struct testpoint_gate *gate)
+{
+    testpoint_gate_wait(&gate->arrived);
+}
+
+static inline void testpoint_release(struct testpoint_gate *gate)
+{
+    __atomic_store_n(&gate->released, 1, __ATOMIC_RELEASE);
+}
+
+#endif
