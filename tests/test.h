@@ -1,0 +1,90 @@
+/*
+ * test.h - what a test includes: Criterion, or where Criterion cannot run (under ThreadSanitizer,
+ * on other machines) a small runner that understands the same words.
+ *
+ * Tests keep to the words below; whoever needs another one adds it here. Each test runs in a
+ * process of its own, one after another, and every program has KYMO_DIR to itself.
+ */
+#ifndef KYMO_TEST_H
+#define KYMO_TEST_H
+
+#ifndef KYMO_PLAIN_TESTS
+
+#include <criterion/criterion.h>
+
+#else
+
+#include <string.h>
+
+struct plain_options {
+    void (*init)(void); /* run before the test, in its process */
+    void (*fini)(void); /* and after it */
+    double timeout;     /* seconds; 0: none */
+    int signal;         /* the test must end by this signal */
+    int exit_code;      /* or with this status */
+    int disabled;
+    int end; /* ends the list of a test's options, so that it may be empty */
+};
+
+struct plain_test {
+    const char *suite;
+    const char *name;
+    void (*run)(void);
+    struct plain_options options;
+    struct plain_test *next;
+};
+
+/* test_main.c: takes the test up, in order of definition. */
+void plain_register(struct plain_test *test);
+/* Ends the test as failed unless `holds`. The format is printed behind the expression. */
+void plain_check(int holds, const char *file, int line, const char *expression, const char *format,
+                 ...);
+/* Ends the test as skipped. */
+_Noreturn void plain_skip(const char *format, ...);
+
+#define Test(...) PLAIN_TEST(__VA_ARGS__, .end = 0)
+#define PLAIN_TEST(suite_, name_, ...)                                             \
+    static void suite_##_##name_##_run(void);                                      \
+    static struct plain_test suite_##_##name_##_test = {                           \
+        .suite = #suite_,                                                          \
+        .name = #name_,                                                            \
+        .run = suite_##_##name_##_run,                                             \
+        .options = {__VA_ARGS__},                                                  \
+    };                                                                             \
+    __attribute__((constructor)) static void suite_##_##name_##_register(void)     \
+    {                                                                              \
+        plain_register(&suite_##_##name_##_test);                                  \
+    }                                                                              \
+    static void suite_##_##name_##_run(void)
+
+/* The empty string behind each list stands for a message where none is given, and is one argument
+ * too many for the format where one is. */
+#define PLAIN_IS(condition, ...) \
+    plain_check(!!(condition), __FILE__, __LINE__, #condition, __VA_ARGS__)
+#define PLAIN_COMPARE(operator, one, other, ...) \
+    plain_check((one) operator (other), __FILE__, __LINE__, #one " " #operator " " #other, __VA_ARGS__)
+#define PLAIN_STRINGS(operator, one, other, ...) \
+    PLAIN_IS(strcmp(one, other) operator 0, __VA_ARGS__)
+#define PLAIN_BYTES(one, other, size, ...) PLAIN_IS(memcmp(one, other, size) == 0, __VA_ARGS__)
+#define PLAIN_FLOATS(one, other, epsilon, ...) \
+    PLAIN_IS((one) - (other) <= (epsilon) && (other) - (one) <= (epsilon), __VA_ARGS__)
+
+#define cr_assert(...)          PLAIN_IS(__VA_ARGS__, "")
+#define cr_assert_not(...)      PLAIN_IS(!__VA_ARGS__, "")
+#define cr_assert_null(...)     PLAIN_IS(NULL == __VA_ARGS__, "")
+#define cr_assert_not_null(...) PLAIN_IS(NULL != __VA_ARGS__, "")
+#define cr_assert_eq(...)       PLAIN_COMPARE(==, __VA_ARGS__, "")
+#define cr_assert_neq(...)      PLAIN_COMPARE(!=, __VA_ARGS__, "")
+#define cr_assert_lt(...)       PLAIN_COMPARE(<, __VA_ARGS__, "")
+#define cr_assert_leq(...)      PLAIN_COMPARE(<=, __VA_ARGS__, "")
+#define cr_assert_gt(...)       PLAIN_COMPARE(>, __VA_ARGS__, "")
+#define cr_assert_geq(...)      PLAIN_COMPARE(>=, __VA_ARGS__, "")
+#define cr_assert_str_eq(...)   PLAIN_STRINGS(==, __VA_ARGS__, "")
+#define cr_assert_str_neq(...)  PLAIN_STRINGS(!=, __VA_ARGS__, "")
+#define cr_assert_arr_eq(...)   PLAIN_BYTES(__VA_ARGS__, "")
+#define cr_assert_float_eq(...) PLAIN_FLOATS(__VA_ARGS__, "")
+#define cr_assert_fail(...)     plain_check(0, __FILE__, __LINE__, "failed", __VA_ARGS__)
+#define cr_skip_test(...)       plain_skip(__VA_ARGS__)
+
+#endif
+#endif
