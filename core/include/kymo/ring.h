@@ -110,8 +110,8 @@ KYMO_INLINE int kymo_ring_retired(const struct kymo_ring *ring)
 /* ---- publishing ---- */
 
 /* Fills in what stands beside the payload at writer->pos, and publishes it. The slot is begun. */
-KYMO_INLINE void kymo_ring_complete(struct kymo_writer *writer, size_t len, uint64_t time,
-                                    uint64_t tag)
+KYMO_INLINE int kymo_ring_complete(struct kymo_writer *writer, size_t len, uint64_t time,
+                                   uint64_t tag)
 {
     struct kymo_ring *ring = &writer->ring;
     const uint64_t pos = writer->pos;
@@ -137,6 +137,7 @@ KYMO_INLINE void kymo_ring_complete(struct kymo_writer *writer, size_t len, uint
     if (KYMO_UNLIKELY((kymo_load_ordered32(&writer->bell->word) & KYMO_BELL_WAITING) |
                       writer->wake_always))
         kymo_ring_wake(writer);
+    return KYMO_LIKELY(!kymo_load_relaxed32(&ring->damaged)) ? 0 : -EBADMSG;
 }
 
 /*
@@ -181,8 +182,7 @@ KYMO_INLINE int kymo_ring_commit(struct kymo_writer *writer, size_t len, uint64_
             return error;
     }
     writer->loaned = 0;
-    kymo_ring_complete(writer, len, time, tag);
-    return 0;
+    return kymo_ring_complete(writer, len, time, tag);
 }
 
 /* Gives the loan back; nothing is published, the position is used by the next record. -EINVAL:
@@ -195,7 +195,7 @@ KYMO_INLINE int kymo_ring_abort(struct kymo_writer *writer)
 /*
  * Publishes a copy of data[len]. `time`: ns on the segment's clock; `tag`: anything.
  * -EMSGSIZE: len is larger than the slot. -EINVAL: a loan is out, or time is before the newest
- * record's and the segment rejects that. Else as loan. Nothing changes after an error.
+ * record's and the segment rejects that. Else as loan. Nothing was published after an error.
  */
 KYMO_INLINE int kymo_ring_publish(struct kymo_writer *writer, const void *data, size_t len,
                                   uint64_t time, uint64_t tag)
@@ -218,8 +218,7 @@ KYMO_INLINE int kymo_ring_publish(struct kymo_writer *writer, const void *data, 
     kymo_slot_write_begin(slot, writer->pos);
     kymo_copy_in(kymo_slot_payload(slot), data, len);
     KYMO_TESTPOINT(PAYLOAD_COPIED);
-    kymo_ring_complete(writer, len, time, tag);
-    return 0;
+    return kymo_ring_complete(writer, len, time, tag);
 }
 
 /* ---- reading ---- */
@@ -386,8 +385,8 @@ KYMO_INLINE int kymo_ring_validate(const struct kymo_reader *reader, const struc
  * Blocks until more than `seen` is published: until head > seen. Pass the position after the newest
  * one that you have (record.pos + 1), or kymo_ring_head. `deadline`: CLOCK_MONOTONIC ns, absolute;
  * 0 only looks; KYMO_FOREVER has none. Signals do not cut it short (promise E).
- * 0. -ETIMEDOUT: not until the deadline. -EIDRM: this generation was replaced or removed. -EBADMSG:
- * damaged. Any number of threads may wait with one reader.
+ * 0. -ETIMEDOUT: not until the deadline. -EIDRM: no more will come, this generation was replaced or
+ * removed. -EBADMSG: damaged. Any number of threads may wait with one reader.
  *
  * With write permission on the file, or where the segment was created with KYMO_WAKE_ALWAYS, the
  * publish wakes the waiter. Without, it looks again after at most 1 ms while records come, and less
@@ -395,7 +394,7 @@ KYMO_INLINE int kymo_ring_validate(const struct kymo_reader *reader, const struc
  */
 KYMO_INLINE int kymo_ring_wait(const struct kymo_reader *reader, uint64_t seen, uint64_t deadline)
 {
-    if (KYMO_LIKELY(kymo_ring_head(&reader->ring) > seen && !kymo_ring_retired(&reader->ring)))
+    if (KYMO_LIKELY(kymo_ring_head(&reader->ring) > seen))
         return 0;
     return kymo_ring_wait_slow(reader, seen, deadline);
 }

@@ -1,0 +1,365 @@
+/*
+ * file.c - a segment's file on disk: found without following anything, checked to the last byte of
+ * its header, locked, made complete before it gets its name.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* ---- opening and checking ---- */
+
+__attribute__((format(printf, 3, 4))) static int flawed(struct kymo_flaw *flaw, int error,
+                                                        const char *format, ...)
+{
+    va_list arguments;
+
+    if (flaw) {
+        va_start(arguments, format);
+        vsnprintf(flaw->text, sizeof(flaw->text), format, arguments);
+        va_end(arguments);
+    }
+    return error;
+}
+
+static int check_status(const struct stat *status, struct kymo_flaw *flaw)
+{
+    static const struct {
+        mode_t type;
+        const char *text;
+    } types[] = {
+        {S_IFDIR, "a directory"}, {S_IFLNK, "a symbolic link, which is not followed"},
+        {S_IFIFO, "a fifo"},      {S_IFSOCK, "a socket"},
+        {S_IFCHR, "a device"},    {S_IFBLK, "a device"},
+    };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if ((status->st_mode & S_IFMT) == types[i].type)
+            return flawed(flaw, -EBADMSG, "%s", types[i].text);
+    }
+    if (status->st_size == 0)
+        return flawed(flaw, -EBADMSG, "an empty file");
+    if (status->st_size < (off_t)sizeof(struct kymo_header))
+        return flawed(flaw, -EBADMSG, "not a kymo segment: only %lld bytes",
+                      (long long)status->st_size);
+    return 0;
+}
+
+/* Whether this machine and this library can read it at all. */
+static int check_version(const struct kymo_header *header, struct kymo_flaw *flaw)
+{
+    if (memcmp(header->magic, KYMO_MAGIC, sizeof(header->magic)) != 0)
+        return flawed(flaw, -EBADMSG, "not a kymo segment");
+    if (header->byte_order != KYMO_BYTE_ORDER)
+        return flawed(flaw, -EPROTONOSUPPORT, "made on a machine of another byte order");
+    if (header->layout_major != KYMO_LAYOUT_MAJOR)
+        return flawed(flaw, -EPROTONOSUPPORT, "layout version %u.%u, this library reads %u",
+                      header->layout_major, header->layout_minor, KYMO_LAYOUT_MAJOR);
+    if (header->word_size != sizeof(void *))
+        return flawed(flaw, -EPROTONOSUPPORT, "made by a program of %u-bit words",
+                      header->word_size * 8);
+    if (header->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
+        return flawed(flaw, -EPROTONOSUPPORT, "made on a machine with pages of %u bytes",
+                      header->page_size);
+    return 0;
+}
+
+static int check_texts(const struct kymo_header *header)
+{
+    return !header->creator[sizeof(header->creator) - 1] &&
+           !header->boot_id[sizeof(header->boot_id) - 1] && !header->host[sizeof(header->host) - 1];
+}
+
+/* Holds the header against the plan of its own choices (layout.c). */
+static int check_plan(const struct kymo_header *header, off_t size, struct kymo_flaw *flaw)
+{
+    struct kymo_header planned = *header;
+
+    if (kymo_layout_plan(&planned) != 0 || memcmp(&planned, header, sizeof(planned)) != 0)
+        return flawed(flaw, -EBADMSG, "damaged: the header contradicts itself");
+    if (header->file_size != (uint64_t)size)
+        return flawed(flaw, -EBADMSG, "%s: %lld bytes, the header says %llu",
+                      (uint64_t)size < header->file_size ? "truncated" : "overgrown",
+                      (long long)size, (unsigned long long)header->file_size);
+    return 0;
+}
+
+static int read_exactly(int fd, void *bytes, size_t len, off_t offset)
+{
+    while (len > 0) {
+        ssize_t got = pread(fd, bytes, len, offset);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return got < 0 ? -errno : -EBADMSG;
+        bytes = (unsigned char *)bytes + got;
+        len -= (size_t)got;
+        offset += got;
+    }
+    return 0;
+}
+
+static int read_fields(struct kymo_file *file, struct kymo_flaw *flaw)
+{
+    const uint32_t count = file->header.field_count;
+    struct kymo_schema schema;
+
+    if (count > 0) {
+        file->fields = calloc(count, sizeof(*file->fields));
+        if (!file->fields)
+            return -ENOMEM;
+        if (read_exactly(file->fd, file->fields, count * sizeof(*file->fields),
+                         sizeof(file->header)) != 0)
+            return flawed(flaw, -EBADMSG, "damaged: the schema can't be read");
+    }
+    if (kymo_layout_checksum(&file->header, file->fields) != file->header.checksum)
+        return flawed(flaw, -EBADMSG, "damaged: the header's checksum does not hold");
+    schema = (struct kymo_schema){file->fields, count, file->header.schema_size};
+    if (count > 0 && kymo_schema_check(&schema, NULL) != 0)
+        return flawed(flaw, -EBADMSG, "damaged: the schema contradicts itself");
+    return 0;
+}
+
+/* Every byte that is believed later is read once, here, and checked (promise F). */
+static int check_file(struct kymo_file *file, struct kymo_flaw *flaw)
+{
+    int error = check_status(&file->status, flaw);
+
+    if (!error && read_exactly(file->fd, &file->header, sizeof(file->header), 0) != 0)
+        error = flawed(flaw, -EBADMSG, "the header can't be read");
+    if (!error)
+        error = check_version(&file->header, flaw);
+    if (!error)
+        error = check_plan(&file->header, file->status.st_size, flaw);
+    if (!error && !check_texts(&file->header))
+        error = flawed(flaw, -EBADMSG, "damaged: a text in the header has no end");
+    return error ? error : read_fields(file, flaw);
+}
+
+int kymo_file_open(int directory, const char *name, int flags, struct kymo_file *file,
+                   struct kymo_flaw *flaw)
+{
+    int error = kymo_name_check(name);
+
+    memset(file, 0, sizeof(*file));
+    file->fd = -1;
+    if (flaw)
+        flaw->text[0] = 0;
+    if (error)
+        return flawed(flaw, error, "not a segment name");
+    /* Looked at before it is opened: opening a device can do things, and a fifo can wait. */
+    if (fstatat(directory, name, &file->status, AT_SYMLINK_NOFOLLOW) != 0)
+        return flawed(flaw, -errno, "%s", kymo_error_text(errno));
+    if (!S_ISREG(file->status.st_mode))
+        return check_status(&file->status, flaw);
+    file->fd = openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (file->fd < 0)
+        return flawed(flaw, errno == ELOOP ? -EBADMSG : -errno, "%s", kymo_error_text(errno));
+    if (fstat(file->fd, &file->status) != 0)
+        error = flawed(flaw, -errno, "%s", kymo_error_text(errno));
+    if (!error)
+        error = check_file(file, flaw);
+    if (error)
+        kymo_file_close(file);
+    return error;
+}
+
+void kymo_file_close(struct kymo_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    free(file->fields);
+    file->fields = NULL;
+    file->fd = -1;
+}
+
+int kymo_file_is_named(const struct kymo_file *file, int directory, const char *name)
+{
+    struct stat now;
+
+    return fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+           now.st_dev == file->status.st_dev && now.st_ino == file->status.st_ino;
+}
+
+int kymo_file_reopen(int fd, int flags)
+{
+    char path[32];
+    int again;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    again = open(path, flags | O_CLOEXEC);
+    return again >= 0 ? again : -errno;
+}
+
+/* ---- locking (promise H) ---- */
+
+int kymo_file_lock(int fd, uint64_t start, uint64_t count)
+{
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)start,
+                         .l_len = (off_t)count};
+
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+}
+
+int kymo_file_is_locked(int fd, uint64_t start, uint64_t count)
+{
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)start,
+                         .l_len = (off_t)count};
+
+    if (fcntl(fd, F_OFD_GETLK, &lock) != 0)
+        return -errno;
+    return lock.l_type != F_UNLCK;
+}
+
+/* ---- making (promise I) ---- */
+
+static void hidden_name(char name[64])
+{
+    uint64_t number = 0;
+
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+        number = kymo_clock_now(KYMO_MONOTONIC) ^ (uint64_t)getpid() << 40;
+    snprintf(name, 64, KYMO_UNFINISHED_PREFIX "%016llx", (unsigned long long)number);
+}
+
+/* Nameless where the file system can; else under a hidden name. `unfinished` is "" or that name. */
+static int create_inode(int directory, mode_t mode, char unfinished[64])
+{
+    int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+
+    unfinished[0] = 0;
+    if (fd >= 0 && access("/proc/self/fd", X_OK) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    else if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
+        return -errno;
+    hidden_name(unfinished);
+    fd = openat(directory, unfinished, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode);
+    return fd >= 0 ? fd : -errno;
+}
+
+static int write_exactly(int fd, const void *bytes, size_t len, off_t offset)
+{
+    while (len > 0) {
+        ssize_t put = pwrite(fd, bytes, len, offset);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -errno;
+        bytes = (const unsigned char *)bytes + put;
+        len -= (size_t)put;
+        offset += put;
+    }
+    return 0;
+}
+
+/* Every page is taken now, so that a full file system says so here and never as SIGBUS later. */
+static int fill_inode(int fd, const struct kymo_header *header, const struct kymo_field *fields)
+{
+    struct kymo_control control = {.head = header->first};
+    int error;
+
+    do
+        error = posix_fallocate(fd, 0, (off_t)header->file_size);
+    while (error == EINTR);
+    if (error)
+        return error == EFBIG ? -ENOSPC : -error;
+    KYMO_TESTPOINT(FILE_ALLOCATED);
+    error = write_exactly(fd, fields, header->field_count * sizeof(*fields), sizeof(*header));
+    if (!error)
+        error = write_exactly(fd, &control, sizeof(control), (off_t)header->control_offset);
+    if (!error)
+        error = write_exactly(fd, header, sizeof(*header), 0);
+    KYMO_TESTPOINT(FILE_FILLED);
+    return error;
+}
+
+static int copy_fields(struct kymo_file *file, const struct kymo_field *fields)
+{
+    const size_t count = file->header.field_count;
+
+    if (count == 0)
+        return 0;
+    file->fields = calloc(count, sizeof(*fields));
+    if (!file->fields)
+        return -ENOMEM;
+    memcpy(file->fields, fields, count * sizeof(*fields));
+    return 0;
+}
+
+int kymo_file_create(int directory, const struct kymo_header *header,
+                     const struct kymo_field *fields, uint32_t mode, struct kymo_file *file,
+                     char unfinished[64])
+{
+    int error;
+
+    memset(file, 0, sizeof(*file));
+    file->header = *header;
+    file->fd = create_inode(directory, mode ? mode & 0777 : 0666, unfinished);
+    if (file->fd < 0)
+        return file->fd;
+    KYMO_TESTPOINT(FILE_CREATED);
+    /* Locked before it has a name: nobody ever sees it without its writer. */
+    error = kymo_file_lock(file->fd, KYMO_LOCK_WRITER, 1);
+    if (!error && mode && fchmod(file->fd, mode & 0777) != 0)
+        error = -errno;
+    if (!error)
+        error = copy_fields(file, fields);
+    if (!error) {
+        kymo_layout_sign(&file->header, file->fields);
+        error = fill_inode(file->fd, &file->header, file->fields);
+    }
+    if (!error && fstat(file->fd, &file->status) != 0)
+        error = -errno;
+    if (error) {
+        if (unfinished[0])
+            unlinkat(directory, unfinished, 0);
+        kymo_file_close(file);
+    }
+    return error;
+}
+
+/* A hidden name for a nameless file, from which it can be renamed. */
+static int link_hidden(const struct kymo_file *file, int directory, const char *name)
+{
+    char path[32];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+    return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
+}
+
+int kymo_file_link(struct kymo_file *file, int directory, const char *name, char unfinished[64],
+                   int replace)
+{
+    int error = 0;
+
+    if (!unfinished[0] && !replace) {
+        error = link_hidden(file, directory, name);
+        KYMO_TESTPOINT(FILE_LINKED);
+        return error;
+    }
+    if (!unfinished[0]) {
+        hidden_name(unfinished);
+        error = link_hidden(file, directory, unfinished);
+        KYMO_TESTPOINT(FILE_HIDDEN);
+    }
+    if (!error &&
+        renameat2(directory, unfinished, directory, name, replace ? 0 : RENAME_NOREPLACE) != 0)
+        error = -errno;
+    if (error)
+        unlinkat(directory, unfinished, 0);
+    KYMO_TESTPOINT(FILE_LINKED);
+    return error;
+}

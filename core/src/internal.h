@@ -1,0 +1,137 @@
+/*
+ * internal.h - the layers of the library's cold code, and what they hand each other. Never
+ * installed.
+ *
+ *     writer.c  reader.c  remove.c  list.c     open, close, remove, list: what users call
+ *     info.c  liveness.c  ring.c               questions to an open handle; slow paths of the hot
+ * ones mapping.c  guard.c                       the file in memory, and what happens when it
+ * shrinks file.c  layout.c                         the file on disk: found, checked, made
+ *     directory.c  clock.c  error.c            names, time, words
+ *     schema.c  text*.c  time.c                meaning and spelling; see schema.h and text.h
+ *
+ * Each layer calls those below it. Everything here returns 0 or a negative errno.
+ */
+#ifndef KYMO_INTERNAL_H
+#define KYMO_INTERNAL_H
+
+#include <kymo/kymo.h>
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* ---- layout.c: the header's bytes ---- */
+
+/* Fills in everything of the header that follows from what the user chose. */
+int kymo_layout_plan(struct kymo_header *header);
+/* The header that these options ask for, with its layout planned. */
+int kymo_layout_from_options(struct kymo_header *header, const struct kymo_options *options);
+/* Who made it, where, when; then the checksum, over the header and its fields. */
+void kymo_layout_sign(struct kymo_header *header, const struct kymo_field *fields);
+uint64_t kymo_layout_checksum(const struct kymo_header *header, const struct kymo_field *fields);
+/* Whether both hold the same records, so that one may be resumed as the other. */
+int kymo_layout_same(const struct kymo_header *one, const struct kymo_field *one_fields,
+                     const struct kymo_header *other, const struct kymo_field *other_fields);
+
+/* ---- directory.c ---- */
+
+/* A descriptor of kymo_directory(). */
+int kymo_directory_open(void);
+/* The names in it that do not begin with a dot, sorted, as one block for free(). */
+int kymo_directory_names(char ***names, size_t *count);
+
+#define KYMO_UNFINISHED_PREFIX ".kymo-"
+
+/* ---- file.c: a segment's file, checked but not mapped ---- */
+
+struct kymo_file {
+    int fd;
+    struct stat status;
+    struct kymo_header header;
+    struct kymo_field *fields; /* header.field_count of them, or NULL */
+};
+
+/* What is wrong with a file, in words. */
+struct kymo_flaw {
+    char text[160];
+};
+
+/* Opens name in the directory with flags O_RDONLY or O_RDWR and checks all of its header (promise
+ * F). `flaw` may be NULL. */
+int kymo_file_open(int directory, const char *name, int flags, struct kymo_file *file,
+                   struct kymo_flaw *flaw);
+void kymo_file_close(struct kymo_file *file);
+/* 1 where the name still leads to this file. */
+int kymo_file_is_named(const struct kymo_file *file, int directory, const char *name);
+/* A second open file description of the same inode. */
+int kymo_file_reopen(int fd, int flags);
+/* Locks one byte, or some, of the file for as long as the description lives; -EBUSY. */
+int kymo_file_lock(int fd, uint64_t start, uint64_t count);
+/* 1 where another description holds such a lock, 0 where none does. */
+int kymo_file_is_locked(int fd, uint64_t start, uint64_t count);
+/* A new file with this header, locked for its writer, under no name yet or a hidden one. */
+int kymo_file_create(int directory, const struct kymo_header *header,
+                     const struct kymo_field *fields, uint32_t mode, struct kymo_file *file,
+                     char unfinished[64]);
+/* Gives a new file its name, complete from the first instant (promise I): -EEXIST, or over whatever
+ * has the name. */
+int kymo_file_link(struct kymo_file *file, int directory, const char *name, char unfinished[64],
+                   int replace);
+
+/* ---- fork.c ---- */
+
+/* The library's one lock, recursive: while it is held, no thread forks. */
+void kymo_library_lock(void);
+void kymo_library_unlock(void);
+/* From here on a forked child closes this writer's lock descriptor and finds the handle dead. */
+void kymo_fork_watch(struct kymo_segment *segment);
+/* Ends that, and closes the descriptor. */
+void kymo_fork_forget(struct kymo_segment *segment);
+
+/* ---- mapping.c ---- */
+
+/* The cold half of a handle. */
+struct kymo_segment {
+    char name[KYMO_NAME_LIMIT + 1];
+    struct kymo_header header;
+    struct kymo_field *fields;
+    struct kymo_schema schema;
+    unsigned char *map;
+    int fd;        /* readers: to ask about the writer; writers: the lock, never mapped */
+    int is_writer; /* the lock is ours */
+    int orphan;    /* came through fork: the mapping and the lock are the parent's */
+    struct kymo_ring *ring;
+    struct kymo_guard_entry *guard;
+    /* Readers: the bell's page, mapped writable by the first blocking call that may. */
+    struct kymo_bell *bell;
+    int bell_tried;
+    struct kymo_guard_entry *bell_guard;
+    /* Writers: the list in fork.c. */
+    struct kymo_writer *writer;
+    struct kymo_segment *next;
+};
+
+/* Takes over file's descriptor and fields, maps it, and fills in ring. The descriptor is closed and
+ * the fields are freed on failure as well. */
+int kymo_mapping_open(struct kymo_segment **segment, const char *name, struct kymo_file *file,
+                      int writable, struct kymo_ring *ring);
+void kymo_mapping_close(struct kymo_segment *segment);
+/* The bell to sleep on: writable where *may_write is set to 1. */
+struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write);
+
+/* Retires the generation in this locked file, and wakes its readers (promise I). */
+int kymo_mapping_retire(const struct kymo_file *file);
+
+/* ---- guard.c ---- */
+
+/* Registers a mapping; *damaged is set to 1 by a fault in it. NULL where memory ran out: the
+ * mapping is then unguarded. */
+struct kymo_guard_entry *kymo_guard_add(const void *map, size_t size, int writable,
+                                        uint32_t *damaged);
+void kymo_guard_drop(struct kymo_guard_entry *entry);
+
+/* ---- ring.c ---- */
+
+/* Rings the bell: wakes everybody who sleeps on it. */
+void kymo_bell_ring(struct kymo_bell *bell);
+
+#endif

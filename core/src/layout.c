@@ -1,0 +1,199 @@
+/*
+ * layout.c - the header's bytes: what follows from what, who signed it, whether two are the same.
+ *
+ * A layout is planned from a handful of choices by one function. The header of a file is held
+ * against the plan of its own choices, so that no offset from a file is ever believed.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* Larger than any file; small enough that what is added to it cannot overflow. */
+#define SIZE_CEILING (UINT64_C(1) << 62)
+
+static uint64_t round_up(uint64_t bytes, uint64_t unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+
+static int is_power_of_two(uint64_t number)
+{
+    return number && !(number & (number - 1));
+}
+
+static int choices_hold(const struct kymo_header *header)
+{
+    return header->kind <= KYMO_QUEUE && header->clock <= KYMO_USER &&
+           header->time_policy <= KYMO_CLAMP && header->wake_policy <= KYMO_WAKE_ALWAYS &&
+           !(header->flags & ~(uint32_t)KYMO_SHARED_WRITER) && is_power_of_two(header->depth) &&
+           header->depth >= 2 && header->depth <= KYMO_DEPTH_LIMIT && header->size >= 1 &&
+           header->size <= KYMO_SIZE_LIMIT && is_power_of_two(header->alignment) &&
+           header->alignment >= 8 && header->alignment <= header->page_size &&
+           header->first < KYMO_POSITION_LIMIT && header->field_count <= KYMO_FIELD_LIMIT &&
+           header->schema_size <= header->size;
+}
+
+/* Alignments up to 32 come with the slot's header; beyond, the header stands right before the
+ * aligned payload, on a line of its own. */
+static uint64_t plan_stride(const struct kymo_header *header)
+{
+    if (header->alignment <= KYMO_PAYLOAD_OFFSET)
+        return round_up(KYMO_PAYLOAD_OFFSET + (uint64_t)header->size, KYMO_CACHE_LINE);
+    return round_up(header->size, header->alignment) + header->alignment;
+}
+
+int kymo_layout_plan(struct kymo_header *header)
+{
+    const uint64_t page = header->page_size;
+    uint64_t offset;
+    uint64_t slots;
+
+    if (!choices_hold(header))
+        return -EINVAL;
+    header->header_size =
+        (uint32_t)(sizeof(*header) + header->field_count * sizeof(struct kymo_field));
+    header->fields_offset = sizeof(*header);
+    header->field_size = sizeof(struct kymo_field);
+    header->stride = plan_stride(header);
+    offset = round_up(header->header_size, page);
+    header->control_offset = offset;
+    header->bell_offset = offset += page;
+    header->consumer_offset = header->consumer_bell_offset = 0;
+    if (header->kind == KYMO_QUEUE) {
+        header->consumer_offset = offset += page;
+        header->consumer_bell_offset = offset += page;
+    }
+    header->times_offset = offset += page;
+    /* depth <= 2^40, so times fit; the slots are the only product that may overflow. */
+    offset = round_up(offset + header->depth * sizeof(uint64_t), page);
+    if (header->alignment > KYMO_PAYLOAD_OFFSET)
+        offset += header->alignment - KYMO_PAYLOAD_OFFSET;
+    header->slots_offset = offset;
+    if (__builtin_mul_overflow(header->depth, header->stride, &slots) ||
+        slots > SIZE_CEILING - offset)
+        return -EOVERFLOW;
+    header->file_size = round_up(offset + slots, page);
+    return 0;
+}
+
+static int schema_holds(const struct kymo_schema *schema)
+{
+    return schema->count >= 1 && schema->count <= KYMO_FIELD_LIMIT &&
+           kymo_schema_check(schema, NULL) == 0;
+}
+
+int kymo_layout_from_options(struct kymo_header *header, const struct kymo_options *options)
+{
+    const struct kymo_schema *schema = options->schema;
+
+    if (schema && !schema_holds(schema))
+        return -EINVAL;
+    memset(header, 0, sizeof(*header));
+    memcpy(header->magic, KYMO_MAGIC, sizeof(header->magic));
+    header->byte_order = KYMO_BYTE_ORDER;
+    header->layout_major = KYMO_LAYOUT_MAJOR;
+    header->layout_minor = KYMO_LAYOUT_MINOR;
+    header->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+    header->word_size = sizeof(void *);
+    header->kind = options->kind;
+    header->clock = options->clock;
+    header->time_policy = options->time_policy;
+    header->wake_policy = options->wake_policy;
+    header->flags = options->flags;
+    header->depth = options->depth ? options->depth : options->kind == KYMO_VALUE ? 2 : 64;
+    header->size = options->size ? options->size : schema ? schema->size : 0;
+    header->alignment = options->alignment > 8 ? options->alignment : 8;
+    header->first = options->first;
+    header->field_count = schema ? schema->count : 0;
+    header->schema_size = schema ? schema->size : 0;
+    if (options->geometry)
+        header->geometry = *options->geometry;
+    if (options->alignment && !is_power_of_two(options->alignment))
+        return -EINVAL;
+    return kymo_layout_plan(header);
+}
+
+int kymo_segment_size(const struct kymo_options *options, uint64_t *bytes)
+{
+    struct kymo_header header;
+    int error = kymo_layout_from_options(&header, options);
+
+    if (!error)
+        *bytes = header.file_size;
+    return error;
+}
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo): any single changed bit changes it. */
+static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t len)
+{
+    const unsigned char *byte = bytes;
+
+    while (len-- > 0)
+        hash = (hash ^ *byte++) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+uint64_t kymo_layout_checksum(const struct kymo_header *header, const struct kymo_field *fields)
+{
+    struct kymo_header blank = *header;
+    uint64_t hash;
+
+    blank.checksum = 0;
+    hash = fnv1a(UINT64_C(0xcbf29ce484222325), &blank, sizeof(blank));
+    return fnv1a(hash, fields, header->field_count * sizeof(*fields));
+}
+
+/* The first line of a small file, cut to fit; empty where it can't be read. */
+static void read_line(const char *path, char *line, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, line, size - 1) : 0;
+
+    line[len > 0 ? len : 0] = 0;
+    line[strcspn(line, "\n")] = 0;
+    if (fd >= 0)
+        close(fd);
+}
+
+static void make_uuid(uint8_t uuid[16])
+{
+    if (getrandom(uuid, 16, 0) != 16) {
+        uint64_t now[2] = {kymo_clock_now(KYMO_MONOTONIC),
+                           kymo_clock_now(KYMO_REALTIME) ^ (uint64_t)getpid() << 32};
+
+        memcpy(uuid, now, sizeof(now));
+    }
+    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
+void kymo_layout_sign(struct kymo_header *header, const struct kymo_field *fields)
+{
+    header->created_monotonic = kymo_clock_now(KYMO_MONOTONIC);
+    header->created_realtime = kymo_clock_now(KYMO_REALTIME);
+    header->creator_pid = (uint32_t)getpid();
+    header->creator_uid = (uint32_t)geteuid();
+    read_line("/proc/self/comm", header->creator, sizeof(header->creator));
+    read_line("/proc/sys/kernel/random/boot_id", header->boot_id, sizeof(header->boot_id));
+    if (gethostname(header->host, sizeof(header->host) - 1) != 0)
+        header->host[0] = 0;
+    make_uuid(header->uuid);
+    header->checksum = kymo_layout_checksum(header, fields);
+}
+
+int kymo_layout_same(const struct kymo_header *one, const struct kymo_field *one_fields,
+                     const struct kymo_header *other, const struct kymo_field *other_fields)
+{
+    struct kymo_schema one_schema = {one_fields, one->field_count, one->schema_size};
+    struct kymo_schema other_schema = {other_fields, other->field_count, other->schema_size};
+
+    return one->kind == other->kind && one->clock == other->clock &&
+           one->time_policy == other->time_policy && one->wake_policy == other->wake_policy &&
+           one->flags == other->flags && one->depth == other->depth && one->size == other->size &&
+           one->alignment == other->alignment &&
+           memcmp(&one->geometry, &other->geometry, sizeof(one->geometry)) == 0 &&
+           kymo_schema_same(&one_schema, &other_schema);
+}

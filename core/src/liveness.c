@@ -1,0 +1,75 @@
+/*
+ * liveness.c - whether the writer lives: the kernel's word, not a heartbeat's (promise H).
+ */
+#include "internal.h"
+
+static uint64_t age(uint64_t now, uint64_t then)
+{
+    return now > then ? now - then : 0;
+}
+
+/* How long ago the writer last showed a sign of life, ns. */
+static uint64_t silence(const struct kymo_segment *segment)
+{
+    const struct kymo_ring *ring = segment->ring;
+    const enum kymo_clock clock = segment->header.clock;
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    const uint64_t head = kymo_ring_head(ring);
+    uint64_t beat = kymo_load_relaxed(&ring->control->heartbeat);
+    uint64_t opened = kymo_load_relaxed(&ring->control->opened);
+    uint64_t quiet = age(now, beat > opened ? beat : opened);
+
+    if (clock != KYMO_USER && head > ring->first) {
+        uint64_t time = kymo_load_relaxed(&ring->times[(head - 1) & ring->mask]);
+        uint64_t since = age(kymo_clock_now(clock), time);
+
+        quiet = since < quiet ? since : quiet;
+    }
+    return quiet;
+}
+
+/* 1 where a writer holds the lock, 0 where none does. A writer's own lock does not show to itself.
+ */
+static int is_held(const struct kymo_segment *segment)
+{
+    if (segment->is_writer)
+        return !segment->orphan;
+    return kymo_file_is_locked(segment->fd, KYMO_LOCK_WRITER, 1);
+}
+
+int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)
+{
+    const struct kymo_control *control = segment->ring->control;
+    struct stat status;
+    uint32_t state;
+    int held;
+
+    if (segment->orphan)
+        return KYMO_LIVE_UNKNOWN;
+    /* A generation that lost its name is over, even where its remover died before it said so. */
+    if (fstat(segment->fd, &status) == 0 && status.st_nlink == 0)
+        return -EIDRM;
+    held = is_held(segment);
+    state = kymo_load_acquire32(&control->state);
+    if (kymo_load_relaxed32(&segment->ring->damaged))
+        return -EBADMSG;
+    if (state == KYMO_RETIRED)
+        return -EIDRM;
+    /* A writer may have come between the two looks: then the lock is taken now. */
+    if (held == 0 && state == KYMO_OPEN)
+        held = is_held(segment);
+    if (held < 0)
+        return KYMO_LIVE_UNKNOWN;
+    if (held)
+        return silence(segment) > limit ? KYMO_LIVE_STALLED : KYMO_LIVE_ALIVE;
+    return state == KYMO_CLOSED ? KYMO_LIVE_CLOSED : KYMO_LIVE_DEAD;
+}
+
+const char *kymo_liveness_text(int liveness)
+{
+    static const char *const names[] = {"unknown", "alive", "stalled", "closed", "dead"};
+
+    if (liveness < 0 || liveness >= (int)(sizeof(names) / sizeof(names[0])))
+        return names[0];
+    return names[liveness];
+}

@@ -1,0 +1,155 @@
+/*
+ * mapping.c - a checked file in memory: which pages may be written, by whom, and for how long.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void locate_ring(struct kymo_ring *ring, const struct kymo_header *header,
+                        unsigned char *map)
+{
+    ring->slots = map + header->slots_offset;
+    ring->times = (uint64_t *)(void *)(map + header->times_offset);
+    ring->control = (struct kymo_control *)(void *)(map + header->control_offset);
+    ring->mask = header->depth - 1;
+    ring->stride = header->stride;
+    ring->first = header->first;
+    ring->size = header->size;
+    ring->damaged = 0;
+}
+
+/*
+ * Readers map everything read-only (promise B). Writers map through a description of their own, so
+ * that closing the lock's descriptor releases the lock, keep the header's pages read-only, and give
+ * the mapping to no child: it would hold neither lock nor right (promise H).
+ */
+static int map_file(struct kymo_segment *segment, int writable)
+{
+    const size_t size = segment->header.file_size;
+    int fd = writable ? kymo_file_reopen(segment->fd, O_RDWR) : segment->fd;
+    void *map;
+    int error = 0;
+
+    if (fd < 0)
+        return fd;
+    map = mmap(NULL, size, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        error = -errno;
+    if (writable)
+        close(fd);
+    if (error)
+        return error;
+    segment->map = map;
+    if (writable && (mprotect(map, segment->header.control_offset, PROT_READ) != 0 ||
+                     madvise(map, size, MADV_DONTFORK) != 0))
+        return -errno;
+    return 0;
+}
+
+int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_file *file,
+                      int writable, struct kymo_ring *ring)
+{
+    struct kymo_segment *segment = calloc(1, sizeof(*segment));
+    int error;
+
+    if (!segment) {
+        kymo_file_close(file);
+        return -ENOMEM;
+    }
+    memcpy(segment->name, name, strlen(name) + 1);
+    segment->header = file->header;
+    segment->fields = file->fields;
+    segment->schema =
+        (struct kymo_schema){file->fields, file->header.field_count, file->header.schema_size};
+    segment->fd = file->fd;
+    segment->is_writer = writable;
+    segment->ring = ring;
+    file->fd = -1;
+    file->fields = NULL;
+    error = map_file(segment, writable);
+    if (error) {
+        kymo_mapping_close(segment);
+        return error;
+    }
+    locate_ring(ring, &segment->header, segment->map);
+    segment->guard =
+        kymo_guard_add(segment->map, segment->header.file_size, writable, &ring->damaged);
+    *out = segment;
+    return 0;
+}
+
+void kymo_mapping_close(struct kymo_segment *segment)
+{
+    kymo_guard_drop(segment->guard);
+    kymo_guard_drop(segment->bell_guard);
+    if (segment->bell)
+        munmap(segment->bell, segment->header.page_size);
+    /* In a forked child those addresses may be somebody else's by now. */
+    if (segment->map && !(segment->is_writer && segment->orphan))
+        munmap(segment->map, segment->header.file_size);
+    /* Last: as long as the mapping may be written, the lock has to stand. */
+    if (segment->is_writer)
+        kymo_fork_forget(segment);
+    else
+        close(segment->fd);
+    free(segment->fields);
+    free(segment);
+}
+
+/* ---- the bell's page ---- */
+
+/* Maps it writable where the file's permissions allow; opening changes nothing in the segment. */
+static void map_bell(struct kymo_segment *segment)
+{
+    const size_t page = segment->header.page_size;
+    int fd = kymo_file_reopen(segment->fd, O_RDWR);
+    void *map;
+
+    segment->bell_tried = 1;
+    if (fd < 0)
+        return;
+    map = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+               (off_t)segment->header.bell_offset);
+    close(fd);
+    if (map == MAP_FAILED)
+        return;
+    segment->bell_guard = kymo_guard_add(map, page, 1, &segment->ring->damaged);
+    segment->bell = map;
+}
+
+struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write)
+{
+    struct kymo_bell *bell;
+
+    kymo_library_lock();
+    if (!segment->bell_tried)
+        map_bell(segment);
+    bell = segment->bell;
+    kymo_library_unlock();
+    *may_write = bell != NULL;
+    return bell ? bell : (void *)(segment->map + segment->header.bell_offset);
+}
+
+/* ---- retiring ---- */
+
+int kymo_mapping_retire(const struct kymo_file *file)
+{
+    const struct kymo_header *header = &file->header;
+    const size_t size = header->times_offset;
+    unsigned char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    struct kymo_control *control;
+
+    if (map == MAP_FAILED)
+        return -errno;
+    control = (void *)(map + header->control_offset);
+    kymo_store_release32(&control->state, KYMO_RETIRED);
+    KYMO_TESTPOINT(RETIRED);
+    kymo_bell_ring((void *)(map + header->bell_offset));
+    if (header->consumer_bell_offset)
+        kymo_bell_ring((void *)(map + header->consumer_bell_offset));
+    munmap(map, size);
+    return 0;
+}

@@ -1,0 +1,271 @@
+/*
+ * writer.c - the one that publishes: create, resume or replace a segment, and let go of it.
+ *
+ * Who holds the lock on a generation's first byte may change it. The order of steps is what makes
+ * promises C, H and I true: lock, then look whether the name still leads here, then resume; or make
+ * the next generation whole and locked, rename it over, and only then retire the old one.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- taking a generation over ---- */
+
+/* A killed writer may have completed the record at head and not counted it: it counts (promise C).
+ */
+static void adopt(struct kymo_ring *ring)
+{
+    struct kymo_control *control = ring->control;
+    const uint64_t head = kymo_load_relaxed(&control->head);
+    const struct kymo_slot *slot = kymo_ring_slot(ring, head);
+
+    if (!kymo_slot_read_begin(slot, head) || kymo_load_relaxed32(&slot->len) > ring->size)
+        return;
+    kymo_store_relaxed(&ring->times[head & ring->mask], kymo_load_relaxed(&slot->time));
+    kymo_store_relaxed(&control->adopted, kymo_load_relaxed(&control->adopted) + 1);
+    kymo_store_ordered(&control->head, head + 1);
+    KYMO_TESTPOINT(ADOPTED);
+}
+
+static int take_over(struct kymo_writer *writer)
+{
+    struct kymo_ring *ring = &writer->ring;
+    struct kymo_control *control = ring->control;
+    uint64_t head = kymo_load_relaxed(&control->head);
+
+    if (head < ring->first || head > KYMO_POSITION_LIMIT)
+        return -EBADMSG;
+    adopt(ring);
+    writer->pos = head = kymo_load_relaxed(&control->head);
+    writer->time =
+        head > ring->first ? kymo_load_relaxed(&ring->times[(head - 1) & ring->mask]) : 0;
+    kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
+    kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
+    kymo_store_relaxed32(&control->writers, kymo_load_relaxed32(&control->writers) + 1);
+    kymo_store_release32(&control->state, KYMO_OPEN);
+    KYMO_TESTPOINT(TAKEN_OVER);
+    return 0;
+}
+
+/* A handle on a locked file, which it takes. */
+static int make_writer(struct kymo_writer **out, const char *name, struct kymo_file *file)
+{
+    struct kymo_writer *writer = aligned_alloc(KYMO_CACHE_LINE, 2 * KYMO_CACHE_LINE);
+    int error;
+
+    static_assert(sizeof(*writer) <= 2 * KYMO_CACHE_LINE, "two lines hold a writer");
+    if (!writer) {
+        kymo_file_close(file);
+        return -ENOMEM;
+    }
+    memset(writer, 0, sizeof(*writer));
+    error = kymo_mapping_open(&writer->segment, name, file, 1, &writer->ring);
+    if (error) {
+        free(writer);
+        return error;
+    }
+    writer->segment->writer = writer;
+    writer->bell = (void *)(writer->segment->map + writer->segment->header.bell_offset);
+    writer->limit = KYMO_POSITION_LIMIT;
+    writer->wake_always = writer->segment->header.wake_policy == KYMO_WAKE_ALWAYS;
+    kymo_fork_watch(writer->segment);
+    error = take_over(writer);
+    if (error) {
+        kymo_mapping_close(writer->segment);
+        free(writer);
+        return error;
+    }
+    *out = writer;
+    return 0;
+}
+
+/* ---- the three ways to open ---- */
+
+/* What an open needs to know, gathered once. */
+struct request {
+    const char *name;
+    int directory;
+    enum kymo_existing existing;
+    const struct kymo_header *header; /* NULL: whatever layout there is */
+    const struct kymo_field *fields;
+    uint32_t mode;
+};
+
+static int create(const struct request *request, struct kymo_writer **writer)
+{
+    char unfinished[64];
+    struct kymo_file file;
+    int error = kymo_file_create(request->directory, request->header, request->fields,
+                                 request->mode, &file, unfinished);
+
+    if (error)
+        return error;
+    error = kymo_file_link(&file, request->directory, request->name, unfinished, 0);
+    if (error) {
+        kymo_file_close(&file);
+        return error;
+    }
+    return make_writer(writer, request->name, &file);
+}
+
+/* `old` is locked by us and has the name; it stays locked until its readers have been told. */
+static int replace(const struct request *request, const struct kymo_file *old,
+                   struct kymo_writer **writer)
+{
+    char unfinished[64];
+    struct kymo_file file;
+    int error = kymo_file_create(request->directory, request->header, request->fields,
+                                 request->mode, &file, unfinished);
+
+    if (error)
+        return error;
+    error = kymo_file_link(&file, request->directory, request->name, unfinished, 1);
+    if (error) {
+        kymo_file_close(&file);
+        return error;
+    }
+    kymo_mapping_retire(old);
+    return make_writer(writer, request->name, &file);
+}
+
+static int is_retired(const struct kymo_file *file)
+{
+    struct kymo_control control;
+
+    return pread(file->fd, &control, sizeof(control), (off_t)file->header.control_offset) ==
+               (ssize_t)sizeof(control) &&
+           control.state == KYMO_RETIRED;
+}
+
+/* -EAGAIN: the name changed hands while we looked. */
+static int open_existing(const struct request *request, struct kymo_writer **writer)
+{
+    struct kymo_file file;
+    int same;
+    int error = kymo_file_open(request->directory, request->name, O_RDWR, &file, NULL);
+
+    if (error)
+        return error;
+    error = kymo_file_lock(file.fd, KYMO_LOCK_WRITER, 1);
+    KYMO_TESTPOINT(LOCKED);
+    /* The lock may have come from a generation that lost its name meanwhile (promise H). */
+    if (!error && !kymo_file_is_named(&file, request->directory, request->name))
+        error = -EAGAIN;
+    if (error) {
+        kymo_file_close(&file);
+        return error;
+    }
+    same = !is_retired(&file) &&
+           (!request->header ||
+            kymo_layout_same(&file.header, file.fields, request->header, request->fields));
+    if (same && request->existing != KYMO_REPLACE)
+        return make_writer(writer, request->name, &file);
+    error = request->existing == KYMO_RESUME ? -EEXIST : replace(request, &file, writer);
+    kymo_file_close(&file);
+    return error;
+}
+
+static int open_request(const struct request *request, struct kymo_writer **writer)
+{
+    int error = -EAGAIN;
+
+    if (request->existing == KYMO_CREATE)
+        return create(request, writer);
+    for (int tries = 0; tries < 100 && error == -EAGAIN; tries++) {
+        error = open_existing(request, writer);
+        if (error != -ENOENT || request->existing == KYMO_RESUME)
+            continue;
+        error = create(request, writer);
+        if (error == -EEXIST)
+            error = -EAGAIN;
+    }
+    return error;
+}
+
+int kymo_writer_open_version(struct kymo_writer **writer, const char *name,
+                             const struct kymo_options *options, uint32_t major)
+{
+    struct request request = {.name = name, .existing = KYMO_RESUME};
+    struct kymo_header header;
+    int error = kymo_name_check(name);
+
+    *writer = NULL;
+    if (error)
+        return error;
+    if (major != KYMO_LAYOUT_MAJOR)
+        return -EPROTONOSUPPORT;
+    if (options) {
+        error = kymo_layout_from_options(&header, options);
+        if (error)
+            return error;
+        request.header = &header;
+        request.existing = options->existing;
+        request.fields = options->schema ? options->schema->fields : NULL;
+        request.mode = options->mode;
+    }
+    request.directory = kymo_directory_open();
+    if (request.directory < 0)
+        return request.directory;
+    kymo_library_lock();
+    error = open_request(&request, writer);
+    kymo_library_unlock();
+    close(request.directory);
+    return error;
+}
+
+/* ---- letting go ---- */
+
+static void let_go(struct kymo_writer *writer)
+{
+    kymo_mapping_close(writer->segment);
+    free(writer);
+}
+
+void kymo_writer_close(struct kymo_writer *writer)
+{
+    if (!writer)
+        return;
+    if (!writer->segment->orphan) {
+        kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
+        KYMO_TESTPOINT(CLOSED);
+    }
+    let_go(writer);
+}
+
+int kymo_writer_remove(struct kymo_writer *writer)
+{
+    const char *name = writer->segment->name;
+    int directory = kymo_directory_open();
+    struct kymo_file file = {.fd = writer->segment->fd};
+    int error = 0;
+
+    if (writer->segment->orphan)
+        error = -EPERM;
+    else if (directory < 0)
+        error = directory;
+    else if (fstat(file.fd, &file.status) != 0)
+        error = -errno;
+    else if (kymo_file_is_named(&file, directory, name) && unlinkat(directory, name, 0) != 0)
+        error = -errno;
+    if (!error) {
+        KYMO_TESTPOINT(UNLINKED);
+        kymo_store_release32(&writer->ring.control->state, KYMO_RETIRED);
+        kymo_bell_ring(writer->bell);
+        let_go(writer);
+    } else {
+        kymo_writer_close(writer);
+    }
+    if (directory >= 0)
+        close(directory);
+    return error;
+}
+
+int kymo_writer_heartbeat(struct kymo_writer *writer)
+{
+    if (writer->segment->orphan)
+        return -EPERM;
+    kymo_store_relaxed(&writer->ring.control->heartbeat, kymo_clock_now(KYMO_MONOTONIC));
+    return 0;
+}
