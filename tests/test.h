@@ -14,6 +14,8 @@
 
 #else
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 struct plain_options {
@@ -43,28 +45,29 @@ void plain_check(int holds, const char *file, int line, const char *expression, 
 _Noreturn void plain_skip(const char *format, ...);
 
 #define Test(...) PLAIN_TEST(__VA_ARGS__, .end = 0)
-#define PLAIN_TEST(suite_, name_, ...)                                             \
-    static void suite_##_##name_##_run(void);                                      \
-    static struct plain_test suite_##_##name_##_test = {                           \
-        .suite = #suite_,                                                          \
-        .name = #name_,                                                            \
-        .run = suite_##_##name_##_run,                                             \
-        .options = {__VA_ARGS__},                                                  \
-    };                                                                             \
-    __attribute__((constructor)) static void suite_##_##name_##_register(void)     \
-    {                                                                              \
-        plain_register(&suite_##_##name_##_test);                                  \
-    }                                                                              \
+#define PLAIN_TEST(suite_, name_, ...)                                         \
+    static void suite_##_##name_##_run(void);                                  \
+    static struct plain_test suite_##_##name_##_test = {                       \
+        .suite = #suite_,                                                      \
+        .name = #name_,                                                        \
+        .run = suite_##_##name_##_run,                                         \
+        .options = {__VA_ARGS__},                                              \
+    };                                                                         \
+    __attribute__((constructor)) static void suite_##_##name_##_register(void) \
+    {                                                                          \
+        plain_register(&suite_##_##name_##_test);                              \
+    }                                                                          \
     static void suite_##_##name_##_run(void)
 
 /* The empty string behind each list stands for a message where none is given, and is one argument
  * too many for the format where one is. */
 #define PLAIN_IS(condition, ...) \
     plain_check(!!(condition), __FILE__, __LINE__, #condition, __VA_ARGS__)
-#define PLAIN_COMPARE(operator, one, other, ...) \
-    plain_check((one) operator (other), __FILE__, __LINE__, #one " " #operator " " #other, __VA_ARGS__)
-#define PLAIN_STRINGS(operator, one, other, ...) \
-    PLAIN_IS(strcmp(one, other) operator 0, __VA_ARGS__)
+#define PLAIN_COMPARE(relation, one, other, ...)                                         \
+    plain_check((one)relation(other), __FILE__, __LINE__, #one " " #relation " " #other, \
+                __VA_ARGS__)
+#define PLAIN_STRINGS(relation, one, other, ...) \
+    PLAIN_IS(strcmp(one, other) relation 0, __VA_ARGS__)
 #define PLAIN_BYTES(one, other, size, ...) PLAIN_IS(memcmp(one, other, size) == 0, __VA_ARGS__)
 #define PLAIN_FLOATS(one, other, epsilon, ...) \
     PLAIN_IS((one) - (other) <= (epsilon) && (other) - (one) <= (epsilon), __VA_ARGS__)
