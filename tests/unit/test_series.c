@@ -1,0 +1,431 @@
+/*
+ * test_series.c - questions about time, held against an oracle that looks at every record (promise
+ * G). Times go in patterns that an interpolation search likes and in those that it hates; the
+ * questions fall before, on, between and behind them.
+ */
+#include "unit.h"
+
+#define DEEPEST 4096
+
+/* What was published, by position; all positions begin at 0. */
+struct history {
+    uint64_t times[3 * DEEPEST + 8];
+    uint64_t depth;
+    uint64_t low; /* the window: positions from low up to, not including, head */
+    uint64_t head;
+};
+
+/* How far the next time lies behind the last one. */
+typedef uint64_t pattern(uint64_t *random);
+
+static uint64_t evenly(uint64_t *random)
+{
+    (void)random;
+    return 10;
+}
+
+static uint64_t with_ties(uint64_t *random)
+{
+    return random_u64(random) % 3;
+}
+
+static uint64_t all_alike(uint64_t *random)
+{
+    (void)random;
+    return 0;
+}
+
+/* Most steps are small, some of any size up to 2^40. */
+static uint64_t with_gaps(uint64_t *random)
+{
+    return random_u64(random) >> (24 + random_u64(random) % 40);
+}
+
+/* In bursts of equal times. */
+static uint64_t in_bursts(uint64_t *random)
+{
+    return random_u64(random) % 16 ? 0 : 1000;
+}
+
+static pattern *const patterns[] = {evenly, with_ties, all_alike, with_gaps, in_bursts};
+
+#define PATTERNS (sizeof(patterns) / sizeof(patterns[0]))
+
+static void publish_at(struct kymo_writer *writer, struct history *history, uint64_t time)
+{
+    struct unit_payload payload = unit_payload(history->head);
+
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), time, 0), 0);
+    history->times[history->head++] = time;
+    history->low = history->head < history->depth ? 0 : history->head - (history->depth - 1);
+}
+
+/* ---- the oracle ---- */
+
+static uint64_t distance_of(uint64_t one, uint64_t other)
+{
+    return one > other ? one - other : other - one;
+}
+
+/* The newest of equal times; of two equally far, the earlier. */
+static uint64_t oracle_closest(const struct history *history, uint64_t time)
+{
+    const uint64_t *times = history->times;
+    uint64_t best = history->low;
+
+    for (uint64_t pos = history->low + 1; pos < history->head; pos++)
+        if (times[pos] == times[best] ||
+            distance_of(times[pos], time) < distance_of(times[best], time))
+            best = pos;
+    return best;
+}
+
+/* The newest position whose time is not after `time`, or head. */
+static uint64_t oracle_as_of(const struct history *history, uint64_t time)
+{
+    for (uint64_t pos = history->head; pos-- > history->low;)
+        if (history->times[pos] <= time)
+            return pos;
+    return history->head;
+}
+
+/* The newest position of the first time after `time`, or head. */
+static uint64_t oracle_next(const struct history *history, uint64_t time)
+{
+    const uint64_t *times = history->times;
+    uint64_t next = history->head;
+
+    for (uint64_t pos = history->head; pos-- > history->low && times[pos] > time;)
+        if (next == history->head || times[pos] < times[next])
+            next = pos;
+    return next;
+}
+
+/* ---- one question, each way to ask it ---- */
+
+static void expect_read(const struct kymo_record *record, const struct unit_payload *payload,
+                        const struct history *history, uint64_t pos)
+{
+    cr_assert_eq(record->pos, pos);
+    cr_assert_eq(record->time, history->times[pos]);
+    cr_assert_eq(payload->pos, pos);
+    cr_assert_eq(payload->inverse, ~pos);
+}
+
+static void ask_closest(const struct kymo_reader *reader, const struct history *history,
+                        uint64_t time)
+{
+    const uint64_t expected = oracle_closest(history, time);
+    const uint64_t distance = distance_of(history->times[expected], time);
+    struct unit_payload payload;
+    struct kymo_record record;
+    uint64_t pos = UINT64_MAX;
+
+    cr_assert_eq(kymo_series_find_closest(reader, time, KYMO_ANY_DISTANCE, &pos), 0);
+    cr_assert_eq(pos, expected, "closest to %ju: %ju, not %ju", (uintmax_t)time, (uintmax_t)pos,
+                 (uintmax_t)expected);
+    cr_assert_eq(kymo_series_find_closest(reader, time, distance, &pos), 0);
+    cr_assert_eq(kymo_series_closest(reader, time, distance, &payload, sizeof(payload), &record),
+                 0);
+    expect_read(&record, &payload, history, expected);
+    if (distance == 0)
+        return;
+    cr_assert_eq(kymo_series_find_closest(reader, time, distance - 1, &pos), -ERANGE);
+    cr_assert_eq(kymo_series_closest(reader, time, distance - 1, &payload, sizeof(payload),
+                                     &record),
+                 -ERANGE);
+}
+
+static void ask_as_of(const struct kymo_reader *reader, const struct history *history,
+                      uint64_t time)
+{
+    const uint64_t expected = oracle_as_of(history, time);
+    const int error = expected < history->head ? 0 : history->low == 0 ? -EDOM : -ESTALE;
+    struct unit_payload payload;
+    struct kymo_record record;
+    uint64_t pos = UINT64_MAX;
+
+    cr_assert_eq(kymo_series_find_as_of(reader, time, &pos), error);
+    cr_assert_eq(kymo_series_as_of(reader, time, &payload, sizeof(payload), &record), error);
+    if (error)
+        return;
+    cr_assert_eq(pos, expected);
+    expect_read(&record, &payload, history, expected);
+}
+
+static void ask_bracket(const struct kymo_reader *reader, const struct history *history,
+                        uint64_t time)
+{
+    const uint64_t before = oracle_as_of(history, time);
+    const int is_hit = before < history->head && history->times[before] == time;
+    const uint64_t after = is_hit ? before : oracle_next(history, time);
+    const int error = before < history->head && after < history->head ? 0 : -EDOM;
+    struct unit_payload first, second;
+    struct kymo_bracket bracket;
+    uint64_t positions[2];
+
+    cr_assert_eq(kymo_series_find_bracket(reader, time, &positions[0], &positions[1]), error);
+    cr_assert_eq(kymo_series_bracket(reader, time, &first, &second, sizeof(first), &bracket),
+                 error);
+    if (error)
+        return;
+    cr_assert_eq(positions[0], before);
+    cr_assert_eq(positions[1], after);
+    expect_read(&bracket.before, &first, history, before);
+    expect_read(&bracket.after, &second, history, after);
+    if (is_hit) {
+        cr_assert_eq(bracket.alpha, 0.0);
+        return;
+    }
+    cr_assert_gt(bracket.alpha, 0.0);
+    cr_assert_leq(bracket.alpha, 1.0);
+    cr_assert_float_eq(bracket.alpha,
+                       (double)(time - history->times[before]) /
+                           (double)(history->times[after] - history->times[before]),
+                       1e-12);
+}
+
+static void ask_range(const struct kymo_reader *reader, const struct history *history,
+                      uint64_t from, uint64_t to)
+{
+    struct kymo_range range;
+    uint64_t count = 0, first = 0;
+
+    for (uint64_t pos = history->head; pos-- > history->low;) {
+        if (history->times[pos] >= from && history->times[pos] <= to) {
+            first = pos;
+            count++;
+        }
+    }
+    cr_assert_eq(kymo_series_range(reader, from, to, &range), 0);
+    cr_assert_eq(range.count, count);
+    if (count)
+        cr_assert_eq(range.first, first);
+    cr_assert_eq(range.truncated, history->low > 0 && history->times[history->low] >= from);
+}
+
+static void ask_all(const struct kymo_reader *reader, const struct history *history, uint64_t time)
+{
+    ask_closest(reader, history, time);
+    ask_as_of(reader, history, time);
+    ask_bracket(reader, history, time);
+}
+
+/* Times around a record of the window, and now and then anything. */
+static uint64_t some_time(const struct history *history, uint64_t *random)
+{
+    const uint64_t written =
+        history->head < 2 * history->depth ? history->head : 2 * history->depth;
+    const uint64_t pos = history->head - 1 - random_u64(random) % written;
+    const uint64_t next = pos + 1 < history->head ? pos + 1 : pos;
+    const uint64_t time = history->times[pos];
+
+    switch (random_u64(random) % 6) {
+    case 0:
+        return time;
+    case 1:
+        return time ? time - 1 : 0;
+    case 2:
+        return time + 1;
+    case 3: /* equally far from two, or nearly */
+        return time + (history->times[next] - time) / 2;
+    case 4:
+        return time + random_u64(random) % (history->times[next] - time + 1);
+    default:
+        return random_u64(random) >> (random_u64(random) % 64);
+    }
+}
+
+static void ask_at_random(const struct kymo_reader *reader, const struct history *history,
+                          uint64_t *random, int questions)
+{
+    ask_all(reader, history, 0);
+    ask_all(reader, history, UINT64_MAX);
+    ask_range(reader, history, 0, UINT64_MAX);
+    for (int i = 0; i < questions; i++) {
+        uint64_t from = some_time(history, random);
+        uint64_t to = some_time(history, random);
+
+        ask_all(reader, history, from);
+        ask_range(reader, history, from < to ? from : to, from < to ? to : from);
+    }
+}
+
+static void ask_while_it_fills(uint64_t depth, size_t number, struct history *history)
+{
+    const uint64_t questions = depth <= 64 ? 10 : 100;
+    uint64_t random = depth * PATTERNS + number;
+    uint64_t time = 1000, due = 1;
+    char name[32];
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+
+    snprintf(name, sizeof(name), "series-%u-%zu", (unsigned int)depth, number);
+    writer = unit_writer_of_depth(name, depth);
+    reader = unit_reader(name);
+    *history = (struct history){.depth = depth};
+    while (history->head < 3 * depth + 7) {
+        publish_at(writer, history, time += patterns[number](&random));
+        if (depth > 64 && history->head < due)
+            continue;
+        due += 1 + depth / 4;
+        ask_at_random(reader, history, &random, (int)questions);
+    }
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+static void ask_of_depths(uint64_t from, uint64_t to)
+{
+    struct history *history = malloc(sizeof(*history));
+
+    for (uint64_t depth = from; depth <= to; depth *= 2)
+        for (size_t number = 0; number < PATTERNS; number++)
+            ask_while_it_fills(depth, number, history);
+    free(history);
+}
+
+/* G */
+Test(series, answers_as_the_oracle_in_shallow_rings)
+{
+    ask_of_depths(2, 64);
+}
+
+/* G: beyond KYMO_BISECT_LIMIT the search guesses. */
+Test(series, answers_as_the_oracle_in_deep_rings)
+{
+    ask_of_depths(128, DEEPEST);
+}
+
+/* Differences of times fill 64 bits, and the sums of two do not fit. */
+Test(series, knows_times_up_to_the_last)
+{
+    static struct history history = {.depth = 256};
+    struct kymo_writer *writer = unit_writer_of_depth("last", 256);
+    struct kymo_reader *reader = unit_reader("last");
+    uint64_t random = 3;
+
+    publish_at(writer, &history, 0);
+    for (int i = 0; i < 100; i++)
+        publish_at(writer, &history, 1 + (uint64_t)i);
+    for (uint64_t i = 0; i < 100; i++)
+        publish_at(writer, &history, UINT64_MAX - 200 + i);
+    publish_at(writer, &history, UINT64_MAX);
+    publish_at(writer, &history, UINT64_MAX);
+    ask_at_random(reader, &history, &random, 1000);
+    for (uint64_t i = 0; i < 300; i++) {
+        ask_all(reader, &history, i);
+        ask_all(reader, &history, UINT64_MAX - i);
+        ask_all(reader, &history, UINT64_MAX / 2 - 150 + i);
+    }
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* Positions and times beyond 32 bits, and a first position that is not 0. */
+Test(series, counts_beyond_32_bits)
+{
+    const struct kymo_options options = {.clock = KYMO_USER,
+                                         .depth = 8,
+                                         .size = sizeof(struct unit_payload),
+                                         .first = (UINT64_C(1) << 32) - 3};
+    struct kymo_writer *writer = unit_writer("beyond", &options);
+    struct kymo_reader *reader = unit_reader("beyond");
+    struct kymo_range range;
+    uint64_t pos;
+
+    unit_publish(writer, 5);
+    cr_assert_eq(kymo_series_find_closest(reader, 10 * (options.first + 3) + 1, 1, &pos), 0);
+    cr_assert_eq(pos, options.first + 3);
+    cr_assert_eq(kymo_series_find_as_of(reader, 10 * options.first - 1, &pos), -EDOM);
+    cr_assert_eq(kymo_series_range(reader, 0, UINT64_MAX, &range), 0);
+    cr_assert_eq(range.first, options.first);
+    cr_assert_eq(range.count, 5);
+    cr_assert_eq(range.truncated, 0);
+    unit_publish(writer, 5);
+    cr_assert_eq(kymo_series_find_as_of(reader, 10 * options.first, &pos), -ESTALE);
+    cr_assert_eq(kymo_series_range(reader, 0, UINT64_MAX, &range), 0);
+    cr_assert_eq(range.first, options.first + 3);
+    cr_assert_eq(range.count, 7);
+    cr_assert_eq(range.truncated, 1);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+Test(series, has_no_answer_before_the_first_record)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("empty", 8);
+    struct kymo_reader *reader = unit_reader("empty");
+    struct unit_payload payload, after;
+    struct kymo_bracket bracket;
+    struct kymo_range range;
+    uint64_t pos;
+
+    cr_assert_eq(kymo_series_find_closest(reader, 5, KYMO_ANY_DISTANCE, &pos), -ENODATA);
+    cr_assert_eq(kymo_series_closest(reader, 5, 5, &payload, sizeof(payload), NULL), -ENODATA);
+    cr_assert_eq(kymo_series_find_as_of(reader, 5, &pos), -ENODATA);
+    cr_assert_eq(kymo_series_as_of(reader, 5, &payload, sizeof(payload), NULL), -ENODATA);
+    cr_assert_eq(kymo_series_bracket(reader, 5, &payload, &after, sizeof(payload), &bracket),
+                 -ENODATA);
+    cr_assert_eq(kymo_series_fresh(reader, 0, &payload, sizeof(payload), NULL), -ENODATA);
+    cr_assert_eq(kymo_series_range(reader, 0, 5, &range), -ENODATA);
+    cr_assert_eq(kymo_series_range(reader, 6, 5, &range), -EINVAL);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+Test(series, says_whether_the_newest_is_fresh)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("fresh", 8);
+    struct kymo_reader *reader = unit_reader("fresh");
+    struct unit_payload payload;
+    struct kymo_record record;
+
+    unit_publish(writer, 4);
+    cr_assert_eq(kymo_series_fresh(reader, 0, &payload, sizeof(payload), &record), 0);
+    cr_assert_eq(kymo_series_fresh(reader, 30, &payload, sizeof(payload), &record), 0);
+    cr_assert_eq(record.pos, 3);
+    cr_assert_eq(payload.pos, 3);
+    cr_assert_eq(kymo_series_fresh(reader, 31, &payload, sizeof(payload), &record), -ETIME);
+    cr_assert_eq(kymo_series_fresh(reader, UINT64_MAX, &payload, sizeof(payload), NULL), -ETIME);
+    cr_assert_eq(kymo_series_fresh(reader, 30, &payload, 3, &record), -EMSGSIZE);
+    cr_assert_eq(record.len, sizeof(payload));
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* G: the slot that the writer is at belongs to no window. */
+Test(series, leaves_out_the_slot_being_written)
+{
+    static struct history history = {.depth = 4};
+    struct kymo_writer *writer = unit_writer_of_depth("written", 4);
+    struct kymo_reader *reader = unit_reader("written");
+    uint64_t random = 5;
+    void *lent;
+
+    for (uint64_t i = 0; i < 9; i++)
+        publish_at(writer, &history, 10 * i);
+    cr_assert_eq(kymo_ring_loan(writer, &lent), 0);
+    memset(lent, 0xee, sizeof(struct unit_payload));
+    ask_at_random(reader, &history, &random, 200);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* I */
+Test(series, says_that_the_generation_is_gone)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("gone", 8);
+    struct kymo_reader *reader = unit_reader("gone");
+    struct unit_payload payload;
+    struct kymo_range range;
+    uint64_t pos;
+
+    unit_publish(writer, 4);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    cr_assert_eq(kymo_series_find_closest(reader, 5, KYMO_ANY_DISTANCE, &pos), -EIDRM);
+    cr_assert_eq(kymo_series_find_as_of(reader, 5, &pos), -EIDRM);
+    cr_assert_eq(kymo_series_fresh(reader, 5, &payload, sizeof(payload), NULL), -EIDRM);
+    cr_assert_eq(kymo_series_range(reader, 5, 6, &range), -EIDRM);
+    kymo_reader_close(reader);
+}
