@@ -145,6 +145,8 @@ int kymo_mapping_retire(const struct kymo_file *file)
     if (map == MAP_FAILED)
         return -errno;
     control = (void *)(map + header->control_offset);
+    /* BELL-2 (release store): the state before the ring. Pairs with look in ring.c: a waiter that
+     * took the bell's word after the ring sees the state, and one before it is woken. */
     kymo_store_release32(&control->state, KYMO_RETIRED);
     KYMO_TESTPOINT(RETIRED);
     kymo_bell_ring((void *)(map + header->bell_offset));
