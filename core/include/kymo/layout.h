@@ -188,7 +188,10 @@ struct kymo_consumer {
     uint32_t state;        /* enum kymo_state of the consumer */
     uint32_t consumer_pid; /* to show to people */
     uint64_t opened;       /* CLOCK_MONOTONIC ns */
-    uint64_t reserved[5];
+    uint32_t lock;         /* as kymo_control.lock, where several consumers share the queue */
+    uint32_t reserved0;
+    uint64_t takeovers;
+    uint64_t reserved1[3];
 };
 
 /*
@@ -207,10 +210,15 @@ struct kymo_slot {
 #define KYMO_PAYLOAD_OFFSET 32u
 
 /* Bytes of the file that OFD locks name. They need not exist, and hold nothing. */
-#define KYMO_LOCK_WRITER   UINT64_C(0)
-#define KYMO_LOCK_CONSUMER UINT64_C(1)
-#define KYMO_LOCK_SEATS    UINT64_C(64) /* shared-writer segments: the first seat */
-#define KYMO_SEATS         UINT64_C(1024)
+#define KYMO_LOCK_WRITER         UINT64_C(0) /* shared writers hold it shared */
+#define KYMO_LOCK_CONSUMER       UINT64_C(1) /* likewise */
+#define KYMO_LOCK_SEATING        UINT64_C(2) /* while a seat is taken, or a dead owner's lock */
+#define KYMO_LOCK_SEATS          UINT64_C(4096)
+#define KYMO_LOCK_CONSUMER_SEATS UINT64_C(8192)
+#define KYMO_SEATS               UINT64_C(1024)
+
+/* kymo_control.lock */
+#define KYMO_LOCK_WAITING UINT32_C(0x80000000)
 
 #define KYMO_ASSERT_AT(type, member, bytes) \
     static_assert(offsetof(struct type, member) == (bytes), #type "." #member " moved")
@@ -298,6 +306,8 @@ KYMO_ASSERT_AT(kymo_consumer, tail, 0);
 KYMO_ASSERT_AT(kymo_consumer, state, 8);
 KYMO_ASSERT_AT(kymo_consumer, consumer_pid, 12);
 KYMO_ASSERT_AT(kymo_consumer, opened, 16);
+KYMO_ASSERT_AT(kymo_consumer, lock, 24);
+KYMO_ASSERT_AT(kymo_consumer, takeovers, 32);
 KYMO_ASSERT_SIZE(kymo_consumer, 64);
 
 KYMO_ASSERT_AT(kymo_slot, seq, 0);
