@@ -12,6 +12,7 @@
 #include <kymo/seqlock.h>
 #include <kymo/series.h>
 #include <kymo/text.h>
+#include <kymo/typed.h>
 #include <kymo/value.h>
 
 #endif

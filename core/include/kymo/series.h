@@ -336,7 +336,7 @@ KYMO_INLINE int kymo_series_bracket(const struct kymo_reader *reader, uint64_t t
 KYMO_INLINE int kymo_series_fresh(const struct kymo_reader *reader, uint64_t min_time, void *buffer,
                                   size_t size, struct kymo_record *record)
 {
-    struct kymo_record found;
+    struct kymo_record found = {0, 0, 0, 0, 0};
     int error = kymo_ring_latest(reader, buffer, size, &found);
 
     if (KYMO_UNLIKELY(error && error != -EMSGSIZE))

@@ -1,0 +1,75 @@
+/*
+ * typed.c - the opens of typed rings: fill in what the type says, and hold the segment against it.
+ */
+#include <kymo/typed.h>
+
+/* 0 where the segment's payload is that of the type. */
+static int check(const struct kymo_segment *segment, const struct kymo_typed *type)
+{
+    struct kymo_info info;
+    int error = kymo_segment_info(segment, &info);
+
+    if (error)
+        return error;
+    if (info.size != type->size)
+        return -EMSGSIZE;
+    if (info.alignment < type->alignment)
+        return -EPROTONOSUPPORT;
+    if (type->schema && !kymo_schema_same(&info.schema, type->schema))
+        return -EPROTONOSUPPORT;
+    return 0;
+}
+
+/* The options with what the type says in place of zeros. */
+static int fill_in(struct kymo_options *options, const struct kymo_typed *type)
+{
+    if (!options->size)
+        options->size = type->size;
+    if (!options->alignment)
+        options->alignment = type->alignment > 8 ? type->alignment : 8;
+    if (!options->schema)
+        options->schema = type->schema;
+    if (options->size != type->size || options->alignment < type->alignment)
+        return -EINVAL;
+    return 0;
+}
+
+int kymo_typed_writer_open(struct kymo_writer **writer, const char *name,
+                           const struct kymo_options *options, const struct kymo_typed *type,
+                           uint32_t major)
+{
+    struct kymo_options filled;
+    int error;
+
+    if (options) {
+        filled = *options;
+        error = fill_in(&filled, type);
+        if (error)
+            return error;
+        options = &filled;
+    }
+    error = kymo_writer_open_version(writer, name, options, major);
+    if (error)
+        return error;
+    error = check((*writer)->segment, type);
+    if (error) {
+        kymo_writer_close(*writer);
+        *writer = NULL;
+    }
+    return error;
+}
+
+int kymo_typed_reader_open(struct kymo_reader **reader, const char *name,
+                           const struct kymo_typed *type, uint32_t major)
+{
+    int error = kymo_reader_open_version(reader, name, major);
+
+    if (error)
+        return error;
+    error = check((*reader)->segment, type);
+    if (error) {
+        kymo_reader_close(*reader);
+        *reader = NULL;
+    }
+    return error;
+}
