@@ -197,9 +197,9 @@ int kymo_file_reopen(int fd, int flags)
 
 /* ---- locking (promise H) ---- */
 
-int kymo_file_lock(int fd, uint64_t start, uint64_t count)
+static int set_lock(int fd, short type, uint64_t start, uint64_t count)
 {
-    struct flock lock = {.l_type = F_WRLCK,
+    struct flock lock = {.l_type = type,
                          .l_whence = SEEK_SET,
                          .l_start = (off_t)start,
                          .l_len = (off_t)count};
@@ -207,6 +207,21 @@ int kymo_file_lock(int fd, uint64_t start, uint64_t count)
     if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
         return 0;
     return errno == EACCES || errno == EAGAIN ? -EBUSY : -errno;
+}
+
+int kymo_file_lock(int fd, uint64_t start, uint64_t count)
+{
+    return set_lock(fd, F_WRLCK, start, count);
+}
+
+int kymo_file_lock_shared(int fd, uint64_t start)
+{
+    return set_lock(fd, F_RDLCK, start, 1);
+}
+
+void kymo_file_unlock(int fd, uint64_t start)
+{
+    set_lock(fd, F_UNLCK, start, 1);
 }
 
 int kymo_file_is_locked(int fd, uint64_t start, uint64_t count)
@@ -323,6 +338,8 @@ int kymo_file_create(int directory, const struct kymo_header *header,
     }
     if (!error && fstat(file->fd, &file->status) != 0)
         error = -errno;
+    if (!error && header->flags & KYMO_SHARED_WRITER)
+        error = kymo_file_lock_shared(file->fd, KYMO_LOCK_WRITER);
     if (error) {
         if (unfinished[0])
             unlinkat(directory, unfinished, 0);

@@ -66,6 +66,9 @@ int kymo_file_is_named(const struct kymo_file *file, int directory, const char *
 int kymo_file_reopen(int fd, int flags);
 /* Locks one byte, or some, of the file for as long as the description lives; -EBUSY. */
 int kymo_file_lock(int fd, uint64_t start, uint64_t count);
+/* The same beside others who lock it shared; also turns our own lock into a shared one. */
+int kymo_file_lock_shared(int fd, uint64_t start);
+void kymo_file_unlock(int fd, uint64_t start);
 /* 1 where another description holds such a lock, 0 where none does. */
 int kymo_file_is_locked(int fd, uint64_t start, uint64_t count);
 /* A new file with this header, locked for its writer, under no name yet or a hidden one. */
@@ -87,6 +90,23 @@ void kymo_fork_watch(struct kymo_segment *segment);
 /* Ends that, and closes the descriptor. */
 void kymo_fork_forget(struct kymo_segment *segment);
 
+/* ---- seat.c ---- */
+
+/* A process's place at a shared lock. */
+struct kymo_seat {
+    uint32_t *word;      /* the lock, in shared memory */
+    uint64_t *takeovers; /* how often it was taken from a dead owner */
+    uint64_t first;      /* the byte of the file that is seat 0 */
+    int fd;              /* the description that holds the seat's byte */
+    uint32_t number;
+};
+
+/* Takes a free seat. -EBUSY: all 1024 are taken. */
+int kymo_seat_take(struct kymo_seat *seat);
+/* 0, or 1 where a dead owner had it: what it guards may be half-done. -ETIMEDOUT. */
+int kymo_seat_lock(const struct kymo_seat *seat, uint64_t deadline);
+void kymo_seat_unlock(const struct kymo_seat *seat);
+
 /* ---- mapping.c ---- */
 
 /* The cold half of a handle. */
@@ -107,6 +127,9 @@ struct kymo_segment {
     struct kymo_guard_entry *bell_guard;
     /* Writers: the list in fork.c. */
     struct kymo_writer *writer;
+    /* Shared writers: how the lock is taken, and how long one publish waits for it, ns. */
+    struct kymo_seat seat;
+    uint64_t patience;
     struct kymo_segment *next;
 };
 
@@ -129,9 +152,21 @@ struct kymo_guard_entry *kymo_guard_add(const void *map, size_t size, int writab
                                         uint32_t *damaged);
 void kymo_guard_drop(struct kymo_guard_entry *entry);
 
-/* ---- ring.c ---- */
+/* ---- futex.c ---- */
+
+/* Sleeps while *word is `seen`, until `until` (CLOCK_MONOTONIC ns) at most; may return early.
+ * -EBADMSG where the page is gone. */
+int kymo_futex_wait(uint32_t *word, uint32_t seen, uint64_t until);
+void kymo_futex_wake(uint32_t *word, int count);
 
 /* Rings the bell: wakes everybody who sleeps on it. */
 void kymo_bell_ring(struct kymo_bell *bell);
+
+/* ---- writer.c ---- */
+
+/* Counts the record that a dead writer had completed and not counted. */
+void kymo_writer_adopt(struct kymo_writer *writer);
+/* Takes head and the newest time from the segment. */
+void kymo_writer_catch_up(struct kymo_writer *writer);
 
 #endif

@@ -3,12 +3,6 @@
  */
 #include "internal.h"
 
-#include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
 /* ---- publishing ---- */
 
 /* Why a writer whose limit is reached may not publish. */
@@ -21,28 +15,84 @@ static int refuse(const struct kymo_writer *writer)
     return -ENOSPC;
 }
 
+static int is_shared(const struct kymo_writer *writer)
+{
+    return !writer->segment->orphan && writer->segment->header.flags & KYMO_SHARED_WRITER;
+}
+
+/* Takes the lock, and sees to what others have published meanwhile. The limit of a shared writer is
+ * 0 outside the lock, so that every call comes here, and as everybody's inside. */
+static int enter(struct kymo_writer *writer)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    const int locked = kymo_seat_lock(&writer->segment->seat, now + writer->segment->patience);
+
+    if (locked < 0)
+        return locked;
+    if (locked == 1)
+        kymo_writer_adopt(writer);
+    kymo_writer_catch_up(writer);
+    if (writer->pos >= KYMO_POSITION_LIMIT) {
+        kymo_seat_unlock(&writer->segment->seat);
+        return -ENOSPC;
+    }
+    writer->limit = KYMO_POSITION_LIMIT;
+    return 0;
+}
+
+static void leave(struct kymo_writer *writer)
+{
+    writer->limit = 0;
+    kymo_seat_unlock(&writer->segment->seat);
+}
+
+/* A shared writer holds the lock from loan to commit or abort. */
 int kymo_ring_loan_slow(struct kymo_writer *writer, void **payload)
 {
-    (void)payload;
-    return refuse(writer);
+    int error;
+
+    if (!is_shared(writer))
+        return refuse(writer);
+    error = writer->loaned ? 0 : enter(writer);
+    if (error)
+        return error;
+    writer->limit = KYMO_POSITION_LIMIT;
+    error = kymo_ring_loan(writer, payload);
+    writer->limit = 0;
+    return error;
 }
 
 int kymo_ring_commit_slow(struct kymo_writer *writer, size_t len, uint64_t time, uint64_t tag)
 {
-    (void)len;
-    (void)time;
-    (void)tag;
-    return refuse(writer);
+    int error;
+
+    if (!is_shared(writer))
+        return refuse(writer);
+    if (!writer->loaned)
+        return -EINVAL;
+    writer->limit = KYMO_POSITION_LIMIT;
+    error = kymo_ring_commit(writer, len, time, tag);
+    writer->limit = 0;
+    if (!writer->loaned)
+        leave(writer);
+    return error;
 }
 
 int kymo_ring_publish_slow(struct kymo_writer *writer, const void *data, size_t len, uint64_t time,
                            uint64_t tag)
 {
-    (void)data;
-    (void)len;
-    (void)time;
-    (void)tag;
-    return refuse(writer);
+    int error;
+
+    if (!is_shared(writer))
+        return refuse(writer);
+    if (writer->loaned)
+        return -EINVAL;
+    error = enter(writer);
+    if (error)
+        return error;
+    error = kymo_ring_publish(writer, data, len, time, tag);
+    leave(writer);
+    return error;
 }
 
 /* The slot stays odd, as after a kill: its old record is gone, the next one begins there anew. */
@@ -56,6 +106,8 @@ int kymo_ring_abort_slow(struct kymo_writer *writer)
     if (writer->segment->orphan)
         return -EPERM;
     kymo_store_relaxed(&control->aborted, kymo_load_relaxed(&control->aborted) + 1);
+    if (is_shared(writer))
+        leave(writer);
     return 0;
 }
 
@@ -74,27 +126,6 @@ int kymo_ring_order_time(struct kymo_writer *writer, uint64_t *time)
 
 /* ---- the bell (promise D) ---- */
 
-static long futex(uint32_t *word, int operation, uint32_t value, const struct timespec *deadline)
-{
-    return syscall(SYS_futex, word, operation, value, deadline, NULL, FUTEX_BITSET_MATCH_ANY);
-}
-
-void kymo_bell_ring(struct kymo_bell *bell)
-{
-    /* Waiters only ever set bit 0, so a change that loses to one of them wins the next time; the
-     * bound is for a page that somebody else scribbles on. */
-    for (int tries = 0; tries < 100; tries++) {
-        uint32_t word = kymo_load_relaxed32(&bell->word);
-        uint32_t rung = (word + KYMO_BELL_STEP) & ~KYMO_BELL_WAITING;
-
-        if (kymo_compare_exchange_ordered32(&bell->word, word, rung))
-            break;
-    }
-    KYMO_TESTPOINT(BELL_CHANGED);
-    futex(&bell->word, FUTEX_WAKE, INT_MAX, NULL);
-    KYMO_TESTPOINT(BELL_RUNG);
-}
-
 void kymo_ring_wake(struct kymo_writer *writer)
 {
     struct kymo_control *control = writer->ring.control;
@@ -112,18 +143,6 @@ static uint64_t nap(uint64_t waited)
     uint64_t length = waited > MILLISECOND ? waited : MILLISECOND;
 
     return length < 50 * MILLISECOND ? length : 50 * MILLISECOND;
-}
-
-/* Sleeps while the word is `seen`, until `until` at most. -EBADMSG where the page is gone. */
-static int sleep_on(struct kymo_bell *bell, uint32_t seen, uint64_t until)
-{
-    struct timespec at = {.tv_sec = (time_t)(until / 1000000000),
-                          .tv_nsec = (long)(until % 1000000000)};
-
-    if (futex(&bell->word, FUTEX_WAIT_BITSET, seen, until == KYMO_FOREVER ? NULL : &at) != 0 &&
-        errno == EFAULT)
-        return -EBADMSG;
-    return 0;
 }
 
 /* What there is to know without sleeping; -EAGAIN: nothing yet. */
@@ -169,7 +188,7 @@ int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_
         if (!may_write && segment->header.wake_policy != KYMO_WAKE_ALWAYS &&
             until - now > nap(now - began))
             until = now + nap(now - began);
-        error = sleep_on(bell, word, until);
+        error = kymo_futex_wait(&bell->word, word, until);
         if (error)
             return error;
         now = kymo_clock_now(KYMO_MONOTONIC);

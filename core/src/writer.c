@@ -15,8 +15,9 @@
 
 /* A killed writer may have completed the record at head and not counted it: it counts (promise C).
  */
-static void adopt(struct kymo_ring *ring)
+void kymo_writer_adopt(struct kymo_writer *writer)
 {
+    struct kymo_ring *ring = &writer->ring;
     struct kymo_control *control = ring->control;
     const uint64_t head = kymo_load_relaxed(&control->head);
     const struct kymo_slot *slot = kymo_ring_slot(ring, head);
@@ -29,24 +30,74 @@ static void adopt(struct kymo_ring *ring)
     KYMO_TESTPOINT(ADOPTED);
 }
 
-static int take_over(struct kymo_writer *writer)
+void kymo_writer_catch_up(struct kymo_writer *writer)
 {
-    struct kymo_ring *ring = &writer->ring;
-    struct kymo_control *control = ring->control;
-    uint64_t head = kymo_load_relaxed(&control->head);
+    const struct kymo_ring *ring = &writer->ring;
+    const uint64_t head = kymo_load_relaxed(&ring->control->head);
 
-    if (head < ring->first || head > KYMO_POSITION_LIMIT)
-        return -EBADMSG;
-    adopt(ring);
-    writer->pos = head = kymo_load_relaxed(&control->head);
+    writer->pos = head;
     writer->time =
         head > ring->first ? kymo_load_relaxed(&ring->times[(head - 1) & ring->mask]) : 0;
+}
+
+static void sign_in(struct kymo_control *control)
+{
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
     kymo_store_relaxed32(&control->writers, kymo_load_relaxed32(&control->writers) + 1);
     kymo_store_release32(&control->state, KYMO_OPEN);
     KYMO_TESTPOINT(TAKEN_OVER);
+}
+
+static int head_holds(const struct kymo_ring *ring)
+{
+    const uint64_t head = kymo_load_relaxed(&ring->control->head);
+
+    return head >= ring->first && head <= KYMO_POSITION_LIMIT;
+}
+
+static int take_over(struct kymo_writer *writer)
+{
+    if (!head_holds(&writer->ring))
+        return -EBADMSG;
+    kymo_writer_adopt(writer);
+    kymo_writer_catch_up(writer);
+    sign_in(writer->ring.control);
+    writer->limit = KYMO_POSITION_LIMIT;
     return 0;
+}
+
+#define SECOND UINT64_C(1000000000)
+
+/* Others may be publishing: what is left half-done is seen to under their lock. */
+static int join(struct kymo_writer *writer)
+{
+    struct kymo_segment *segment = writer->segment;
+    struct kymo_control *control = writer->ring.control;
+    int locked;
+    int error;
+
+    segment->seat = (struct kymo_seat){.word = &control->lock,
+                                       .takeovers = &control->takeovers,
+                                       .first = KYMO_LOCK_SEATS,
+                                       .fd = segment->fd};
+    segment->patience = SECOND;
+    error = head_holds(&writer->ring) ? kymo_seat_take(&segment->seat) : -EBADMSG;
+    if (error)
+        return error;
+    locked = kymo_seat_lock(&segment->seat, kymo_clock_now(KYMO_MONOTONIC) + SECOND);
+    if (locked < 0)
+        return locked;
+    if (locked == 1)
+        kymo_writer_adopt(writer);
+    sign_in(control);
+    kymo_seat_unlock(&segment->seat);
+    return 0;
+}
+
+static int is_shared(const struct kymo_header *header)
+{
+    return header->flags & KYMO_SHARED_WRITER ? 1 : 0;
 }
 
 /* A handle on a locked file, which it takes. */
@@ -68,10 +119,9 @@ static int make_writer(struct kymo_writer **out, const char *name, struct kymo_f
     }
     writer->segment->writer = writer;
     writer->bell = (void *)(writer->segment->map + writer->segment->header.bell_offset);
-    writer->limit = KYMO_POSITION_LIMIT;
     writer->wake_always = writer->segment->header.wake_policy == KYMO_WAKE_ALWAYS;
     kymo_fork_watch(writer->segment);
-    error = take_over(writer);
+    error = is_shared(&writer->segment->header) ? join(writer) : take_over(writer);
     if (error) {
         kymo_mapping_close(writer->segment);
         free(writer);
@@ -139,7 +189,20 @@ static int is_retired(const struct kymo_file *file)
            control.state == KYMO_RETIRED;
 }
 
-/* -EAGAIN: the name changed hands while we looked. */
+/* Writers that share take the lock beside each other; all else takes it alone. -EAGAIN: the name
+ * changed hands while we looked. */
+static int lock_named(const struct request *request, const struct kymo_file *file, int shared)
+{
+    int error = shared ? kymo_file_lock_shared(file->fd, KYMO_LOCK_WRITER)
+                       : kymo_file_lock(file->fd, KYMO_LOCK_WRITER, 1);
+
+    KYMO_TESTPOINT(LOCKED);
+    /* The lock may have come from a generation that lost its name meanwhile (promise H). */
+    if (!error && !kymo_file_is_named(file, request->directory, request->name))
+        error = -EAGAIN;
+    return error;
+}
+
 static int open_existing(const struct request *request, struct kymo_writer **writer)
 {
     struct kymo_file file;
@@ -148,21 +211,15 @@ static int open_existing(const struct request *request, struct kymo_writer **wri
 
     if (error)
         return error;
-    error = kymo_file_lock(file.fd, KYMO_LOCK_WRITER, 1);
-    KYMO_TESTPOINT(LOCKED);
-    /* The lock may have come from a generation that lost its name meanwhile (promise H). */
-    if (!error && !kymo_file_is_named(&file, request->directory, request->name))
-        error = -EAGAIN;
-    if (error) {
-        kymo_file_close(&file);
-        return error;
-    }
-    same = !is_retired(&file) &&
-           (!request->header ||
-            kymo_layout_same(&file.header, file.fields, request->header, request->fields));
-    if (same && request->existing != KYMO_REPLACE)
+    same = !request->header ||
+           kymo_layout_same(&file.header, file.fields, request->header, request->fields);
+    if (request->existing == KYMO_REPLACE || is_retired(&file))
+        same = 0;
+    error = lock_named(request, &file, same && is_shared(&file.header));
+    if (!error && same)
         return make_writer(writer, request->name, &file);
-    error = request->existing == KYMO_RESUME ? -EEXIST : replace(request, &file, writer);
+    if (!error)
+        error = request->existing == KYMO_RESUME ? -EEXIST : replace(request, &file, writer);
     kymo_file_close(&file);
     return error;
 }
@@ -223,15 +280,46 @@ static void let_go(struct kymo_writer *writer)
     free(writer);
 }
 
+/* The last of several writers closes the segment: the one that can have the lock for itself. */
+static void close_shared(struct kymo_writer *writer)
+{
+    struct kymo_segment *segment = writer->segment;
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    int locked;
+
+    if (writer->loaned)
+        kymo_ring_abort(writer);
+    locked = kymo_seat_lock(&segment->seat, now + segment->patience);
+    if (locked == 1)
+        kymo_writer_adopt(writer);
+    if (locked >= 0 && kymo_file_lock(segment->fd, KYMO_LOCK_WRITER, 1) == 0)
+        kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
+    KYMO_TESTPOINT(CLOSED);
+    /* Our share goes before the lock does: the next one to close has to find it gone. */
+    kymo_file_unlock(segment->fd, KYMO_LOCK_WRITER);
+    if (locked >= 0)
+        kymo_seat_unlock(&segment->seat);
+}
+
 void kymo_writer_close(struct kymo_writer *writer)
 {
     if (!writer)
         return;
-    if (!writer->segment->orphan) {
+    if (!writer->segment->orphan && is_shared(&writer->segment->header)) {
+        close_shared(writer);
+    } else if (!writer->segment->orphan) {
         kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
         KYMO_TESTPOINT(CLOSED);
     }
     let_go(writer);
+}
+
+int kymo_writer_set_patience(struct kymo_writer *writer, uint64_t patience)
+{
+    if (!is_shared(&writer->segment->header))
+        return -EINVAL;
+    writer->segment->patience = patience;
+    return 0;
 }
 
 int kymo_writer_remove(struct kymo_writer *writer)
@@ -245,6 +333,9 @@ int kymo_writer_remove(struct kymo_writer *writer)
         error = -EPERM;
     else if (directory < 0)
         error = directory;
+    else if (is_shared(&writer->segment->header) &&
+             kymo_file_lock(file.fd, KYMO_LOCK_WRITER, 1) != 0)
+        error = -EBUSY;
     else if (fstat(file.fd, &file.status) != 0)
         error = -errno;
     else if (kymo_file_is_named(&file, directory, name) && unlinkat(directory, name, 0) != 0)

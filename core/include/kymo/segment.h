@@ -131,8 +131,13 @@ KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
 KYMO_EXPORT void kymo_writer_close(struct kymo_writer *writer);
 
 /* Removes the segment with the writer that has it open, and closes the writer whatever it returns:
- * 0, or the kernel's -EACCES, -EPERM. Readers get -EIDRM. */
+ * 0, -EBUSY where another of several writers is alive, or the kernel's -EACCES, -EPERM. Readers get
+ * -EIDRM. */
 KYMO_EXPORT int kymo_writer_remove(struct kymo_writer *writer);
+
+/* How long one publish of a shared writer may wait for another living one, ns; 1 s unless set here.
+ * -EINVAL: not a shared-writer segment. */
+KYMO_EXPORT int kymo_writer_set_patience(struct kymo_writer *writer, uint64_t patience);
 
 /* Says "I am alive" for writers that publish seldom. Stores one word; -EPERM in a forked child. */
 KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
