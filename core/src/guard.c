@@ -160,12 +160,14 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
     struct kymo_guard_entry found;
     const int saved = errno;
 
-    if (info->si_code == BUS_ADRERR && find_fault((uint64_t)(uintptr_t)info->si_addr, &found) &&
-        put_zero_page((uint64_t)(uintptr_t)info->si_addr, (int)found.writable)) {
+    if (info->si_code == BUS_ADRERR && find_fault((uint64_t)(uintptr_t)info->si_addr, &found)) {
+        /* Marked first: another thread that reads zeros from the page finds the mark as well. */
         kymo_store_relaxed32((uint32_t *)(uintptr_t)found.damaged, 1);
-        kymo_fetch_add_relaxed(&caught, 1);
-        errno = saved;
-        return;
+        if (put_zero_page((uint64_t)(uintptr_t)info->si_addr, (int)found.writable)) {
+            kymo_fetch_add_relaxed(&caught, 1);
+            errno = saved;
+            return;
+        }
     }
     errno = saved;
     pass_on(number, info, context);

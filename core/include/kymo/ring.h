@@ -157,7 +157,7 @@ KYMO_INLINE int kymo_ring_loan(struct kymo_writer *writer, void **payload)
     kymo_slot_write_begin(slot, writer->pos);
     writer->loaned = 1;
     *payload = kymo_slot_payload(slot);
-    return 0;
+    return KYMO_LIKELY(!kymo_load_relaxed32(&writer->ring.damaged)) ? 0 : -EBADMSG;
 }
 
 /*
@@ -229,6 +229,12 @@ KYMO_INLINE int kymo_ring_lost(const struct kymo_ring *ring)
     return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : -ESTALE;
 }
 
+/* Why there is no such record: head is on a zero page, or has not got that far. */
+KYMO_INLINE int kymo_ring_none(const struct kymo_ring *ring)
+{
+    return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : -ENODATA;
+}
+
 KYMO_INLINE void kymo_slot_record(const struct kymo_slot *slot, uint64_t pos,
                                   struct kymo_record *record)
 {
@@ -291,8 +297,8 @@ KYMO_INLINE int kymo_ring_admits(const struct kymo_ring *ring, uint64_t pos)
     if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
         return -EIDRM;
     if (pos >= head || pos < ring->first)
-        return -ENODATA;
-    return head - pos <= ring->mask + 1 ? 0 : -ESTALE;
+        return kymo_ring_none(ring);
+    return head - pos <= ring->mask + 1 ? 0 : kymo_ring_lost(ring);
 }
 
 /* The position `back` records behind the newest, into *pos. */
@@ -303,9 +309,9 @@ KYMO_INLINE int kymo_ring_behind(const struct kymo_ring *ring, uint64_t back, ui
     if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
         return -EIDRM;
     if (back >= head - ring->first)
-        return -ENODATA;
+        return kymo_ring_none(ring);
     *pos = head - 1 - back;
-    return back <= ring->mask ? 0 : -ESTALE;
+    return back <= ring->mask ? 0 : kymo_ring_lost(ring);
 }
 
 /* Copies the record at pos into buffer[size]. */
@@ -439,7 +445,7 @@ KYMO_INLINE int kymo_cursor_next(struct kymo_cursor *cursor, void *buffer, size_
         uint64_t keep = ring->mask - (tries < 4 ? tries * (ring->mask / 8) : ring->mask / 2);
 
         if (cursor->next >= head) {
-            error = kymo_ring_retired(ring) ? -EIDRM : -ENODATA;
+            error = kymo_ring_retired(ring) ? -EIDRM : kymo_ring_none(ring);
             break;
         }
         if (behind > (tries ? keep : ring->mask + 1)) {

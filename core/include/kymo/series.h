@@ -66,7 +66,7 @@ KYMO_INLINE int kymo_window_pin(const struct kymo_ring *ring, struct kymo_window
     if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
         return -EIDRM;
     if (KYMO_UNLIKELY(written == 0))
-        return -ENODATA;
+        return kymo_ring_none(ring);
     window->high = head;
     window->low = head - (written < ring->mask ? written : ring->mask);
     return 0;
@@ -78,12 +78,14 @@ KYMO_INLINE uint64_t kymo_window_time(const struct kymo_ring *ring, uint64_t pos
     return kymo_load_relaxed(&ring->times[pos & ring->mask]);
 }
 
-/* Whether every time read from pos on was that of the position it was read for. */
+/* Whether every time read from pos on was that of the position it was read for, and not one of the
+ * zeros that the guard puts where a page is lost. */
 KYMO_INLINE int kymo_window_holds(const struct kymo_ring *ring, uint64_t pos)
 {
     /* SER-1 (acquire fence): times before head. Pairs with kymo_ring_complete. */
     kymo_fence_acquire();
-    return kymo_load_relaxed(&ring->control->head) - pos <= ring->mask;
+    return kymo_load_relaxed(&ring->control->head) - pos <= ring->mask &&
+           !kymo_load_relaxed32(&ring->damaged);
 }
 
 /* The first position in [low, high) whose time is after `time`, by bisection; high if none. */
