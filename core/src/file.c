@@ -283,7 +283,8 @@ static int write_exactly(int fd, const void *bytes, size_t len, off_t offset)
 /* Every page is taken now, so that a full file system says so here and never as SIGBUS later. */
 static int fill_inode(int fd, const struct kymo_header *header, const struct kymo_field *fields)
 {
-    struct kymo_control control = {.head = header->first};
+    const struct kymo_control control = {.head = header->first};
+    const struct kymo_consumer_control consumer = {.tail = header->first};
     int error;
 
     do
@@ -295,6 +296,8 @@ static int fill_inode(int fd, const struct kymo_header *header, const struct kym
     error = write_exactly(fd, fields, header->field_count * sizeof(*fields), sizeof(*header));
     if (!error)
         error = write_exactly(fd, &control, sizeof(control), (off_t)header->control_offset);
+    if (!error && header->consumer_offset)
+        error = write_exactly(fd, &consumer, sizeof(consumer), (off_t)header->consumer_offset);
     if (!error)
         error = write_exactly(fd, header, sizeof(*header), 0);
     KYMO_TESTPOINT(FILE_FILLED);

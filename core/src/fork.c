@@ -2,7 +2,7 @@
  * fork.c - the library's one lock, and what a forked child finds: its copies of writers are dead.
  *
  * A lock's descriptor that survives in a child would keep a dead parent's segment ALIVE (promise
- * H). So every descriptor that holds a lock is either in the list of writers, which the child
+ * H). So every descriptor that holds a lock is either in the list of holders, which the child
  * closes, or was opened while this lock was held, and no fork runs meanwhile.
  */
 #include "internal.h"
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static pthread_mutex_t lock;
-static struct kymo_segment *writers;
+static struct kymo_segment *holders;
 
 static void make_lock(void)
 {
@@ -35,13 +35,13 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-    for (struct kymo_segment *segment = writers; segment; segment = segment->next) {
+    for (struct kymo_segment *segment = holders; segment; segment = segment->next) {
         close(segment->fd);
         segment->fd = -1;
         segment->orphan = 1;
-        segment->writer->limit = 0;
+        *segment->limit = 0;
     }
-    writers = NULL;
+    holders = NULL;
     /* A recursive lock belongs to a thread that the child does not have. */
     make_lock();
 }
@@ -68,15 +68,15 @@ void kymo_library_unlock(void)
 void kymo_fork_watch(struct kymo_segment *segment)
 {
     kymo_library_lock();
-    segment->next = writers;
-    writers = segment;
+    segment->next = holders;
+    holders = segment;
     kymo_library_unlock();
 }
 
 void kymo_fork_forget(struct kymo_segment *segment)
 {
     kymo_library_lock();
-    for (struct kymo_segment **link = &writers; *link; link = &(*link)->next) {
+    for (struct kymo_segment **link = &holders; *link; link = &(*link)->next) {
         if (*link == segment) {
             *link = segment->next;
             break;

@@ -2,7 +2,7 @@
  * internal.h - the layers of the library's cold code, and what they hand each other. Never
  * installed.
  *
- *     writer.c  reader.c  remove.c  list.c     open, close, remove, list: what users call
+ *     writer.c  reader.c  queue.c  remove.c    open, close, list, remove: what users call
  *     info.c  liveness.c  ring.c               questions to an open handle; slow paths of the hot
  * ones mapping.c  guard.c                       the file in memory, and what happens when it
  * shrinks file.c  layout.c                         the file on disk: found, checked, made
@@ -85,7 +85,7 @@ int kymo_file_link(struct kymo_file *file, int directory, const char *name, char
 /* The library's one lock, recursive: while it is held, no thread forks. */
 void kymo_library_lock(void);
 void kymo_library_unlock(void);
-/* From here on a forked child closes this writer's lock descriptor and finds the handle dead. */
+/* From here on a forked child closes the lock's descriptor and finds *segment->limit 0. */
 void kymo_fork_watch(struct kymo_segment *segment);
 /* Ends that, and closes the descriptor. */
 void kymo_fork_forget(struct kymo_segment *segment);
@@ -109,6 +109,10 @@ void kymo_seat_unlock(const struct kymo_seat *seat);
 
 /* ---- mapping.c ---- */
 
+struct kymo_segment;
+
+enum kymo_role { KYMO_READING, KYMO_WRITING, KYMO_CONSUMING };
+
 /* The cold half of a handle. */
 struct kymo_segment {
     char name[KYMO_NAME_LIMIT + 1];
@@ -116,33 +120,42 @@ struct kymo_segment {
     struct kymo_field *fields;
     struct kymo_schema schema;
     unsigned char *map;
-    int fd;        /* readers: to ask about the writer; writers: the lock, never mapped */
-    int is_writer; /* the lock is ours */
-    int orphan;    /* came through fork: the mapping and the lock are the parent's */
+    int fd;              /* readers: to ask about the writer; others: the lock, never mapped */
+    enum kymo_role role; /* all but readers hold a lock */
+    int orphan;          /* came through fork: the mapping and the lock are the parent's */
     struct kymo_ring *ring;
     struct kymo_guard_entry *guard;
     /* Readers: the bell's page, mapped writable by the first blocking call that may. */
     struct kymo_bell *bell;
     int bell_tried;
     struct kymo_guard_entry *bell_guard;
-    /* Writers: the list in fork.c. */
-    struct kymo_writer *writer;
-    /* Shared writers: how the lock is taken, and how long one publish waits for it, ns. */
+    /* Holders of a lock: the list in fork.c, and the handle's limit, which a child finds 0. */
+    uint64_t *limit;
+    struct kymo_segment *next;
+    /* Shared writers and consumers: how the lock is taken, how long one call waits for it, ns. */
     struct kymo_seat seat;
     uint64_t patience;
-    struct kymo_segment *next;
 };
+
+/* Joins those who share a lock: takes a seat, then the lock, as kymo_seat_lock. */
+int kymo_seat_join(struct kymo_segment *segment, uint32_t *word, uint64_t *takeovers,
+                   uint64_t first);
 
 /* Takes over file's descriptor and fields, maps it, and fills in ring. The descriptor is closed and
  * the fields are freed on failure as well. */
 int kymo_mapping_open(struct kymo_segment **segment, const char *name, struct kymo_file *file,
-                      int writable, struct kymo_ring *ring);
+                      enum kymo_role role, struct kymo_ring *ring);
 void kymo_mapping_close(struct kymo_segment *segment);
 /* The bell to sleep on: writable where *may_write is set to 1. */
 struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write);
 
 /* Retires the generation in this locked file, and wakes its readers (promise I). */
 int kymo_mapping_retire(const struct kymo_file *file);
+
+/* ---- queue.c ---- */
+
+/* Sets the producer's limit to where its consumer lets it go; -EAGAIN: full. */
+int kymo_queue_find_limit(struct kymo_writer *writer);
 
 /* ---- guard.c ---- */
 

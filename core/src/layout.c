@@ -24,12 +24,20 @@ static int is_power_of_two(uint64_t number)
     return number && !(number & (number - 1));
 }
 
+static int flags_hold(const struct kymo_header *header)
+{
+    const uint32_t known = KYMO_SHARED_WRITER | KYMO_SHARED_CONSUMER;
+
+    return !(header->flags & ~known) &&
+           (header->kind == KYMO_QUEUE || !(header->flags & KYMO_SHARED_CONSUMER));
+}
+
 static int choices_hold(const struct kymo_header *header)
 {
     return header->kind <= KYMO_QUEUE && header->clock <= KYMO_USER &&
            header->time_policy <= KYMO_CLAMP && header->wake_policy <= KYMO_WAKE_ALWAYS &&
-           !(header->flags & ~(uint32_t)KYMO_SHARED_WRITER) && is_power_of_two(header->depth) &&
-           header->depth >= 2 && header->depth <= KYMO_DEPTH_LIMIT && header->size >= 1 &&
+           flags_hold(header) && is_power_of_two(header->depth) && header->depth >= 2 &&
+           header->depth <= KYMO_DEPTH_LIMIT && header->size >= 1 &&
            header->size <= KYMO_SIZE_LIMIT && is_power_of_two(header->alignment) &&
            header->alignment >= 8 && header->alignment <= header->page_size &&
            header->first < KYMO_POSITION_LIMIT && header->field_count <= KYMO_FIELD_LIMIT &&

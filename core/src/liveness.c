@@ -32,7 +32,7 @@ static uint64_t silence(const struct kymo_segment *segment)
  */
 static int is_held(const struct kymo_segment *segment)
 {
-    if (segment->is_writer)
+    if (segment->role == KYMO_WRITING)
         return !segment->orphan;
     return kymo_file_is_locked(segment->fd, KYMO_LOCK_WRITER, 1);
 }

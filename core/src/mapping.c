@@ -21,36 +21,55 @@ static void locate_ring(struct kymo_ring *ring, const struct kymo_header *header
     ring->damaged = 0;
 }
 
+/* The first page that this role may write, and the first behind them. */
+static void writable_pages(const struct kymo_segment *segment, uint64_t *from, uint64_t *to)
+{
+    const struct kymo_header *header = &segment->header;
+
+    *from = *to = 0;
+    if (segment->role == KYMO_WRITING) {
+        *from = header->control_offset;
+        *to = header->file_size;
+    } else if (segment->role == KYMO_CONSUMING) {
+        /* Its own page, between the two bells. */
+        *from = header->bell_offset;
+        *to = header->times_offset;
+    }
+}
+
 /*
- * Readers map everything read-only (promise B). Writers map through a description of their own, so
- * that closing the lock's descriptor releases the lock, keep the header's pages read-only, and give
- * the mapping to no child: it would hold neither lock nor right (promise H).
+ * Readers map everything read-only (promise B). The others map through a description of their own,
+ * so that closing the lock's descriptor releases the lock, write no page that is not theirs, and
+ * give the mapping to no child: it would hold neither lock nor right (promise H).
  */
-static int map_file(struct kymo_segment *segment, int writable)
+static int map_file(struct kymo_segment *segment)
 {
     const size_t size = segment->header.file_size;
-    int fd = writable ? kymo_file_reopen(segment->fd, O_RDWR) : segment->fd;
+    const int guest = segment->role == KYMO_READING;
+    int fd = guest ? segment->fd : kymo_file_reopen(segment->fd, O_RDWR);
+    uint64_t from, to;
     void *map;
     int error = 0;
 
     if (fd < 0)
         return fd;
-    map = mmap(NULL, size, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+    map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         error = -errno;
-    if (writable)
+    if (!guest)
         close(fd);
     if (error)
         return error;
     segment->map = map;
-    if (writable && (mprotect(map, segment->header.control_offset, PROT_READ) != 0 ||
-                     madvise(map, size, MADV_DONTFORK) != 0))
+    writable_pages(segment, &from, &to);
+    if (!guest && (mprotect(segment->map + from, to - from, PROT_READ | PROT_WRITE) != 0 ||
+                   madvise(map, size, MADV_DONTFORK) != 0))
         return -errno;
     return 0;
 }
 
 int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_file *file,
-                      int writable, struct kymo_ring *ring)
+                      enum kymo_role role, struct kymo_ring *ring)
 {
     struct kymo_segment *segment = calloc(1, sizeof(*segment));
     int error;
@@ -65,18 +84,18 @@ int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_f
     segment->schema =
         (struct kymo_schema){file->fields, file->header.field_count, file->header.schema_size};
     segment->fd = file->fd;
-    segment->is_writer = writable;
+    segment->role = role;
     segment->ring = ring;
     file->fd = -1;
     file->fields = NULL;
-    error = map_file(segment, writable);
+    error = map_file(segment);
     if (error) {
         kymo_mapping_close(segment);
         return error;
     }
     locate_ring(ring, &segment->header, segment->map);
-    segment->guard =
-        kymo_guard_add(segment->map, segment->header.file_size, writable, &ring->damaged);
+    segment->guard = kymo_guard_add(segment->map, segment->header.file_size, role != KYMO_READING,
+                                    &ring->damaged);
     *out = segment;
     return 0;
 }
@@ -88,13 +107,13 @@ void kymo_mapping_close(struct kymo_segment *segment)
     if (segment->bell)
         munmap(segment->bell, segment->header.page_size);
     /* In a forked child those addresses may be somebody else's by now. */
-    if (segment->map && !(segment->is_writer && segment->orphan))
+    if (segment->map && !segment->orphan)
         munmap(segment->map, segment->header.file_size);
     /* Last: as long as the mapping may be written, the lock has to stand. */
-    if (segment->is_writer)
-        kymo_fork_forget(segment);
-    else
+    if (segment->role == KYMO_READING)
         close(segment->fd);
+    else
+        kymo_fork_forget(segment);
     free(segment->fields);
     free(segment);
 }

@@ -30,7 +30,7 @@ int kymo_reader_open_version(struct kymo_reader **out, const char *name, uint32_
         kymo_file_close(&file);
         return -ENOMEM;
     }
-    error = kymo_mapping_open(&reader->segment, name, &file, 0, &reader->ring);
+    error = kymo_mapping_open(&reader->segment, name, &file, KYMO_READING, &reader->ring);
     if (!error && kymo_ring_retired(&reader->ring)) {
         kymo_mapping_close(reader->segment);
         error = -EIDRM;

@@ -5,60 +5,73 @@
 
 /* ---- publishing ---- */
 
-/* Why a writer whose limit is reached may not publish. */
-static int refuse(const struct kymo_writer *writer)
-{
-    if (writer->segment->orphan)
-        return -EPERM;
-    if (kymo_load_relaxed32(&writer->ring.damaged))
-        return -EBADMSG;
-    return -ENOSPC;
-}
-
 static int is_shared(const struct kymo_writer *writer)
 {
-    return !writer->segment->orphan && writer->segment->header.flags & KYMO_SHARED_WRITER;
-}
-
-/* Takes the lock, and sees to what others have published meanwhile. The limit of a shared writer is
- * 0 outside the lock, so that every call comes here, and as everybody's inside. */
-static int enter(struct kymo_writer *writer)
-{
-    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    const int locked = kymo_seat_lock(&writer->segment->seat, now + writer->segment->patience);
-
-    if (locked < 0)
-        return locked;
-    if (locked == 1)
-        kymo_writer_adopt(writer);
-    kymo_writer_catch_up(writer);
-    if (writer->pos >= KYMO_POSITION_LIMIT) {
-        kymo_seat_unlock(&writer->segment->seat);
-        return -ENOSPC;
-    }
-    writer->limit = KYMO_POSITION_LIMIT;
-    return 0;
+    return writer->segment->header.flags & KYMO_SHARED_WRITER ? 1 : 0;
 }
 
 static void leave(struct kymo_writer *writer)
 {
+    if (!is_shared(writer))
+        return;
     writer->limit = 0;
     kymo_seat_unlock(&writer->segment->seat);
+}
+
+/* Takes the lock that shared writers share, and sees to what the others have published. */
+static int lock_shared(struct kymo_writer *writer)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    const int locked = kymo_seat_lock(&writer->segment->seat, now + writer->segment->patience);
+
+    if (locked == 1)
+        kymo_writer_adopt(writer);
+    if (locked >= 0)
+        kymo_writer_catch_up(writer);
+    return locked < 0 ? locked : 0;
+}
+
+/* How far the writer may go: to the end of all positions, or until the queue is full. */
+static int find_limit(struct kymo_writer *writer)
+{
+    if (kymo_load_relaxed32(&writer->ring.damaged))
+        return -EBADMSG;
+    if (writer->segment->header.kind == KYMO_QUEUE)
+        return kymo_queue_find_limit(writer);
+    writer->limit = KYMO_POSITION_LIMIT;
+    return writer->pos < KYMO_POSITION_LIMIT ? 0 : -ENOSPC;
+}
+
+/*
+ * Opens the way for one call, which then finds pos below limit. Calls come here where it is not: in
+ * a forked child, always; with shared writers, whose limit is 0 outside the lock; with queues, each
+ * time the limit that was found last is reached.
+ */
+static int enter(struct kymo_writer *writer)
+{
+    int error;
+
+    if (writer->segment->orphan)
+        return -EPERM;
+    error = is_shared(writer) && !writer->loaned ? lock_shared(writer) : 0;
+    if (error)
+        return error;
+    error = find_limit(writer);
+    if (error && !writer->loaned)
+        leave(writer);
+    return error;
 }
 
 /* A shared writer holds the lock from loan to commit or abort. */
 int kymo_ring_loan_slow(struct kymo_writer *writer, void **payload)
 {
-    int error;
+    int error = enter(writer);
 
-    if (!is_shared(writer))
-        return refuse(writer);
-    error = writer->loaned ? 0 : enter(writer);
     if (error)
         return error;
-    writer->limit = KYMO_POSITION_LIMIT;
     error = kymo_ring_loan(writer, payload);
-    writer->limit = 0;
+    if (is_shared(writer))
+        writer->limit = 0;
     return error;
 }
 
@@ -66,15 +79,18 @@ int kymo_ring_commit_slow(struct kymo_writer *writer, size_t len, uint64_t time,
 {
     int error;
 
-    if (!is_shared(writer))
-        return refuse(writer);
+    if (writer->segment->orphan)
+        return -EPERM;
     if (!writer->loaned)
         return -EINVAL;
-    writer->limit = KYMO_POSITION_LIMIT;
+    error = enter(writer);
+    if (error)
+        return error;
     error = kymo_ring_commit(writer, len, time, tag);
-    writer->limit = 0;
     if (!writer->loaned)
         leave(writer);
+    else if (is_shared(writer))
+        writer->limit = 0;
     return error;
 }
 
@@ -83,9 +99,7 @@ int kymo_ring_publish_slow(struct kymo_writer *writer, const void *data, size_t 
 {
     int error;
 
-    if (!is_shared(writer))
-        return refuse(writer);
-    if (writer->loaned)
+    if (writer->loaned && !writer->segment->orphan)
         return -EINVAL;
     error = enter(writer);
     if (error)
@@ -106,8 +120,7 @@ int kymo_ring_abort_slow(struct kymo_writer *writer)
     if (writer->segment->orphan)
         return -EPERM;
     kymo_store_relaxed(&control->aborted, kymo_load_relaxed(&control->aborted) + 1);
-    if (is_shared(writer))
-        leave(writer);
+    leave(writer);
     return 0;
 }
 

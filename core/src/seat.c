@@ -107,3 +107,18 @@ void kymo_seat_unlock(const struct kymo_seat *seat)
         kymo_compare_exchange_ordered32(seat->word, mine, 0))
         kymo_futex_wake(seat->word, 1);
 }
+
+#define SECOND UINT64_C(1000000000)
+
+int kymo_seat_join(struct kymo_segment *segment, uint32_t *word, uint64_t *takeovers,
+                   uint64_t first)
+{
+    struct kymo_seat *seat = &segment->seat;
+    int error;
+
+    *seat =
+        (struct kymo_seat){.word = word, .takeovers = takeovers, .first = first, .fd = segment->fd};
+    segment->patience = SECOND;
+    error = kymo_seat_take(seat);
+    return error ? error : kymo_seat_lock(seat, kymo_clock_now(KYMO_MONOTONIC) + SECOND);
+}

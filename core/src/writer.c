@@ -63,35 +63,26 @@ static int take_over(struct kymo_writer *writer)
     kymo_writer_adopt(writer);
     kymo_writer_catch_up(writer);
     sign_in(writer->ring.control);
-    writer->limit = KYMO_POSITION_LIMIT;
+    /* A queue's limit is where its consumer is: the first push finds out. */
+    writer->limit = writer->segment->header.kind == KYMO_QUEUE ? 0 : KYMO_POSITION_LIMIT;
     return 0;
 }
-
-#define SECOND UINT64_C(1000000000)
 
 /* Others may be publishing: what is left half-done is seen to under their lock. */
 static int join(struct kymo_writer *writer)
 {
-    struct kymo_segment *segment = writer->segment;
     struct kymo_control *control = writer->ring.control;
     int locked;
-    int error;
 
-    segment->seat = (struct kymo_seat){.word = &control->lock,
-                                       .takeovers = &control->takeovers,
-                                       .first = KYMO_LOCK_SEATS,
-                                       .fd = segment->fd};
-    segment->patience = SECOND;
-    error = head_holds(&writer->ring) ? kymo_seat_take(&segment->seat) : -EBADMSG;
-    if (error)
-        return error;
-    locked = kymo_seat_lock(&segment->seat, kymo_clock_now(KYMO_MONOTONIC) + SECOND);
+    if (!head_holds(&writer->ring))
+        return -EBADMSG;
+    locked = kymo_seat_join(writer->segment, &control->lock, &control->takeovers, KYMO_LOCK_SEATS);
     if (locked < 0)
         return locked;
     if (locked == 1)
         kymo_writer_adopt(writer);
     sign_in(control);
-    kymo_seat_unlock(&segment->seat);
+    kymo_seat_unlock(&writer->segment->seat);
     return 0;
 }
 
@@ -112,12 +103,12 @@ static int make_writer(struct kymo_writer **out, const char *name, struct kymo_f
         return -ENOMEM;
     }
     memset(writer, 0, sizeof(*writer));
-    error = kymo_mapping_open(&writer->segment, name, file, 1, &writer->ring);
+    error = kymo_mapping_open(&writer->segment, name, file, KYMO_WRITING, &writer->ring);
     if (error) {
         free(writer);
         return error;
     }
-    writer->segment->writer = writer;
+    writer->segment->limit = &writer->limit;
     writer->bell = (void *)(writer->segment->map + writer->segment->header.bell_offset);
     writer->wake_always = writer->segment->header.wake_policy == KYMO_WAKE_ALWAYS;
     kymo_fork_watch(writer->segment);

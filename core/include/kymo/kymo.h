@@ -6,6 +6,7 @@
 
 #include <kymo/atomic.h>
 #include <kymo/layout.h>
+#include <kymo/queue.h>
 #include <kymo/ring.h>
 #include <kymo/schema.h>
 #include <kymo/segment.h>

@@ -54,7 +54,7 @@ enum kymo_time_policy { KYMO_REJECT = 0, KYMO_CLAMP = 1 };
 enum kymo_wake_policy { KYMO_WAKE_WAITERS = 0, KYMO_WAKE_ALWAYS = 1 };
 
 /* Bits of kymo_header.flags. */
-enum kymo_segment_flags { KYMO_SHARED_WRITER = 1 };
+enum kymo_segment_flags { KYMO_SHARED_WRITER = 1, KYMO_SHARED_CONSUMER = 2 };
 
 /* kymo_control.state */
 enum kymo_state {
@@ -183,9 +183,9 @@ struct kymo_bell {
 #define KYMO_BELL_WAITING 1u
 #define KYMO_BELL_STEP    2u
 
-struct kymo_consumer {
+struct kymo_consumer_control {
     uint64_t tail;         /* the next position to be consumed; everything below it was */
-    uint32_t state;        /* enum kymo_state of the consumer */
+    uint32_t state;        /* enum kymo_state: KYMO_OPEN or KYMO_CLOSED */
     uint32_t consumer_pid; /* to show to people */
     uint64_t opened;       /* CLOCK_MONOTONIC ns */
     uint32_t lock;         /* as kymo_control.lock, where several consumers share the queue */
@@ -302,13 +302,13 @@ KYMO_ASSERT_SIZE(kymo_control, 256);
 KYMO_ASSERT_AT(kymo_bell, word, 0);
 KYMO_ASSERT_SIZE(kymo_bell, 64);
 
-KYMO_ASSERT_AT(kymo_consumer, tail, 0);
-KYMO_ASSERT_AT(kymo_consumer, state, 8);
-KYMO_ASSERT_AT(kymo_consumer, consumer_pid, 12);
-KYMO_ASSERT_AT(kymo_consumer, opened, 16);
-KYMO_ASSERT_AT(kymo_consumer, lock, 24);
-KYMO_ASSERT_AT(kymo_consumer, takeovers, 32);
-KYMO_ASSERT_SIZE(kymo_consumer, 64);
+KYMO_ASSERT_AT(kymo_consumer_control, tail, 0);
+KYMO_ASSERT_AT(kymo_consumer_control, state, 8);
+KYMO_ASSERT_AT(kymo_consumer_control, consumer_pid, 12);
+KYMO_ASSERT_AT(kymo_consumer_control, opened, 16);
+KYMO_ASSERT_AT(kymo_consumer_control, lock, 24);
+KYMO_ASSERT_AT(kymo_consumer_control, takeovers, 32);
+KYMO_ASSERT_SIZE(kymo_consumer_control, 64);
 
 KYMO_ASSERT_AT(kymo_slot, seq, 0);
 KYMO_ASSERT_AT(kymo_slot, time, 8);
