@@ -33,7 +33,7 @@ static inline uint64_t checked_gap(uint64_t index)
 
     if (index == CHECKED_PERIOD / 2)
         return UINT64_C(100000000000);
-    if (index % 1000 < 40)
+    if (index % 1000 >= 960)
         return 0;
     switch (dice % 8) {
     case 0:

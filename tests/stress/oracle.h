@@ -168,6 +168,19 @@ static inline int oracle_accepts(const struct oracle_question *question,
     return 0;
 }
 
+/* Times that tell neighbours apart: at, right before and right behind the record at pos, and half
+ * of the way to the next. */
+#define ORACLE_TIMES 5
+
+static inline uint64_t oracle_time(uint64_t pos, int which)
+{
+    const uint64_t time = checked_time(pos);
+    const uint64_t half = (checked_time(pos + 1) - time) / 2;
+    const uint64_t times[ORACLE_TIMES] = {time - 1, time, time + 1, time + half, time + half + 1};
+
+    return times[which];
+}
+
 /* ---- asking the library ---- */
 
 /* A question with its span, its answer, and what the copied records looked like. */
