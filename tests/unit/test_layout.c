@@ -99,10 +99,10 @@ static const struct member bell[] = {
 };
 
 static const struct member consumer[] = {
-    MEMBER(kymo_consumer, tail),         MEMBER(kymo_consumer, state),
-    MEMBER(kymo_consumer, consumer_pid), MEMBER(kymo_consumer, opened),
-    MEMBER(kymo_consumer, lock),         MEMBER(kymo_consumer, reserved0),
-    MEMBER(kymo_consumer, takeovers),    MEMBER(kymo_consumer, reserved1),
+    MEMBER(kymo_consumer_control, tail),         MEMBER(kymo_consumer_control, state),
+    MEMBER(kymo_consumer_control, consumer_pid), MEMBER(kymo_consumer_control, opened),
+    MEMBER(kymo_consumer_control, lock),         MEMBER(kymo_consumer_control, reserved0),
+    MEMBER(kymo_consumer_control, takeovers),    MEMBER(kymo_consumer_control, reserved1),
 };
 
 static const struct member slot[] = {
@@ -111,8 +111,9 @@ static const struct member slot[] = {
 };
 
 static const struct layout layouts[] = {
-    LAYOUT(kymo_header, header),   LAYOUT(kymo_geometry, geometry), LAYOUT(kymo_field, field),
-    LAYOUT(kymo_control, control), LAYOUT(kymo_bell, bell),         LAYOUT(kymo_consumer, consumer),
+    LAYOUT(kymo_header, header), LAYOUT(kymo_geometry, geometry),
+    LAYOUT(kymo_field, field),   LAYOUT(kymo_control, control),
+    LAYOUT(kymo_bell, bell),     LAYOUT(kymo_consumer_control, consumer),
     LAYOUT(kymo_slot, slot),
 };
 
