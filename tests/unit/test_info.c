@@ -1,0 +1,331 @@
+/*
+ * test_info.c - a segment as lines of "key: value": the keys that scripts rely on, and what each
+ * says of a writer that runs, stalls, ends or dies.
+ */
+#include <time.h>
+
+#include "unit.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static struct kymo_text text;
+
+static const char *info_of(const struct kymo_reader *reader)
+{
+    kymo_text_clear(&text);
+    cr_assert_eq(kymo_text_info(&text, reader), 0);
+    return text.data;
+}
+
+/* The value in the line of that key; good until the next call. */
+static const char *value_of(const char *key)
+{
+    static char value[4096];
+    const size_t len = strlen(key);
+
+    for (const char *line = text.data; *line; line = strchr(line, '\n') + 1) {
+        if (strncmp(line, key, len) == 0 && strncmp(line + len, ": ", 2) == 0) {
+            snprintf(value, sizeof(value), "%.*s", (int)strcspn(line + len + 2, "\n"),
+                     line + len + 2);
+            return value;
+        }
+    }
+    return "(no such line)";
+}
+
+/* What the lines are, in order: each key and a blank. */
+static void expect_keys(const char *expected)
+{
+    char keys[1024] = "";
+    size_t len = 0;
+
+    for (const char *line = text.data; *line; line = strchr(line, '\n') + 1) {
+        cr_assert_not_null(strchr(line, '\n'), "the last line has no end");
+        len += (size_t)snprintf(keys + len, sizeof(keys) - len, "%.*s ", (int)strcspn(line, ":\n"),
+                                line);
+    }
+    cr_assert_str_eq(keys, expected);
+}
+
+#define KEYS                                                                                     \
+    "name kind depth size clock time-policy wake-policy layout writer writer-pid heartbeat-age " \
+    "age records available rate rejected clamped aborted wakes adopted takeovers writers "       \
+    "created creator host boot generation file-size mode owner schema "
+
+static struct kymo_writer *writer_of(const char *name, enum kymo_clock clock, uint64_t depth)
+{
+    const struct kymo_options options = {.clock = clock, .depth = depth, .size = 8};
+
+    return unit_writer(name, &options);
+}
+
+static void publish_at(struct kymo_writer *writer, uint64_t time)
+{
+    cr_assert_eq(kymo_ring_publish(writer, "12345678", 8, time, 0), 0);
+}
+
+Test(info, of_a_new_segment)
+{
+    struct kymo_schema *schema;
+    struct kymo_options options = {.kind = KYMO_VALUE,
+                                   .clock = KYMO_REALTIME,
+                                   .time_policy = KYMO_CLAMP,
+                                   .wake_policy = KYMO_WAKE_ALWAYS,
+                                   .mode = 0640};
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    char expected[128];
+
+    cr_assert_eq(kymo_schema_parse(&schema, "accel:f32[3],m:u8[2][4],temp:f64", NULL), 0);
+    options.schema = schema;
+    writer = unit_writer("new", &options);
+    reader = unit_reader("new");
+    info_of(reader);
+    expect_keys(KEYS);
+    cr_assert_str_eq(value_of("name"), "new");
+    cr_assert_str_eq(value_of("kind"), "value");
+    cr_assert_str_eq(value_of("depth"), "2");
+    cr_assert_str_eq(value_of("size"), "32");
+    cr_assert_str_eq(value_of("clock"), "realtime");
+    cr_assert_str_eq(value_of("time-policy"), "clamp");
+    cr_assert_str_eq(value_of("wake-policy"), "always");
+    cr_assert_str_eq(value_of("layout"), "1.0");
+    cr_assert_str_eq(value_of("writer"), "ALIVE");
+    snprintf(expected, sizeof(expected), "%d", getpid());
+    cr_assert_str_eq(value_of("writer-pid"), expected);
+    cr_assert_str_eq(value_of("heartbeat-age"), "none");
+    cr_assert_str_eq(value_of("age"), "none");
+    cr_assert_str_eq(value_of("records"), "0");
+    cr_assert_str_eq(value_of("available"), "0");
+    cr_assert_str_eq(value_of("rate"), "0");
+    cr_assert_str_eq(value_of("writers"), "1");
+    cr_assert_str_eq(value_of("mode"), "0640");
+    snprintf(expected, sizeof(expected), "%u:%u", geteuid(), getegid());
+    cr_assert_str_eq(value_of("owner"), expected);
+    cr_assert_str_eq(value_of("schema"), "accel:f32[3],m:u8[2][4],temp:f64");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_schema_free(schema);
+    kymo_text_free(&text);
+}
+
+Test(info, says_what_the_header_says)
+{
+    struct kymo_writer *writer = writer_of("header", KYMO_MONOTONIC, 4);
+    struct kymo_reader *reader = unit_reader("header");
+    struct kymo_info info = unit_info(reader->segment);
+    struct kymo_text expected = {0};
+    char line[200];
+    uint64_t created;
+
+    info_of(reader);
+    cr_assert_str_eq(value_of("time-policy"), "reject");
+    cr_assert_str_eq(value_of("wake-policy"), "waiters");
+    cr_assert_str_eq(value_of("schema"), "none");
+    cr_assert_str_eq(value_of("host"), info.host);
+    cr_assert_str_eq(value_of("boot"), info.boot_id);
+    snprintf(line, sizeof(line), "%s, pid %u, uid %u", info.creator, getpid(), geteuid());
+    cr_assert_str_eq(value_of("creator"), line);
+    snprintf(line, sizeof(line), "%llu", (unsigned long long)info.file_size);
+    cr_assert_str_eq(value_of("file-size"), line);
+    cr_assert_eq(kymo_time_parse(value_of("created"), KYMO_REALTIME, 0, &created), 0);
+    cr_assert_eq(created, info.created_realtime);
+    for (size_t i = 0; i < sizeof(info.uuid); i++)
+        kymo_text_printf(&expected, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                         info.uuid[i]);
+    cr_assert_str_eq(value_of("generation"), expected.data);
+    kymo_text_free(&expected);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_text_free(&text);
+}
+
+Test(info, of_a_history)
+{
+    struct kymo_writer *writer = writer_of("history", KYMO_MONOTONIC, 8);
+    struct kymo_reader *reader = unit_reader("history");
+    const uint64_t begin = kymo_clock_now(KYMO_MONOTONIC) - 20 * SECOND;
+    uint64_t age;
+
+    for (uint64_t i = 0; i < 5; i++)
+        publish_at(writer, begin + i * SECOND / 8);
+    info_of(reader);
+    cr_assert_str_eq(value_of("records"), "5");
+    cr_assert_str_eq(value_of("available"), "5");
+    cr_assert_str_eq(value_of("rate"), "8");
+    cr_assert_eq(kymo_duration_parse(value_of("age"), &age), 0);
+    cr_assert_geq(age, 19 * SECOND + SECOND / 2);
+
+    for (uint64_t i = 0; i < 10; i++)
+        publish_at(writer, begin + SECOND + i * SECOND / 3);
+    cr_assert_eq(kymo_ring_publish(writer, "", 0, begin, 0), -EINVAL);
+    cr_assert_eq(kymo_writer_heartbeat(writer), 0);
+    info_of(reader);
+    cr_assert_str_eq(value_of("records"), "15");
+    cr_assert_str_eq(value_of("available"), "7");
+    cr_assert_str_eq(value_of("rate"), "3");
+    cr_assert_str_eq(value_of("rejected"), "1");
+    cr_assert_eq(kymo_duration_parse(value_of("heartbeat-age"), &age), 0);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_text_free(&text);
+}
+
+Test(info, where_times_have_no_unit)
+{
+    struct kymo_writer *writer = writer_of("user", KYMO_USER, 8);
+    struct kymo_reader *reader = unit_reader("user");
+
+    info_of(reader);
+    cr_assert_str_eq(value_of("age"), "none");
+    publish_at(writer, 1);
+    publish_at(writer, 2);
+    info_of(reader);
+    cr_assert_str_eq(value_of("age"), "unknown");
+    cr_assert_str_eq(value_of("rate"), "unknown");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_text_free(&text);
+}
+
+/* Times in the future have no age, and many at one instant no rate. */
+Test(info, where_times_are_odd)
+{
+    struct kymo_writer *writer = writer_of("odd", KYMO_MONOTONIC, 8);
+    struct kymo_reader *reader = unit_reader("odd");
+
+    publish_at(writer, UINT64_MAX);
+    publish_at(writer, UINT64_MAX);
+    info_of(reader);
+    cr_assert_str_eq(value_of("age"), "0s");
+    cr_assert_str_eq(value_of("rate"), "unknown");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+
+    writer = writer_of("wide", KYMO_MONOTONIC, 8);
+    reader = unit_reader("wide");
+    publish_at(writer, 0);
+    publish_at(writer, UINT64_MAX);
+    info_of(reader);
+    cr_assert_str_eq(value_of("age"), "0s");
+    cr_assert_str_eq(value_of("rate"), "5.42101e-11");
+    cr_assert_str_eq(value_of("writer"), "ALIVE");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_text_free(&text);
+}
+
+static int open_and_vanish(void *context)
+{
+    struct kymo_writer *writer;
+    const struct kymo_options options = {.size = 8};
+
+    return kymo_writer_open(&writer, context, &options) ? 1 : 0;
+}
+
+Test(info, of_a_writer_that_ended)
+{
+    char name[] = "ended";
+    struct kymo_reader *reader;
+
+    cr_assert_eq(unit_child(open_and_vanish, name), 0);
+    reader = unit_reader(name);
+    info_of(reader);
+    cr_assert_str_eq(value_of("writer"), "DEAD");
+    kymo_writer_close(unit_writer(name, NULL));
+    info_of(reader);
+    cr_assert_str_eq(value_of("writer"), "CLOSED");
+    cr_assert_str_eq(value_of("writers"), "2");
+    cr_assert_eq(kymo_segment_remove(name), 0);
+    kymo_text_clear(&text);
+    cr_assert_eq(kymo_text_info(&text, reader), -EIDRM);
+    cr_assert_eq(text.len, 0);
+    kymo_reader_close(reader);
+    kymo_text_free(&text);
+}
+
+/* Silent for more than a second: too long for one that publishes ten times a second, not for one
+ * that publishes every ten seconds. */
+Test(info, stalled_is_a_matter_of_period)
+{
+    const struct timespec silence = {.tv_sec = 1, .tv_nsec = 100000000};
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    struct kymo_writer *fast = writer_of("fast", KYMO_MONOTONIC, 8);
+    struct kymo_writer *slow = writer_of("slow", KYMO_MONOTONIC, 8);
+    struct kymo_reader *fast_reader = unit_reader("fast");
+    struct kymo_reader *slow_reader = unit_reader("slow");
+
+    for (uint64_t i = 0; i < 3; i++) {
+        publish_at(fast, now - 30 * SECOND + i * SECOND / 10);
+        publish_at(slow, now - 30 * SECOND + i * 10 * SECOND);
+    }
+    nanosleep(&silence, NULL);
+    info_of(fast_reader);
+    cr_assert_str_eq(value_of("writer"), "STALLED");
+    info_of(slow_reader);
+    cr_assert_str_eq(value_of("writer"), "ALIVE");
+    kymo_reader_close(fast_reader);
+    kymo_reader_close(slow_reader);
+    kymo_writer_close(fast);
+    kymo_writer_close(slow);
+    kymo_text_free(&text);
+}
+
+Test(info, of_an_image)
+{
+    const struct kymo_geometry geometry = {.width = 1920,
+                                           .height = 1080,
+                                           .stride = 5760,
+                                           .format = 1};
+    const struct kymo_options options = {.depth = 2, .size = 64, .geometry = &geometry};
+    struct kymo_writer *writer = unit_writer("image", &options);
+    struct kymo_reader *reader = unit_reader("image");
+
+    info_of(reader);
+    expect_keys(KEYS "image ");
+    cr_assert_str_eq(value_of("image"), "1920x1080 format 1");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_text_free(&text);
+}
+
+/* FNV-1a, 64 bits, of a header without fields, with the checksum's place taken as 0. */
+static uint64_t checksum_of(struct kymo_header header)
+{
+    const unsigned char *bytes = (const unsigned char *)&header;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    header.checksum = 0;
+    for (size_t i = 0; i < sizeof(header); i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* A creator who calls himself two lines must not get two. */
+Test(info, no_name_forges_a_line)
+{
+    struct kymo_reader *reader;
+    struct kymo_header header;
+    char path[UNIT_PATH];
+    int fd;
+
+    kymo_writer_close(writer_of("forged", KYMO_MONOTONIC, 2));
+    fd = open(unit_path("forged", path), O_RDWR);
+    cr_assert_eq(pread(fd, &header, sizeof(header), 0), sizeof(header));
+    strcpy(header.creator, "x\nwriter: ALIVE");
+    strcpy(header.host, "h\x1b[2J\nowner: 0:0");
+    strcpy(header.boot_id, "\xff\n");
+    header.checksum = checksum_of(header);
+    cr_assert_eq(pwrite(fd, &header, sizeof(header), 0), sizeof(header));
+    close(fd);
+
+    reader = unit_reader("forged");
+    info_of(reader);
+    expect_keys(KEYS);
+    cr_assert_str_eq(value_of("writer"), "CLOSED");
+    cr_assert_eq(strncmp(value_of("creator"), "x\\nwriter: ALIVE, pid ", 22), 0);
+    cr_assert_str_eq(value_of("host"), "h\\u001b[2J\\nowner: 0:0");
+    cr_assert_str_eq(value_of("boot"), "\xef\xbf\xbd\\n");
+    kymo_reader_close(reader);
+    kymo_text_free(&text);
+}
