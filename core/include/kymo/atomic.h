@@ -116,6 +116,11 @@ static inline uint32_t kymo_fetch_or_ordered32(uint32_t *word, uint32_t bits)
     return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
 }
 
+static inline uint32_t kymo_fetch_add_ordered32(uint32_t *word, uint32_t value)
+{
+    return __atomic_fetch_add(word, value, __ATOMIC_SEQ_CST);
+}
+
 static inline uint64_t kymo_fetch_add_relaxed(uint64_t *word, uint64_t value)
 {
     return __atomic_fetch_add(word, value, __ATOMIC_RELAXED);

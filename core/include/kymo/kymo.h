@@ -5,7 +5,10 @@
 #define KYMO_KYMO_H
 
 #include <kymo/atomic.h>
+#include <kymo/image.h>
+#include <kymo/key.h>
 #include <kymo/layout.h>
+#include <kymo/loader.h>
 #include <kymo/queue.h>
 #include <kymo/ring.h>
 #include <kymo/schema.h>

@@ -1,0 +1,71 @@
+/*
+ * image.h - frames: how their pixels lie, how many bytes they have.
+ *
+ * An image segment is a ring whose every payload is one frame of the geometry in its header. Frames
+ * live in slots and in buffers that the caller allocates, never on the stack: a writer loans the
+ * next slot and fills it in place, a reader looks at it there (ring.h) or keeps the newest in
+ * private memory (loader.h).
+ *
+ *     struct kymo_geometry geometry;
+ *     kymo_image_fhd(KYMO_RGB8, &geometry);
+ *     struct kymo_options options = {.geometry = &geometry, .depth = 8, .alignment = 4096};
+ *     options.size = kymo_image_size(&geometry);
+ */
+#ifndef KYMO_IMAGE_H
+#define KYMO_IMAGE_H
+
+#include <kymo/segment.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How a pixel is stored. Rows run from top to bottom; channels are in the order of the name. */
+enum kymo_pixel_format {
+    KYMO_GRAY8 = 1,  /* one byte a pixel */
+    KYMO_GRAY16 = 2, /* two bytes a pixel, in the machine's byte order */
+    KYMO_RGB8 = 3,
+    KYMO_BGR8 = 4,
+    KYMO_RGBA8 = 5,
+    KYMO_BGRA8 = 6,
+    KYMO_YUYV = 7, /* Y0 U Y1 V for two pixels; the width is even */
+    KYMO_NV12 = 8  /* a plane of Y, then one of interleaved U and V for 2 by 2 pixels; both even */
+};
+
+/* One of the planes of a frame. */
+struct kymo_plane {
+    uint32_t offset; /* bytes from the payload's first */
+    uint32_t stride; /* bytes from one row to the next */
+    uint32_t rows;
+    uint32_t bytes; /* bytes of a row that carry pixels */
+};
+
+/*
+ * The geometry of width by height pixels, rows packed; `stride`, bytes, where rows are to be
+ * longer, else 0. -EINVAL: a format that does not exist, no pixels, an odd side where the format
+ * has pairs, a stride shorter than a row, or a frame of more than 2^30 bytes.
+ */
+KYMO_EXPORT int kymo_image_geometry(enum kymo_pixel_format format, uint32_t width, uint32_t height,
+                                    uint32_t stride, struct kymo_geometry *geometry);
+
+/* 1920 by 1080, and 3840 by 2160. -EINVAL: a format that does not exist. */
+KYMO_EXPORT int kymo_image_fhd(enum kymo_pixel_format format, struct kymo_geometry *geometry);
+KYMO_EXPORT int kymo_image_4k(enum kymo_pixel_format format, struct kymo_geometry *geometry);
+
+/* Bytes of a frame, all planes; 0 where the geometry does not hold. */
+KYMO_EXPORT uint32_t kymo_image_size(const struct kymo_geometry *geometry);
+
+/* How many planes, 1 or 2; plane number `index` into *plane. -EINVAL: no such plane. */
+KYMO_EXPORT int kymo_image_planes(const struct kymo_geometry *geometry);
+KYMO_EXPORT int kymo_image_plane(const struct kymo_geometry *geometry, int index,
+                                 struct kymo_plane *plane);
+
+/* "rgb8" and the like, "?" for a format that does not exist; and back, or -EINVAL. */
+KYMO_EXPORT const char *kymo_format_text(enum kymo_pixel_format format);
+KYMO_EXPORT int kymo_format_parse(const char *text, enum kymo_pixel_format *format);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

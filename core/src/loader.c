@@ -1,0 +1,255 @@
+/*
+ * loader.c - the thread that keeps the newest record, and the pins that keep it away from buffers.
+ */
+#include "internal.h"
+
+#include <kymo/loader.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MILLISECOND UINT64_C(1000000)
+
+/* How long the thread waits before it looks whether it shall end. */
+#define SLICE (50 * MILLISECOND)
+
+struct buffer {
+    uint32_t pins;
+    struct kymo_record record;
+    void *payload;
+    size_t size; /* bytes allocated */
+};
+
+struct kymo_loader {
+    char name[KYMO_NAME_LIMIT + 1];
+    struct kymo_reader *reader; /* the thread's alone, once it runs */
+    struct buffer buffers[KYMO_LOADER_BUFFERS];
+    uint32_t max_buffers;
+    uint32_t stop;
+    uint32_t error;        /* why nothing is loaded any more, positive, or 0 */
+    uint64_t newest;       /* number of the buffer + 1; 0: none yet */
+    struct kymo_bell bell; /* rung at each load, for those who wait */
+    uint64_t seen;         /* published before the next load */
+    pthread_t thread;
+    uint64_t loaded, missed, skipped, reopened, allocated;
+};
+
+/* ---- the thread ---- */
+
+/* LOADER-1 (ordered store of newest, then ordered load of pins): a buffer is written only after it
+ * stopped being the newest and nobody was found to pin it. Pairs with kymo_loader_pin, which pins
+ * and then looks whether the buffer is still the newest: one of the two sees the other. */
+static struct buffer *find_idle(struct kymo_loader *loader)
+{
+    const uint64_t newest = kymo_load_relaxed(&loader->newest);
+
+    for (uint32_t i = 0; i < loader->max_buffers; i++) {
+        struct buffer *buffer = &loader->buffers[i];
+
+        if (i + 1 != newest && kymo_load_ordered32(&buffer->pins) == 0)
+            return buffer;
+    }
+    return NULL;
+}
+
+static int make_room(struct kymo_loader *loader, struct buffer *buffer)
+{
+    const size_t size = loader->reader->ring.size;
+    const size_t rounded = (size + KYMO_CACHE_LINE - 1) / KYMO_CACHE_LINE * KYMO_CACHE_LINE;
+
+    if (buffer->size >= size)
+        return 0;
+    if (!buffer->payload)
+        kymo_fetch_add_relaxed(&loader->allocated, 1);
+    free(buffer->payload);
+    buffer->payload = aligned_alloc(KYMO_CACHE_LINE, rounded);
+    buffer->size = buffer->payload ? rounded : 0;
+    return buffer->payload ? 0 : -ENOMEM;
+}
+
+static void publish(struct kymo_loader *loader, struct buffer *buffer)
+{
+    const uint64_t pos = buffer->record.pos;
+
+    if (pos > loader->seen)
+        kymo_fetch_add_relaxed(&loader->missed, pos - loader->seen);
+    loader->seen = pos + 1;
+    kymo_fetch_add_relaxed(&loader->loaded, 1);
+    kymo_store_ordered(&loader->newest, (uint64_t)(buffer - loader->buffers) + 1);
+    if (kymo_load_ordered32(&loader->bell.word) & KYMO_BELL_WAITING)
+        kymo_bell_ring(&loader->bell);
+}
+
+/* Loads the newest record, if there is one and a buffer for it. */
+static int load(struct kymo_loader *loader)
+{
+    struct buffer *buffer = find_idle(loader);
+    int error;
+
+    if (!buffer) {
+        kymo_fetch_add_relaxed(&loader->skipped, 1);
+        return -EBUSY;
+    }
+    error = make_room(loader, buffer);
+    if (!error)
+        error = kymo_ring_latest(loader->reader, buffer->payload, buffer->size, &buffer->record);
+    if (!error)
+        publish(loader, buffer);
+    return error;
+}
+
+/* Follows a replaced segment; the old snapshot stays until the new generation has a record. */
+static int reopen(struct kymo_loader *loader)
+{
+    struct kymo_reader *reader;
+    int error = kymo_reader_open(&reader, loader->name);
+
+    if (error)
+        return error;
+    kymo_reader_close(loader->reader);
+    loader->reader = reader;
+    loader->seen = 0;
+    kymo_fetch_add_relaxed(&loader->reopened, 1);
+    return 0;
+}
+
+static void *run(void *argument)
+{
+    struct kymo_loader *loader = argument;
+
+    while (!kymo_load_acquire32(&loader->stop)) {
+        const uint64_t slice = kymo_clock_now(KYMO_MONOTONIC) + SLICE;
+        int error = kymo_ring_wait(loader->reader, loader->seen, slice);
+
+        if (!error)
+            error = load(loader);
+        if (error == -EIDRM || error == -EBADMSG)
+            error = reopen(loader);
+        kymo_store_release32(&loader->error,
+                             error == -ETIMEDOUT || error == -EBUSY || error == -EAGAIN
+                                 ? 0
+                                 : (uint32_t)-error);
+        if (error && error != -ETIMEDOUT)
+            usleep(1000);
+    }
+    return NULL;
+}
+
+/* ---- open and close ---- */
+
+static void free_loader(struct kymo_loader *loader)
+{
+    kymo_reader_close(loader->reader);
+    for (uint32_t i = 0; i < KYMO_LOADER_BUFFERS; i++)
+        free(loader->buffers[i].payload);
+    free(loader);
+}
+
+int kymo_loader_open(struct kymo_loader **out, const char *name, uint32_t max_buffers)
+{
+    struct kymo_loader *loader;
+    int error = kymo_name_check(name);
+
+    *out = NULL;
+    if (max_buffers == 0)
+        max_buffers = 8;
+    if (!error && (max_buffers < 3 || max_buffers > KYMO_LOADER_BUFFERS))
+        error = -EINVAL;
+    if (error)
+        return error;
+    loader = calloc(1, sizeof(*loader));
+    if (!loader)
+        return -ENOMEM;
+    memcpy(loader->name, name, strlen(name) + 1);
+    loader->max_buffers = max_buffers;
+    error = kymo_reader_open(&loader->reader, name);
+    if (!error) {
+        /* What is there already can be pinned at once. */
+        load(loader);
+        error = -pthread_create(&loader->thread, NULL, run, loader);
+    }
+    if (error)
+        free_loader(loader);
+    else
+        *out = loader;
+    return error;
+}
+
+void kymo_loader_close(struct kymo_loader *loader)
+{
+    if (!loader)
+        return;
+    kymo_store_release32(&loader->stop, 1);
+    pthread_join(loader->thread, NULL);
+    free_loader(loader);
+}
+
+/* ---- pins ---- */
+
+int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot *snapshot)
+{
+    for (int tries = 0; tries < KYMO_RETRIES; tries++) {
+        const uint64_t newest = kymo_load_ordered(&loader->newest);
+        struct buffer *buffer;
+
+        if (newest == 0) {
+            const uint32_t error = kymo_load_acquire32(&loader->error);
+
+            return error ? -(int)error : -ENODATA;
+        }
+        buffer = &loader->buffers[newest - 1];
+        /* LOADER-1 (ordered exchange, then ordered load): the pin before the second look at newest.
+         * Pairs with find_idle. */
+        kymo_fetch_add_ordered32(&buffer->pins, 1);
+        KYMO_TESTPOINT(PINNED);
+        if (kymo_load_ordered(&loader->newest) == newest) {
+            snapshot->record = buffer->record;
+            snapshot->payload = buffer->payload;
+            snapshot->buffer = (uint32_t)newest - 1;
+            return 0;
+        }
+        kymo_fetch_add_ordered32(&buffer->pins, UINT32_MAX);
+    }
+    return -EAGAIN;
+}
+
+void kymo_loader_unpin(struct kymo_loader *loader, struct kymo_snapshot *snapshot)
+{
+    if (!snapshot->payload)
+        return;
+    snapshot->payload = NULL;
+    kymo_fetch_add_ordered32(&loader->buffers[snapshot->buffer].pins, UINT32_MAX);
+}
+
+int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t deadline,
+                         struct kymo_snapshot *snapshot)
+{
+    for (;;) {
+        const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+        const uint32_t word =
+            kymo_fetch_or_ordered32(&loader->bell.word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
+        int error = kymo_loader_pin(loader, snapshot);
+
+        if (!error && snapshot->record.pos >= seen)
+            return 0;
+        if (!error)
+            kymo_loader_unpin(loader, snapshot);
+        if (error && error != -ENODATA)
+            return error;
+        if (now >= deadline)
+            return -ETIMEDOUT;
+        kymo_futex_wait(&loader->bell.word, word, deadline);
+    }
+}
+
+void kymo_loader_get_stats(struct kymo_loader *loader, struct kymo_loader_stats *stats)
+{
+    *stats = (struct kymo_loader_stats){
+        .loaded = kymo_load_relaxed(&loader->loaded),
+        .missed = kymo_load_relaxed(&loader->missed),
+        .skipped = kymo_load_relaxed(&loader->skipped),
+        .reopened = kymo_load_relaxed(&loader->reopened),
+        .buffers = (uint32_t)kymo_load_relaxed(&loader->allocated),
+    };
+}
