@@ -1,13 +1,15 @@
 /*
- * internal.h - the layers of the library's cold code, and what they hand each other. Never
- * installed.
+ * internal.h - the layers of the library's cold code, and what they hand each other. Never installed.
  *
- *     writer.c  reader.c  queue.c  remove.c    open, close, list, remove: what users call
- *     info.c  liveness.c  ring.c               questions to an open handle; slow paths of the hot
- * ones mapping.c  guard.c                       the file in memory, and what happens when it
- * shrinks file.c  layout.c                         the file on disk: found, checked, made
- *     directory.c  clock.c  error.c            names, time, words
- *     schema.c  text*.c  time.c                meaning and spelling; see schema.h and text.h
+ *     writer.c reader.c queue.c loader.c    what users open and close
+ *     remove.c typed.c key.c image.c        what else they call by name or value
+ *     info.c liveness.c prefault.c align.c  questions to an open handle
+ *     ring.c wait.c                         the slow paths of the hot operations
+ *     mapping.c guard.c fork.c              the file in memory: when it shrinks, when we fork
+ *     seat.c futex.c                        the lock of several writers; sleeping and waking
+ *     file.c layout.c                       the file on disk: found, checked, made
+ *     directory.c clock.c error.c           names, time, words
+ *     schema.c text*.c time.c               meaning and spelling: schema.h and text.h
  *
  * Each layer calls those below it. Everything here returns 0 or a negative errno.
  */

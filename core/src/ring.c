@@ -1,5 +1,5 @@
 /*
- * ring.c - the slow paths of ring.h: dead handles, times that go backwards, sleeping and waking.
+ * ring.c - the slow paths of ring.h: dead handles, shared writers, times that go backwards, waking.
  */
 #include "internal.h"
 
@@ -145,65 +145,4 @@ void kymo_ring_wake(struct kymo_writer *writer)
 
     kymo_store_relaxed(&control->wakes, kymo_load_relaxed(&control->wakes) + 1);
     kymo_bell_ring(writer->bell);
-}
-
-#define MILLISECOND UINT64_C(1000000)
-
-/* How long one sleep may last where nobody will wake us: 1 ms while records come, then as long as
- * the wait has lasted so far, up to 50 ms. */
-static uint64_t nap(uint64_t waited)
-{
-    uint64_t length = waited > MILLISECOND ? waited : MILLISECOND;
-
-    return length < 50 * MILLISECOND ? length : 50 * MILLISECOND;
-}
-
-/* What there is to know without sleeping; -EAGAIN: nothing yet. */
-static int look(const struct kymo_ring *ring, uint64_t seen, uint64_t deadline, uint64_t now)
-{
-    /* BELL-1 (ordered load): our bit in the bell before this look at head. Pairs with
-     * kymo_ring_complete, which stores head before it looks at the bell. */
-    if (kymo_load_ordered(&ring->control->head) > seen)
-        return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : 0;
-    if (kymo_load_relaxed32(&ring->damaged))
-        return -EBADMSG;
-    /* BELL-2 (acquire load): the bell's word before the state. Pairs with kymo_mapping_retire,
-     * which stores the state before it rings. */
-    if (kymo_load_acquire32(&ring->control->state) == KYMO_RETIRED)
-        return -EIDRM;
-    return now >= deadline ? -ETIMEDOUT : -EAGAIN;
-}
-
-int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_t deadline)
-{
-    struct kymo_segment *segment = reader->segment;
-    const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
-    uint64_t now = began;
-    int may_write = 0;
-    struct kymo_bell *bell;
-    int error;
-
-    if (deadline <= now)
-        return look(&reader->ring, seen, deadline, now);
-    bell = kymo_mapping_bell(segment, &may_write);
-    for (;;) {
-        uint64_t until = deadline;
-        uint32_t word;
-
-        if (may_write)
-            word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
-        else
-            word = kymo_load_ordered32(&bell->word);
-        KYMO_TESTPOINT(WAITING);
-        error = look(&reader->ring, seen, deadline, now);
-        if (error != -EAGAIN)
-            return error;
-        if (!may_write && segment->header.wake_policy != KYMO_WAKE_ALWAYS &&
-            until - now > nap(now - began))
-            until = now + nap(now - began);
-        error = kymo_futex_wait(&bell->word, word, until);
-        if (error)
-            return error;
-        now = kymo_clock_now(KYMO_MONOTONIC);
-    }
 }

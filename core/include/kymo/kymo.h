@@ -15,6 +15,7 @@
 #include <kymo/segment.h>
 #include <kymo/seqlock.h>
 #include <kymo/series.h>
+#include <kymo/stats.h>
 #include <kymo/text.h>
 #include <kymo/typed.h>
 #include <kymo/value.h>

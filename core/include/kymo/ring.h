@@ -323,9 +323,11 @@ KYMO_INLINE int kymo_ring_at(const struct kymo_reader *reader, uint64_t pos, voi
     return error ? error : kymo_ring_read(&reader->ring, pos, buffer, size, record);
 }
 
-/* Copies the record `back` behind the newest: 0 is the newest, which may move on meanwhile. */
-KYMO_INLINE int kymo_ring_back(const struct kymo_reader *reader, uint64_t back, void *buffer,
-                               size_t size, struct kymo_record *record)
+/* kymo_ring_back for those who count (stats.h): *retries, where it is not NULL, grows by how often
+ * the writer came by in the middle. */
+KYMO_INLINE int kymo_ring_back_counted(const struct kymo_reader *reader, uint64_t back,
+                                       void *buffer, size_t size, struct kymo_record *record,
+                                       uint64_t *retries)
 {
     uint64_t pos;
     int error = -ESTALE;
@@ -335,8 +337,17 @@ KYMO_INLINE int kymo_ring_back(const struct kymo_reader *reader, uint64_t back, 
         if (KYMO_UNLIKELY(error))
             return error;
         error = kymo_ring_read(&reader->ring, pos, buffer, size, record);
+        if (retries && error == -ESTALE)
+            ++*retries;
     }
     return KYMO_LIKELY(error != -ESTALE) ? error : -EAGAIN;
+}
+
+/* Copies the record `back` behind the newest: 0 is the newest, which may move on meanwhile. */
+KYMO_INLINE int kymo_ring_back(const struct kymo_reader *reader, uint64_t back, void *buffer,
+                               size_t size, struct kymo_record *record)
+{
+    return kymo_ring_back_counted(reader, back, buffer, size, record, NULL);
 }
 
 /* Copies the newest record into buffer[size]. */
@@ -395,8 +406,8 @@ KYMO_INLINE int kymo_ring_validate(const struct kymo_reader *reader, const struc
  * removed. -EBADMSG: damaged. Any number of threads may wait with one reader.
  *
  * With write permission on the file, or where the segment was created with KYMO_WAKE_ALWAYS, the
- * publish wakes the waiter. Without, it looks again after at most 1 ms while records come, and less
- * often the longer none comes, at most 50 ms.
+ * publish wakes the waiter. Without, it looks again every millisecond during the first 100 ms, and
+ * then after a hundredth of the time that it has waited, 50 ms at most.
  */
 KYMO_INLINE int kymo_ring_wait(const struct kymo_reader *reader, uint64_t seen, uint64_t deadline)
 {
@@ -404,6 +415,18 @@ KYMO_INLINE int kymo_ring_wait(const struct kymo_reader *reader, uint64_t seen, 
         return 0;
     return kymo_ring_wait_slow(reader, seen, deadline);
 }
+
+/* The most readers that kymo_ring_wait_any takes. */
+#define KYMO_WAIT_LIMIT 128
+
+/*
+ * Blocks until one of several rings has more than was seen of it: readers[i] more than seen[i].
+ * Returns its index, the lowest where there are several; or as kymo_ring_wait, where -EIDRM and
+ * -EBADMSG are any one's. -EINVAL: count is 0 or beyond KYMO_WAIT_LIMIT. On kernels before 5.16 it
+ * looks again every millisecond instead of being woken.
+ */
+KYMO_EXPORT int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t *seen,
+                                   size_t count, uint64_t deadline);
 
 /* ---- cursors ---- */
 

@@ -160,6 +160,30 @@ KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name)
 /* NULL is fine. */
 KYMO_EXPORT void kymo_reader_close(struct kymo_reader *reader);
 
+/* What a mapping may be asked for ahead of time. */
+enum kymo_prefault {
+    KYMO_PREFAULT = 1,   /* every page mapped now, so that no first touch enters the kernel */
+    KYMO_HUGE_PAGES = 2, /* huge pages, where the file system gives them */
+    KYMO_LOCKED = 4      /* kept from being swapped out */
+};
+
+/* What a mapping has got, bytes; shared memory that another process obtained counts as well. */
+struct kymo_residence {
+    uint64_t mapped;
+    uint64_t resident; /* in memory */
+    uint64_t huge;     /* mapped by huge pages */
+    uint64_t locked;
+};
+
+/*
+ * Asks for the `wanted` bits of enum kymo_prefault on this handle's mapping, one by one, and says
+ * what was really obtained: the kernel grants a request for huge pages and may still give none.
+ * `residence` may be NULL. Returns the bits that the kernel granted, or -EINVAL: unknown bits;
+ * -EPERM: a forked child's handle. Slow, and best called once, before the work begins.
+ */
+KYMO_EXPORT int kymo_segment_prefault(struct kymo_segment *segment, unsigned int wanted,
+                                      struct kymo_residence *residence);
+
 /* Everything that the header and the writer's page say, as one copy. */
 struct kymo_info {
     char name[KYMO_NAME_LIMIT + 1];

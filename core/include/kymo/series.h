@@ -388,6 +388,38 @@ KYMO_INLINE int kymo_series_range(const struct kymo_reader *reader, uint64_t fro
     return error;
 }
 
+/* ---- several rings at one instant ---- */
+
+/* Which record of a ring stands for an instant. */
+enum kymo_align_mode {
+    KYMO_ALIGN_CLOSEST = 0,
+    KYMO_ALIGN_AS_OF = 1,
+    KYMO_ALIGN_BRACKET = 2 /* the pair around it, to be interpolated */
+};
+
+/* One ring's part in an alignment: above the line what is asked, below it what is answered. */
+struct kymo_alignment {
+    const struct kymo_reader *reader;
+    enum kymo_align_mode mode;
+    uint64_t max_distance; /* ns; KYMO_ANY_DISTANCE excludes nothing; 0 only the instant itself */
+    void *buffer;          /* gets the payload; in a bracket the earlier one */
+    void *after;           /* bracket: gets the later one */
+    size_t size;           /* bytes of buffer, and of after */
+    /* ---- */
+    int error;                 /* 0, or as the query of that mode; -ERANGE: beyond max_distance */
+    struct kymo_record record; /* in a bracket the earlier one */
+    struct kymo_record later;  /* bracket: the later one */
+    double alpha;              /* bracket: 0 at record, 1 at later */
+    uint64_t distance;         /* ns from the instant; in a bracket that of the farther record */
+};
+
+/*
+ * Answers rows[count] for one instant, `time`, ns on the clock that all of them must have. Returns
+ * how many have error 0. -EINVAL: the clocks differ, or a mode does not exist; nothing is answered.
+ * Each answer is exact for its own ring's window; the rings are asked one after the other.
+ */
+KYMO_EXPORT int kymo_series_align(struct kymo_alignment *rows, size_t count, uint64_t time);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,68 @@
+/*
+ * align.c - one instant of several sensors.
+ */
+#include "internal.h"
+
+static uint64_t distance(uint64_t one, uint64_t other)
+{
+    return one > other ? one - other : other - one;
+}
+
+static int rows_hold(const struct kymo_alignment *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((unsigned int)rows[i].mode > KYMO_ALIGN_BRACKET ||
+            kymo_segment_clock(rows[i].reader->segment) !=
+                kymo_segment_clock(rows[0].reader->segment))
+            return 0;
+    }
+    return 1;
+}
+
+static int answer_bracket(struct kymo_alignment *row, uint64_t time)
+{
+    struct kymo_bracket bracket;
+    int error =
+        kymo_series_bracket(row->reader, time, row->buffer, row->after, row->size, &bracket);
+    uint64_t before, after;
+
+    if (error)
+        return error;
+    before = distance(time, bracket.before.time);
+    after = distance(time, bracket.after.time);
+    row->record = bracket.before;
+    row->later = bracket.after;
+    row->alpha = bracket.alpha;
+    row->distance = before > after ? before : after;
+    return 0;
+}
+
+static int answer(struct kymo_alignment *row, uint64_t time)
+{
+    int error;
+
+    if (row->mode == KYMO_ALIGN_BRACKET) {
+        error = answer_bracket(row, time);
+    } else {
+        error = row->mode == KYMO_ALIGN_CLOSEST
+                    ? kymo_series_closest(row->reader, time, KYMO_ANY_DISTANCE, row->buffer,
+                                          row->size, &row->record)
+                    : kymo_series_as_of(row->reader, time, row->buffer, row->size, &row->record);
+        if (!error)
+            row->distance = distance(time, row->record.time);
+    }
+    return !error && row->distance > row->max_distance ? -ERANGE : error;
+}
+
+int kymo_series_align(struct kymo_alignment *rows, size_t count, uint64_t time)
+{
+    int answered = 0;
+
+    if (!rows_hold(rows, count))
+        return -EINVAL;
+    for (size_t i = 0; i < count; i++) {
+        rows[i].error = answer(&rows[i], time);
+        answered += rows[i].error == 0;
+    }
+    return answered;
+}

@@ -1,0 +1,80 @@
+/*
+ * prefault.c - pages ahead of time, and what the kernel really gave.
+ */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* One number of "Name:   123 kB", in bytes, where the line has that name. */
+static uint64_t read_number(const char *line, const char *name)
+{
+    const size_t len = strlen(name);
+
+    return strncmp(line, name, len) == 0 ? strtoull(line + len, NULL, 10) * 1024 : 0;
+}
+
+/* Adds up what the kernel says of the parts of this mapping, which its page groups have split. */
+static void read_residence(const struct kymo_segment *segment, struct kymo_residence *residence)
+{
+    const uint64_t begin = (uint64_t)(uintptr_t)segment->map;
+    const uint64_t end = begin + segment->header.file_size;
+    FILE *smaps = fopen("/proc/self/smaps", "re");
+    unsigned long from, to;
+    char line[512];
+    int ours = 0;
+
+    if (!smaps)
+        return;
+    while (fgets(line, sizeof(line), smaps)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            ours = from >= begin && to <= end;
+        if (!ours)
+            continue;
+        residence->resident += read_number(line, "Rss:");
+        residence->locked += read_number(line, "Locked:");
+        residence->huge +=
+            read_number(line, "ShmemPmdMapped:") + read_number(line, "FilePmdMapped:");
+    }
+    fclose(smaps);
+}
+
+/* Reading is enough for a guest; a writer's first store to a page would fault once more. */
+static int populate(struct kymo_segment *segment)
+{
+    const size_t size = segment->header.file_size;
+    const size_t own = segment->header.control_offset;
+
+    if (madvise(segment->map, size, MADV_POPULATE_READ) != 0)
+        return 0;
+    return segment->role != KYMO_WRITING ||
+           madvise(segment->map + own, size - own, MADV_POPULATE_WRITE) == 0;
+}
+
+int kymo_segment_prefault(struct kymo_segment *segment, unsigned int wanted,
+                          struct kymo_residence *residence)
+{
+    const size_t size = segment->header.file_size;
+    unsigned int granted = 0;
+
+    if (wanted & ~(unsigned int)(KYMO_PREFAULT | KYMO_HUGE_PAGES | KYMO_LOCKED))
+        return -EINVAL;
+    if (segment->orphan)
+        return -EPERM;
+    if (wanted & KYMO_HUGE_PAGES && madvise(segment->map, size, MADV_HUGEPAGE) == 0)
+        granted |= KYMO_HUGE_PAGES;
+    if (wanted & KYMO_PREFAULT && populate(segment))
+        granted |= KYMO_PREFAULT;
+    if (wanted & KYMO_LOCKED && mlock(segment->map, size) == 0)
+        granted |= KYMO_LOCKED;
+    if (residence) {
+        *residence = (struct kymo_residence){.mapped = size};
+        read_residence(segment, residence);
+    }
+    return (int)granted;
+}
