@@ -9,6 +9,7 @@
 #include <kymo/key.h>
 #include <kymo/layout.h>
 #include <kymo/loader.h>
+#include <kymo/metrics.h>
 #include <kymo/queue.h>
 #include <kymo/ring.h>
 #include <kymo/schema.h>
