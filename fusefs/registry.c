@@ -1,0 +1,734 @@
+/*
+ * registry.c - the table of segments: an RCU hash table that lookups walk without a lock, and one
+ * lock for everything that changes it.
+ *
+ * The table may be behind the directory, never wrong about a generation: every lookup by name holds
+ * what it found against the directory itself, and inotify only tells early what has changed. An
+ * entry leaves the table first and is released after a grace period (RCU-1), so that a lookup that
+ * met it could still take hold of it.
+ */
+#include "registry.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define URCU_API_MAP
+#include <urcu/urcu-memb.h>
+
+#include <urcu/rculfhash.h>
+
+#define WATCHED \
+    (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR)
+
+/* Names that the listener has to hear of. */
+struct news {
+    char **names;
+    size_t count;
+    size_t capacity;
+};
+
+struct registry {
+    struct cds_lfht *table;
+    struct registry_listener listener;
+    pthread_mutex_t lock; /* of all below, and of changing the table */
+    int inotify;
+    int watch; /* -1: the directory has gone */
+    struct news changed;
+    struct news skipped;
+    uint64_t skipped_count;
+    int wake; /* an eventfd: for the thread to look at `changed`, or to stop */
+    bool stop;
+    bool started;
+    pthread_t thread;
+};
+
+struct entry {
+    struct segment segment;
+    struct cds_lfht_node node;
+    struct rcu_head rcu;
+    unsigned long holders;
+    struct timespec changed; /* st_ctim */
+    char name[];
+};
+
+static struct entry *entry_of(const struct segment *segment)
+{
+    return caa_container_of(segment, struct entry, segment);
+}
+
+void registry_wake(struct registry *registry)
+{
+    eventfd_write(registry->wake, 1);
+}
+
+/* ---- threads that read the table ---- */
+
+static pthread_key_t registered_key;
+static pthread_once_t registered_once = PTHREAD_ONCE_INIT;
+static __thread bool registered;
+
+static void unregister(void *unused)
+{
+    (void)unused;
+    registered = false;
+    rcu_unregister_thread();
+}
+
+static void make_key(void)
+{
+    /* Without a key, threads stay registered when they end: urcu would wait for them for ever. */
+    if (pthread_key_create(&registered_key, unregister) != 0)
+        abort();
+}
+
+/* liburcu must know a thread before its first look at the table, and until it ends. */
+static void reading_begin(void)
+{
+    if (!registered) {
+        pthread_once(&registered_once, make_key);
+        rcu_register_thread();
+        pthread_setspecific(registered_key, &registered);
+        registered = true;
+    }
+    rcu_read_lock();
+}
+
+static void reading_end(void)
+{
+    rcu_read_unlock();
+}
+
+/* ---- entries ---- */
+
+static unsigned long hash_of(const char *name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+static int entry_is_named(struct cds_lfht_node *node, const void *name)
+{
+    return strcmp(caa_container_of(node, struct entry, node)->name, name) == 0;
+}
+
+static void path_of(const char *name, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", kymo_directory(), name);
+}
+
+bool registry_has_access_list(const char *path)
+{
+    return lgetxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+}
+
+/* K: who may read the file, in mode bits. Where these do not say it all, nobody but the owner. */
+static uint32_t readable_mode(const char *path, mode_t mode)
+{
+    return mode & (registry_has_access_list(path) ? 0400 : 0444);
+}
+
+static struct entry *entry_new(const char *name)
+{
+    struct entry *entry = calloc(1, sizeof(*entry) + strlen(name) + 1);
+
+    if (!entry)
+        return NULL;
+    memcpy(entry->name, name, strlen(name) + 1);
+    entry->segment.name = entry->name;
+    entry->holders = 1;
+    return entry;
+}
+
+/* What is there now under the name; `status` is what lstat said. */
+static struct entry *entry_open(const char *name, const char *path, const struct stat *status)
+{
+    struct entry *entry = entry_new(name);
+    struct segment *segment = entry ? &entry->segment : NULL;
+    struct kymo_info info;
+
+    if (!entry)
+        return NULL;
+    segment->error = kymo_reader_open(&segment->reader, name);
+    if (!segment->error)
+        segment->error = kymo_segment_info(segment->reader->segment, &info);
+    if (segment->error) {
+        kymo_reader_close(segment->reader);
+        segment->reader = NULL;
+        segment->device = status->st_dev;
+        segment->inode = status->st_ino;
+    } else {
+        /* The name may have changed hands since lstat: the descriptor's word counts. */
+        segment->device = info.device;
+        segment->inode = info.inode;
+        segment->created = info.created_realtime;
+    }
+    segment->size = segment->error ? (uint64_t)status->st_size : info.file_size;
+    segment->uid = segment->error ? status->st_uid : info.uid;
+    segment->gid = segment->error ? status->st_gid : info.gid;
+    segment->mode = readable_mode(path, segment->error ? status->st_mode : info.mode);
+    entry->changed = status->st_ctim;
+    return entry;
+}
+
+static void entry_free(struct entry *entry)
+{
+    kymo_reader_close(entry->segment.reader);
+    free(entry);
+}
+
+void segment_hold(struct segment *segment)
+{
+    uatomic_inc(&entry_of(segment)->holders);
+}
+
+void segment_drop(struct segment *segment)
+{
+    if (segment && uatomic_sub_return(&entry_of(segment)->holders, 1) == 0)
+        entry_free(entry_of(segment));
+}
+
+/* The table's own hold ends a grace period after the entry left it (RCU-1): pairs with the hold
+ * that entry_find takes inside its read-side section. */
+static void entry_release(struct rcu_head *rcu)
+{
+    segment_drop(&caa_container_of(rcu, struct entry, rcu)->segment);
+}
+
+/* The entry of that name, held; or NULL. */
+static struct entry *entry_find(struct registry *registry, const char *name)
+{
+    struct cds_lfht_iter place;
+    struct cds_lfht_node *node;
+    struct entry *entry = NULL;
+
+    reading_begin();
+    cds_lfht_lookup(registry->table, hash_of(name), entry_is_named, name, &place);
+    node = cds_lfht_iter_get_node(&place);
+    if (node) {
+        entry = caa_container_of(node, struct entry, node);
+        segment_hold(&entry->segment);
+    }
+    reading_end();
+    return entry;
+}
+
+static bool same_instant(const struct timespec *one, const struct timespec *other)
+{
+    return one->tv_sec == other->tv_sec && one->tv_nsec == other->tv_nsec;
+}
+
+/* Whether want of something else than of a sound file was what kept it from being opened. */
+static bool is_passing(int error)
+{
+    return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN ||
+           error == -ENOENT;
+}
+
+/* Whether the entry is what the directory has, contents included. */
+static bool entry_holds(const struct entry *entry, const struct stat *status)
+{
+    const struct segment *segment = &entry->segment;
+
+    if (segment->device != status->st_dev || segment->inode != status->st_ino ||
+        segment->size != (uint64_t)status->st_size)
+        return false;
+    if (segment->error)
+        return same_instant(&entry->changed, &status->st_ctim) && !is_passing(segment->error);
+    return !kymo_ring_retired(&segment->reader->ring) &&
+           !kymo_load_relaxed32(&segment->reader->ring.damaged);
+}
+
+static bool owner_holds(const struct segment *segment, const struct stat *status, uint32_t mode)
+{
+    return kymo_load_relaxed32(&segment->uid) == status->st_uid &&
+           kymo_load_relaxed32(&segment->gid) == status->st_gid &&
+           kymo_load_relaxed32(&segment->mode) == mode;
+}
+
+/* ---- news ---- */
+
+static void news_add(struct news *news, const char *name)
+{
+    char **grown;
+
+    if (news->count == news->capacity) {
+        grown = realloc(news->names, (news->capacity * 2 + 8) * sizeof(*grown));
+        if (!grown)
+            return;
+        news->names = grown;
+        news->capacity = news->capacity * 2 + 8;
+    }
+    news->names[news->count] = strdup(name);
+    if (news->names[news->count])
+        news->count++;
+}
+
+static void news_free(struct news *news)
+{
+    for (size_t i = 0; i < news->count; i++)
+        free(news->names[i]);
+    free(news->names);
+}
+
+static struct news news_take(struct registry *registry, struct news *news)
+{
+    struct news taken;
+
+    pthread_mutex_lock(&registry->lock);
+    taken = *news;
+    *news = (struct news){0};
+    pthread_mutex_unlock(&registry->lock);
+    return taken;
+}
+
+static void tell_skipped(struct registry *registry)
+{
+    struct news news = news_take(registry, &registry->skipped);
+    char reason[256];
+
+    for (size_t i = 0; i < news.count; i++) {
+        if (kymo_segment_check(news.names[i], reason, sizeof(reason)) != 0)
+            registry->listener.skipped(registry->listener.context, news.names[i], reason);
+    }
+    news_free(&news);
+}
+
+static void tell_changed(struct registry *registry)
+{
+    struct news news = news_take(registry, &registry->changed);
+
+    for (size_t i = 0; i < news.count; i++)
+        registry->listener.changed(registry->listener.context, news.names[i]);
+    news_free(&news);
+}
+
+/* Leaves the registry's lock, and sees to it that what was found out gets told. Requests hold no
+ * thread up for the kernel's sake: `changed` is the thread's, whom we only wake. */
+static void leave(struct registry *registry)
+{
+    const bool changed = registry->changed.count > 0;
+    const bool skipped = registry->skipped.count > 0;
+
+    pthread_mutex_unlock(&registry->lock);
+    if (changed)
+        registry_wake(registry);
+    if (skipped)
+        tell_skipped(registry);
+}
+
+/* ---- changing the table, under the lock ---- */
+
+/* What follows when an entry is in the table no more. */
+static void entry_left(struct registry *registry, struct entry *entry)
+{
+    if (entry->segment.error)
+        registry->skipped_count--;
+    else
+        news_add(&registry->changed, entry->name);
+    kymo_store_relaxed32(&entry->segment.gone, 1);
+    call_rcu(&entry->rcu, entry_release);
+}
+
+static void table_remove(struct registry *registry, struct entry *entry)
+{
+    int missing;
+
+    reading_begin();
+    missing = cds_lfht_del(registry->table, &entry->node);
+    reading_end();
+    if (!missing)
+        entry_left(registry, entry);
+}
+
+/* Puts the entry in the place of the one with its name, if any, so that whoever looks meanwhile
+ * finds one of the two. */
+static void table_put(struct registry *registry, struct entry *entry)
+{
+    struct cds_lfht_node *old;
+    int old_error = 0;
+
+    reading_begin();
+    old = cds_lfht_add_replace(registry->table, hash_of(entry->name), entry_is_named, entry->name,
+                               &entry->node);
+    reading_end();
+    if (old) {
+        old_error = caa_container_of(old, struct entry, node)->segment.error;
+        entry_left(registry, caa_container_of(old, struct entry, node));
+    }
+    if (!entry->segment.error)
+        return;
+    registry->skipped_count++;
+    if (entry->segment.error != old_error && registry->listener.skipped)
+        news_add(&registry->skipped, entry->name);
+}
+
+static void refresh_owner(struct registry *registry, struct segment *segment, const char *path,
+                          const struct stat *status)
+{
+    const uint32_t mode = readable_mode(path, status->st_mode);
+
+    if (owner_holds(segment, status, mode))
+        return;
+    kymo_store_relaxed32(&segment->uid, status->st_uid);
+    kymo_store_relaxed32(&segment->gid, status->st_gid);
+    kymo_store_relaxed32(&segment->mode, mode);
+    if (!segment->error)
+        news_add(&registry->changed, segment->name);
+}
+
+/* Brings the table up to the directory as far as that name goes. */
+static void examine(struct registry *registry, const char *name)
+{
+    struct entry *old = entry_find(registry, name);
+    struct entry *entry;
+    struct stat status;
+    char path[PATH_MAX];
+
+    path_of(name, path);
+    if (lstat(path, &status) != 0) {
+        if (old)
+            table_remove(registry, old);
+    } else if (old && entry_holds(old, &status)) {
+        refresh_owner(registry, &old->segment, path, &status);
+    } else {
+        entry = entry_open(name, path, &status);
+        if (entry)
+            table_put(registry, entry);
+    }
+    if (old)
+        segment_drop(&old->segment);
+}
+
+/* ---- the directory ---- */
+
+static int compare_segments(const void *one, const void *other)
+{
+    return strcmp((*(struct segment *const *)one)->name, (*(struct segment *const *)other)->name);
+}
+
+struct list {
+    struct segment **segments;
+    size_t count;
+    size_t capacity;
+};
+
+static int list_add(struct list *list, struct segment *segment)
+{
+    const size_t capacity = list->capacity * 2 + 64;
+    struct segment **grown;
+
+    if (list->count == list->capacity) {
+        grown = realloc(list->segments, capacity * sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        list->segments = grown;
+        list->capacity = capacity;
+    }
+    segment_hold(segment);
+    list->segments[list->count++] = segment;
+    return 0;
+}
+
+static void list_free(struct list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        segment_drop(list->segments[i]);
+    free(list->segments);
+}
+
+/* Adds all entries, files that are not shown included where `skipped` says so. */
+static int table_list(struct registry *registry, bool skipped, struct list *list)
+{
+    struct cds_lfht_iter place;
+    struct cds_lfht_node *node;
+    int error = 0;
+
+    reading_begin();
+    cds_lfht_for_each(registry->table, &place, node)
+    {
+        struct segment *segment = &caa_container_of(node, struct entry, node)->segment;
+
+        if (!error && (skipped || !segment->error))
+            error = list_add(list, segment);
+    }
+    reading_end();
+    return error;
+}
+
+static void scan(struct registry *registry)
+{
+    DIR *directory = opendir(kymo_directory());
+    struct list known = {0};
+    struct dirent *file;
+
+    /* What was known may have gone; what is there may be new. */
+    table_list(registry, true, &known);
+    for (size_t i = 0; i < known.count; i++)
+        examine(registry, known.segments[i]->name);
+    list_free(&known);
+    while (directory && (file = readdir(directory))) {
+        if (file->d_name[0] != '.')
+            examine(registry, file->d_name);
+    }
+    if (directory)
+        closedir(directory);
+}
+
+static void watch(struct registry *registry)
+{
+    registry->watch = inotify_add_watch(registry->inotify, kymo_directory(), WATCHED);
+}
+
+/* Takes one event. Returns whether only a scan can tell what happened. */
+static bool take_event(struct registry *registry, const struct inotify_event *event)
+{
+    if (event->mask & IN_Q_OVERFLOW)
+        return true;
+    if (event->mask & IN_IGNORED) {
+        /* The directory itself has gone; one of that name may be there again. */
+        watch(registry);
+        return true;
+    }
+    if (event->len > 0 && event->name[0] != '.')
+        examine(registry, event->name);
+    return false;
+}
+
+/* Brings the table up to everything that happened in the directory before this call. */
+static void drain(struct registry *registry)
+{
+    _Alignas(struct inotify_event) char buffer[16384];
+    bool lost = false;
+    ssize_t len;
+
+    if (registry->watch < 0) {
+        watch(registry);
+        lost = true;
+    }
+    while ((len = read(registry->inotify, buffer, sizeof(buffer))) > 0) {
+        for (const char *at = buffer; at < buffer + len;) {
+            const struct inotify_event *event = (const void *)at;
+
+            lost |= take_event(registry, event);
+            at += sizeof(*event) + event->len;
+        }
+    }
+    if (lost)
+        scan(registry);
+}
+
+/* ---- lookups ---- */
+
+int registry_find(struct registry *registry, const char *name, struct segment **segment)
+{
+    struct entry *entry;
+    struct stat status;
+    char path[PATH_MAX];
+    int error;
+
+    if (kymo_name_check(name) != 0)
+        return -ENOENT;
+    entry = entry_find(registry, name);
+    path_of(name, path);
+    if (!entry || lstat(path, &status) != 0 || !entry_holds(entry, &status) ||
+        !owner_holds(&entry->segment, &status, readable_mode(path, status.st_mode))) {
+        if (entry)
+            segment_drop(&entry->segment);
+        pthread_mutex_lock(&registry->lock);
+        examine(registry, name);
+        leave(registry);
+        entry = entry_find(registry, name);
+    }
+    if (!entry)
+        return -ENOENT;
+    error = entry->segment.error;
+    if (error) {
+        segment_drop(&entry->segment);
+        return error == -EIDRM ? -ENOENT : error;
+    }
+    *segment = &entry->segment;
+    return 0;
+}
+
+ssize_t registry_list(struct registry *registry, struct segment ***segments)
+{
+    struct list list = {0};
+
+    pthread_mutex_lock(&registry->lock);
+    drain(registry);
+    leave(registry);
+    if (table_list(registry, false, &list) != 0) {
+        list_free(&list);
+        return -ENOMEM;
+    }
+    if (list.count > 0)
+        qsort(list.segments, list.count, sizeof(*list.segments), compare_segments);
+    *segments = list.segments;
+    return (ssize_t)list.count;
+}
+
+int registry_confirm(struct registry *registry, const struct segment *segment)
+{
+    struct segment *now;
+    int error;
+
+    if (!kymo_load_relaxed32(&segment->gone) && !kymo_ring_retired(&segment->reader->ring))
+        return 0;
+    error = registry_find(registry, segment->name, &now);
+    if (error)
+        return -ENOENT;
+    error = now == segment ? 0 : -ESTALE;
+    segment_drop(now);
+    return error;
+}
+
+uint64_t registry_skipped(struct registry *registry)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&registry->lock);
+    count = registry->skipped_count;
+    pthread_mutex_unlock(&registry->lock);
+    return count;
+}
+
+/* ---- the thread ---- */
+
+static bool stops(struct registry *registry)
+{
+    bool stop;
+
+    pthread_mutex_lock(&registry->lock);
+    stop = registry->stop;
+    pthread_mutex_unlock(&registry->lock);
+    return stop;
+}
+
+static void *run(void *argument)
+{
+    struct registry *registry = argument;
+    struct pollfd files[] = {{.fd = registry->inotify, .events = POLLIN},
+                             {.fd = registry->wake, .events = POLLIN}};
+    eventfd_t wakes;
+
+    while (!stops(registry)) {
+        if (poll(files, 2, -1) < 0)
+            continue;
+        eventfd_read(registry->wake, &wakes);
+        pthread_mutex_lock(&registry->lock);
+        drain(registry);
+        leave(registry);
+        tell_changed(registry);
+        registry->listener.woken(registry->listener.context);
+    }
+    return NULL;
+}
+
+int registry_start(struct registry *registry)
+{
+    sigset_t all, before;
+    int error;
+
+    sigfillset(&all);
+    /* A fault in a truncated segment is delivered to the thread that met it. */
+    sigdelset(&all, SIGBUS);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    /* Made here, so that its thread does not take our signals either. */
+    get_default_call_rcu_data();
+    error = pthread_create(&registry->thread, NULL, run, registry);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    registry->started = error == 0;
+    return -error;
+}
+
+void registry_stop(struct registry *registry)
+{
+    if (!registry->started)
+        return;
+    pthread_mutex_lock(&registry->lock);
+    registry->stop = true;
+    pthread_mutex_unlock(&registry->lock);
+    eventfd_write(registry->wake, 1);
+    pthread_join(registry->thread, NULL);
+    registry->started = false;
+}
+
+/* ---- open and close ---- */
+
+static int open_files(struct registry *registry)
+{
+    registry->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    registry->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (registry->inotify < 0 || registry->wake < 0)
+        return -errno;
+    watch(registry);
+    return registry->watch < 0 ? -errno : 0;
+}
+
+int registry_open(struct registry **out, const struct registry_listener *listener)
+{
+    struct registry *registry = calloc(1, sizeof(*registry));
+    int error;
+
+    *out = NULL;
+    if (!registry)
+        return -ENOMEM;
+    registry->listener = *listener;
+    registry->inotify = registry->wake = -1;
+    pthread_mutex_init(&registry->lock, NULL);
+    registry->table = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);
+    error = registry->table ? open_files(registry) : -ENOMEM;
+    if (error) {
+        registry_close(registry);
+        return error;
+    }
+    pthread_mutex_lock(&registry->lock);
+    scan(registry);
+    leave(registry);
+    *out = registry;
+    return 0;
+}
+
+static void empty(struct registry *registry)
+{
+    struct cds_lfht_iter place;
+    struct cds_lfht_node *node;
+
+    reading_begin();
+    cds_lfht_for_each(registry->table, &place, node)
+        table_remove(registry, caa_container_of(node, struct entry, node));
+    reading_end();
+    rcu_barrier();
+    cds_lfht_destroy(registry->table, NULL);
+}
+
+void registry_close(struct registry *registry)
+{
+    if (!registry)
+        return;
+    registry_stop(registry);
+    if (registry->table)
+        empty(registry);
+    if (registry->inotify >= 0)
+        close(registry->inotify);
+    if (registry->wake >= 0)
+        close(registry->wake);
+    news_free(&registry->changed);
+    news_free(&registry->skipped);
+    pthread_mutex_destroy(&registry->lock);
+    free(registry);
+}
