@@ -1,0 +1,118 @@
+/*
+ * node.h - the files of the view: which there are, what they are called, and who may read them.
+ *
+ * A node is one file, directory or link. What it can do stands in the row of its kind; a new kind
+ * of file is one row in node.c, and the functions that it names. Nothing here knows of FUSE.
+ */
+#ifndef KYMOFS_NODE_H
+#define KYMOFS_NODE_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "registry.h"
+
+struct node;
+struct node_kind;
+struct listing;
+
+/* The longest name of a file. */
+#define NODE_NAME_LIMIT 255
+
+/* What a file reports as its size where that never exceeds it: it is also st_blksize, which makes
+ * readers that ask for the size read to the end all the same. */
+#define NODE_PAGE 4096
+
+enum node_type { NODE_DIRECTORY, NODE_FILE, NODE_LINK };
+
+enum node_flags {
+    NODE_LISTED = 1,   /* stands in its directory; else it is found by name alone */
+    NODE_RAW = 2,      /* there is a NAME.raw as well, with the record's bytes */
+    NODE_CONSTANT = 4, /* the content never changes */
+    NODE_AT_HEAD = 8   /* the content changes only when a record is published */
+};
+
+/* Which node of a directory: without its name and its place. */
+struct node_key {
+    const struct node_kind *kind;
+    struct segment *segment; /* NULL above the segments; held by whoever holds the key */
+    uint64_t number;         /* the kind's own: which record, which element */
+    bool raw;
+};
+
+struct node {
+    struct node_key key;
+    struct node *parent; /* NULL for the root */
+    uint64_t inode;      /* the same for the same file as long as its generation lives */
+    const char *name;
+};
+
+/* One row. Functions return 0 or a negative errno unless they say otherwise. */
+struct node_kind {
+    const char *name; /* as README has it; where match is NULL also the file's name */
+    const struct node_kind *parent;
+    enum node_type type;
+    unsigned int flags;
+    /* Takes a name without ".raw", fills key->number, or key->segment, held. -ENOENT: not of this
+     * kind. -EINVAL: of this kind, and malformed. */
+    int (*match)(struct registry *registry, const struct node *directory, const char *name,
+                 struct node_key *key);
+    /* Adds what is listed; NULL: the name, once. */
+    int (*list)(struct registry *registry, const struct node *directory,
+                const struct node_kind *kind, struct listing *listing);
+    /* The position of the record that the file shows at this moment. */
+    int (*find)(const struct node *node, uint64_t *pos);
+    /* The whole content, or the link's target. */
+    int (*render)(const struct node *node, struct kymo_text *text);
+    /* The content is not longer than this, bytes; NULL: not longer than NODE_PAGE. */
+    uint64_t (*limit)(const struct node *node);
+    const char *help;
+};
+
+extern const struct node_kind node_kinds[];
+extern const size_t node_kind_count;
+extern const struct node_kind *const node_root;
+
+/* ---- names ---- */
+
+/* Which node the directory has under that name. The key's segment is held, if any. -ENOENT; -EINVAL
+ * for a malformed query; for a segment also as registry_find. */
+int node_match(struct registry *registry, const struct node *directory, const char *name,
+               struct node_key *key);
+
+/* The number by which stat knows the file: of the segment's device and inode and the path below. */
+uint64_t node_inode(const struct node *directory, const struct node_key *key, const char *name);
+
+/* ---- directories ---- */
+
+struct listing_entry {
+    struct node_key key;
+    char *name;
+};
+
+/* Begin with {0}. */
+struct listing {
+    struct listing_entry *entries;
+    size_t count;
+    size_t capacity;
+    int error; /* 0, or -ENOMEM: entries are missing */
+};
+
+/* All listed files of the directory, into an empty listing. */
+int node_list(struct registry *registry, const struct node *directory, struct listing *listing);
+void listing_free(struct listing *listing);
+
+/* ---- attributes ---- */
+
+/* All that stat says but for the size of content that may be longer than NODE_PAGE. */
+void node_attributes(const struct node *node, struct stat *attributes);
+
+/* Whether the size has to be taken from the content. */
+bool node_is_large(const struct node *node);
+
+static inline bool node_has(const struct node *node, enum node_flags flag)
+{
+    return (node->key.kind->flags & (unsigned int)flag) != 0;
+}
+
+#endif

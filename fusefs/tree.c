@@ -1,0 +1,483 @@
+/*
+ * tree.c - known nodes in a hash table under one lock, and snapshots.
+ *
+ * The lock is held for a few memory accesses, never while content is made or the kernel is called.
+ * Opening content that fits into a page takes no lock at all.
+ */
+#include "tree.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define BUCKETS_FIRST 256
+
+/* A node and what the tree has to know about it. */
+struct known {
+    struct node node;
+    struct known *next;        /* in its bucket */
+    uint64_t references;       /* from outside, and from children */
+    struct snapshot *snapshot; /* an exact node's content; NULL where it could not be made */
+    bool exact;
+    bool current; /* lookups find it; false once a newer one has the name */
+    char name[];
+};
+
+struct tree {
+    struct registry *registry;
+    pthread_mutex_t lock; /* of all below, and of all known nodes but their struct node */
+    struct known **buckets;
+    size_t mask; /* buckets - 1 */
+    size_t count;
+    struct known *root;
+};
+
+static struct known *known_of(struct node *node)
+{
+    return (struct known *)node;
+}
+
+/* ---- the table, under the lock ---- */
+
+static struct known **bucket_of(const struct tree *tree, uint64_t inode)
+{
+    return &tree->buckets[inode & tree->mask];
+}
+
+/* Where memory is short the table stays as it is, and gets slower. */
+static void table_grow(struct tree *tree)
+{
+    const size_t before = tree->mask + 1;
+    struct known **old = tree->buckets;
+    struct known **grown = calloc(before * 2, sizeof(*grown));
+
+    if (!grown)
+        return;
+    tree->buckets = grown;
+    tree->mask = before * 2 - 1;
+    for (size_t i = 0; i < before; i++) {
+        while (old[i]) {
+            struct known *known = old[i];
+            struct known **bucket = bucket_of(tree, known->node.inode);
+
+            old[i] = known->next;
+            known->next = *bucket;
+            *bucket = known;
+        }
+    }
+    free(old);
+}
+
+static struct known *table_find(const struct tree *tree, const struct node *like)
+{
+    for (struct known *known = *bucket_of(tree, like->inode); known; known = known->next) {
+        if (known->current && known->node.inode == like->inode &&
+            known->node.parent == like->parent && known->node.key.segment == like->key.segment &&
+            strcmp(known->name, like->name) == 0)
+            return known;
+    }
+    return NULL;
+}
+
+static void table_add(struct tree *tree, struct known *known)
+{
+    struct known **bucket;
+
+    if (tree->count > tree->mask)
+        table_grow(tree);
+    bucket = bucket_of(tree, known->node.inode);
+    known->next = *bucket;
+    known->current = true;
+    *bucket = known;
+    tree->count++;
+}
+
+static void table_remove(struct tree *tree, struct known *known)
+{
+    struct known **place = bucket_of(tree, known->node.inode);
+
+    while (*place != known)
+        place = &(*place)->next;
+    *place = known->next;
+    tree->count--;
+}
+
+/* ---- content ---- */
+
+/* What is different when the content is, where has_version. */
+static uint64_t version_of(const struct node *node)
+{
+    return node_has(node, NODE_AT_HEAD) ? kymo_ring_head(&node->key.segment->reader->ring) : 0;
+}
+
+static bool has_version(const struct node *node)
+{
+    return node_has(node, NODE_AT_HEAD) || node_has(node, NODE_CONSTANT);
+}
+
+/* 0 and a snapshot with one holder, or an error of the library. */
+static int snapshot_make(const struct node *node, struct snapshot **out)
+{
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    int error;
+
+    if (!snapshot)
+        return -ENOMEM;
+    /* Taken first: content that is newer than its version is made anew too soon, never too late. */
+    snapshot->version = version_of(node);
+    snapshot->holders = 1;
+    error = node->key.kind->render(node, &snapshot->text);
+    if (!error)
+        error = snapshot->text.error;
+    if (error) {
+        kymo_text_free(&snapshot->text);
+        free(snapshot);
+        return error;
+    }
+    *out = snapshot;
+    return 0;
+}
+
+static void snapshot_free(struct snapshot *snapshot)
+{
+    kymo_text_free(&snapshot->text);
+    free(snapshot);
+}
+
+void tree_close_file(struct tree *tree, struct snapshot *snapshot)
+{
+    bool last = true;
+
+    if (snapshot->exact) {
+        pthread_mutex_lock(&tree->lock);
+        last = --snapshot->holders == 0;
+        pthread_mutex_unlock(&tree->lock);
+    }
+    if (last)
+        snapshot_free(snapshot);
+}
+
+/* ---- which nodes are exact ---- */
+
+static uint32_t exact_bit(const struct node *node)
+{
+    return UINT32_C(1) << (node->inode & 31);
+}
+
+bool tree_is_exact(const struct node *node)
+{
+    const struct segment *segment = node->key.segment;
+
+    if (node->key.kind->type != NODE_FILE)
+        return false;
+    return !node_has(node, NODE_LISTED) || node_is_large(node) ||
+           (segment && kymo_load_relaxed32(&segment->exact) & exact_bit(node));
+}
+
+bool tree_is_passing(const struct node *node)
+{
+    return !node_has(node, NODE_LISTED) || (tree_is_exact(node) && !node_has(node, NODE_CONSTANT));
+}
+
+/* The mark is the segment's, since the node is about to be forgotten; a few nodes share a bit, and
+ * pay with one more request for each open. */
+bool tree_make_exact(struct node *node)
+{
+    const uint32_t bit = exact_bit(node);
+
+    return !(kymo_fetch_or_ordered32(&node->key.segment->exact, bit) & bit);
+}
+
+/* ---- known nodes ---- */
+
+static struct known *known_new(struct node *directory, const struct node_key *key, uint64_t inode,
+                               const char *name)
+{
+    struct known *known = calloc(1, sizeof(*known) + strlen(name) + 1);
+
+    if (!known)
+        return NULL;
+    memcpy(known->name, name, strlen(name) + 1);
+    known->node = (struct node){*key, directory, inode, known->name};
+    known->exact = tree_is_exact(&known->node);
+    known->references = 1;
+    return known;
+}
+
+static void known_free(struct tree *tree, struct known *known)
+{
+    if (known->snapshot)
+        tree_close_file(tree, known->snapshot);
+    segment_drop(known->node.key.segment);
+    free(known);
+}
+
+/* Drops references, and frees what nobody refers to any more, up towards the root. */
+static void known_drop(struct tree *tree, struct known *known, uint64_t count)
+{
+    struct known *dead = NULL;
+
+    pthread_mutex_lock(&tree->lock);
+    while (known) {
+        struct known *parent = known->node.parent ? known_of(known->node.parent) : NULL;
+
+        known->references -= count < known->references ? count : known->references;
+        if (known->references > 0)
+            break;
+        table_remove(tree, known);
+        known->next = dead;
+        dead = known;
+        known = parent;
+        count = 1;
+    }
+    pthread_mutex_unlock(&tree->lock);
+    /* The last one to hold a segment closes it: not under the lock. */
+    while (dead) {
+        known = dead;
+        dead = known->next;
+        known_free(tree, known);
+    }
+}
+
+void tree_forget(struct tree *tree, struct node *node, uint64_t count)
+{
+    if (node != &tree->root->node)
+        known_drop(tree, known_of(node), count);
+}
+
+void tree_hold(struct tree *tree, struct node *node)
+{
+    pthread_mutex_lock(&tree->lock);
+    known_of(node)->references++;
+    pthread_mutex_unlock(&tree->lock);
+}
+
+/* Whether the node may stand for its name once more. */
+static bool still_holds(const struct known *known, bool exact, uint64_t version)
+{
+    if (!exact)
+        return !known->exact;
+    return known->snapshot && has_version(&known->node) && known->snapshot->version == version;
+}
+
+/* The node in the table, known once more, if there is one and it still holds. */
+static struct known *find_again(struct tree *tree, const struct node *like)
+{
+    const bool exact = tree_is_exact(like);
+    const uint64_t version = exact ? version_of(like) : 0;
+    struct known *known;
+
+    pthread_mutex_lock(&tree->lock);
+    known = table_find(tree, like);
+    if (known && still_holds(known, exact, version))
+        known->references++;
+    else
+        known = NULL;
+    pthread_mutex_unlock(&tree->lock);
+    return known;
+}
+
+/* Takes the node up, in the place of one that holds no more. Where another thread was quicker, it
+ * is its node that counts: two bounded nodes of a name would take turns in the kernel's cache. */
+static struct known *take_up(struct tree *tree, struct known *fresh)
+{
+    struct known *known;
+
+    pthread_mutex_lock(&tree->lock);
+    known = table_find(tree, &fresh->node);
+    if (known && !fresh->exact && !known->exact) {
+        known->references++;
+    } else {
+        if (known)
+            known->current = false;
+        table_add(tree, fresh);
+        known_of(fresh->node.parent)->references++;
+        known = fresh;
+    }
+    pthread_mutex_unlock(&tree->lock);
+    if (known != fresh)
+        known_free(tree, fresh);
+    return known;
+}
+
+/* Takes over the caller's hold of the key's segment, whatever is returned. */
+static int know(struct tree *tree, struct node *directory, const struct node_key *key,
+                const char *name, struct node **node)
+{
+    const uint64_t inode = node_inode(directory, key, name);
+    const struct node like = {*key, directory, inode, name};
+    struct known *known = find_again(tree, &like);
+
+    if (known) {
+        segment_drop(key->segment);
+    } else {
+        known = known_new(directory, key, inode, name);
+        if (!known) {
+            segment_drop(key->segment);
+            return -ENOMEM;
+        }
+        /* What can't be made now has no size; whoever opens it is told why. */
+        if (known->exact && snapshot_make(&known->node, &known->snapshot) == 0)
+            known->snapshot->exact = true;
+        known = take_up(tree, known);
+    }
+    *node = &known->node;
+    return 0;
+}
+
+int tree_confirm(struct tree *tree, const struct node *node)
+{
+    return node->key.segment ? registry_confirm(tree->registry, node->key.segment) : 0;
+}
+
+int tree_lookup(struct tree *tree, struct node *directory, const char *name, struct node **node)
+{
+    struct node_key key;
+    int error = tree_confirm(tree, directory);
+
+    /* What a segment had when it went can still be looked up, by whoever holds its directory. */
+    if (error == -ESTALE)
+        return error;
+    error = node_match(tree->registry, directory, name, &key);
+    return error ? error : know(tree, directory, &key, name, node);
+}
+
+int tree_take(struct tree *tree, struct node *directory, const struct listing_entry *entry,
+              struct node **node)
+{
+    if (entry->key.segment)
+        segment_hold(entry->key.segment);
+    return know(tree, directory, &entry->key, entry->name, node);
+}
+
+int tree_list(struct tree *tree, struct node *directory, struct listing *listing)
+{
+    int error = tree_confirm(tree, directory);
+
+    if (error)
+        return error == -ENOENT ? 0 : error;
+    return node_list(tree->registry, directory, listing);
+}
+
+/* ---- open files ---- */
+
+/* Errors as this file's header has them. */
+static int error_of(struct tree *tree, const struct node *node, int error)
+{
+    if (error == -EIDRM)
+        error = tree_confirm(tree, node);
+    else if (error == -ESTALE)
+        error = -ENOENT;
+    else
+        return error;
+    return error ? error : -ENOENT;
+}
+
+/* The content that was made when the node was looked up; NULL where that failed. */
+static struct snapshot *share(struct tree *tree, struct known *known)
+{
+    struct snapshot *snapshot;
+
+    pthread_mutex_lock(&tree->lock);
+    snapshot = known->snapshot;
+    if (snapshot)
+        snapshot->holders++;
+    pthread_mutex_unlock(&tree->lock);
+    return snapshot;
+}
+
+/* Content that could not be made before, and now could: from now on it is the node's. */
+static void settle(struct tree *tree, struct known *known, struct snapshot *snapshot)
+{
+    pthread_mutex_lock(&tree->lock);
+    if (!known->snapshot) {
+        snapshot->exact = true;
+        snapshot->holders++;
+        known->snapshot = snapshot;
+    }
+    pthread_mutex_unlock(&tree->lock);
+}
+
+int tree_open_file(struct tree *tree, struct node *node, struct snapshot **out)
+{
+    struct known *known = known_of(node);
+    int error = tree_confirm(tree, node);
+
+    if (error)
+        return error;
+    *out = known->exact ? share(tree, known) : NULL;
+    if (*out)
+        return 0;
+    error = snapshot_make(node, out);
+    if (error)
+        return error_of(tree, node, error);
+    if (known->exact)
+        settle(tree, known, *out);
+    return 0;
+}
+
+/* ---- attributes ---- */
+
+bool tree_attributes(struct tree *tree, struct node *node, struct stat *attributes)
+{
+    struct known *known = known_of(node);
+    struct snapshot *snapshot = known->exact ? share(tree, known) : NULL;
+
+    node_attributes(node, attributes);
+    if (known->exact)
+        attributes->st_size = snapshot ? (off_t)snapshot->text.len : 0;
+    /* Without blocks a file counts as one big hole, and cp looks for data in it. */
+    attributes->st_blocks = (attributes->st_size + 511) / 512;
+    if (!snapshot)
+        return !known->exact;
+    tree_close_file(tree, snapshot);
+    return true;
+}
+
+/* ---- open and close ---- */
+
+struct node *tree_root(struct tree *tree)
+{
+    return &tree->root->node;
+}
+
+int tree_open(struct tree **out, struct registry *registry)
+{
+    const struct node_key key = {.kind = node_root};
+    struct tree *tree = calloc(1, sizeof(*tree));
+
+    *out = NULL;
+    if (!tree)
+        return -ENOMEM;
+    tree->registry = registry;
+    tree->mask = BUCKETS_FIRST - 1;
+    tree->buckets = calloc(BUCKETS_FIRST, sizeof(*tree->buckets));
+    tree->root = known_new(NULL, &key, 1, "");
+    if (!tree->buckets || !tree->root) {
+        free(tree->buckets);
+        free(tree->root);
+        free(tree);
+        return -ENOMEM;
+    }
+    pthread_mutex_init(&tree->lock, NULL);
+    *out = tree;
+    return 0;
+}
+
+void tree_close(struct tree *tree)
+{
+    if (!tree)
+        return;
+    /* Nobody says goodbye when the mount goes. */
+    for (size_t i = 0; i <= tree->mask; i++) {
+        while (tree->buckets[i]) {
+            struct known *known = tree->buckets[i];
+
+            tree->buckets[i] = known->next;
+            known_free(tree, known);
+        }
+    }
+    known_free(tree, tree->root);
+    free(tree->buckets);
+    pthread_mutex_destroy(&tree->lock);
+    free(tree);
+}

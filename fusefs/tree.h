@@ -1,0 +1,80 @@
+/*
+ * tree.h - the nodes that somebody outside knows by address, and the contents that are open.
+ *
+ * A node lives as long as it is known: each tree_lookup and tree_take counts once, tree_forget
+ * takes counts back. Open files and known children keep it alive as well. All functions may be
+ * called from any thread.
+ *
+ * Errors are negative errnos as a user should see them, with one exception: -ESTALE says that
+ * another generation took the segment's place, so that the path should be walked again. A record
+ * that has been overwritten, or a segment that has gone, is -ENOENT.
+ */
+#ifndef KYMOFS_TREE_H
+#define KYMOFS_TREE_H
+
+#include "node.h"
+
+struct tree;
+
+/* What an open file reads from, whatever is published meanwhile (K). */
+struct snapshot {
+    struct kymo_text text;
+    /* The tree's own: */
+    uint64_t version;
+    unsigned int holders;
+    bool exact; /* stat says its true size */
+};
+
+/* 0, or -ENOMEM. The registry outlives the tree. */
+int tree_open(struct tree **tree, struct registry *registry);
+void tree_close(struct tree *tree);
+
+/* Known for ever. */
+struct node *tree_root(struct tree *tree);
+
+/* The node of that name, which now is known once more. -ENOENT, -ESTALE, -EINVAL for a malformed
+ * query, for a segment also as registry_find. */
+int tree_lookup(struct tree *tree, struct node *directory, const char *name, struct node **node);
+
+/* The same for an entry of the directory's listing. 0, or -ENOMEM. */
+int tree_take(struct tree *tree, struct node *directory, const struct listing_entry *entry,
+              struct node **node);
+
+void tree_forget(struct tree *tree, struct node *node, uint64_t count);
+
+/*
+ * Two kinds of files. Most are listed and small: they keep their node, and each open makes its own
+ * content, which is not longer than the size they report. Nodes of the others are exact: their
+ * content is made when they are looked up, never changes, and has the size that is reported. A
+ * lookup returns the same exact node only as long as that content is still the newest.
+ */
+bool tree_is_exact(const struct node *node);
+
+/* Whether the node and the name belong together only for this once. */
+bool tree_is_passing(const struct node *node);
+
+/*
+ * Somebody reads the node's content through the kernel's page cache (sendfile, splice, mmap), which
+ * believes in one size for all opens of a node. From the next lookup on the node is exact. Returns
+ * whether it was not so already; then the kernel must be made to forget the name.
+ */
+bool tree_make_exact(struct node *node);
+
+/* Keeps the node known until it is forgotten once more. */
+void tree_hold(struct tree *tree, struct node *node);
+
+/* Returns whether they hold until somebody writes to the segment, not only for this once. */
+bool tree_attributes(struct tree *tree, struct node *node, struct stat *attributes);
+
+/* -ESTALE, -ENOMEM. A directory whose segment has gone is empty. */
+int tree_list(struct tree *tree, struct node *directory, struct listing *listing);
+
+/* The content: of an exact node as of its lookup, else as of now. As the row's render, but for the
+ * errors above. */
+int tree_open_file(struct tree *tree, struct node *node, struct snapshot **snapshot);
+void tree_close_file(struct tree *tree, struct snapshot *snapshot);
+
+/* 0 where the node may still be asked. -ESTALE, -ENOENT. */
+int tree_confirm(struct tree *tree, const struct node *node);
+
+#endif
