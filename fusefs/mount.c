@@ -1,0 +1,151 @@
+/*
+ * mount.c - mount points and the way into the background.
+ */
+#include "mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <mntent.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* ---- the mount point ---- */
+
+/* The path with all but its last part resolved. */
+static char *resolve_parent(const char *path)
+{
+    char *for_parent = strdup(path);
+    char *for_name = strdup(path);
+    char *parent = for_parent ? realpath(dirname(for_parent), NULL) : NULL;
+    char *resolved = NULL;
+
+    if (parent && for_name &&
+        asprintf(&resolved, "%s/%s", strcmp(parent, "/") ? parent : "", basename(for_name)) < 0)
+        resolved = NULL;
+    free(parent);
+    free(for_name);
+    free(for_parent);
+    return resolved;
+}
+
+char *mount_point_resolve(const char *path)
+{
+    char *resolved = realpath(path, NULL);
+
+    if (!resolved && errno == ENOTCONN)
+        resolved = resolve_parent(path);
+    return resolved;
+}
+
+/* The type of what is mounted there, the last of several; empty where nothing is. */
+static void find_type(const char *point, char *type, size_t size)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "r");
+    const struct mntent *entry;
+
+    type[0] = '\0';
+    while (mounts && (entry = getmntent(mounts))) {
+        if (strcmp(entry->mnt_dir, point) == 0)
+            snprintf(type, size, "%s", entry->mnt_type);
+    }
+    if (mounts)
+        endmntent(mounts);
+}
+
+/* By the kernel where we may; else by the helper that may. */
+static int take_down(const char *point)
+{
+    char *arguments[] = {"fusermount3", "-u", "-z", "-q", "--", (char *)(uintptr_t)point, NULL};
+    int status = -1;
+    pid_t helper;
+
+    if (umount2(point, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+        return 0;
+    if (posix_spawnp(&helper, arguments[0], NULL, NULL, arguments, environ) != 0)
+        return -EPERM;
+    while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status == 0 ? 0 : -EPERM;
+}
+
+int mount_point_clear(const char *point)
+{
+    const int tries = 16; /* mounts may lie on top of each other */
+    struct stat status;
+    char type[64];
+
+    for (int i = 0; i < tries; i++) {
+        int dead = stat(point, &status) != 0 && errno == ENOTCONN;
+        int error;
+
+        find_type(point, type, sizeof(type));
+        if (!dead)
+            return strcmp(type, MOUNT_TYPE) == 0 ? -EBUSY : 0;
+        if (strcmp(type, MOUNT_TYPE) != 0)
+            return -ENOTCONN;
+        error = take_down(point);
+        if (error)
+            return error;
+    }
+    return -EPERM;
+}
+
+/* ---- the background ---- */
+
+static void wait_for_child(pid_t child, int ready)
+{
+    char byte;
+    ssize_t len;
+    int status;
+
+    while ((len = read(ready, &byte, 1)) < 0 && errno == EINTR)
+        ;
+    if (len == 1)
+        _exit(0);
+    waitpid(child, &status, 0);
+    _exit(1);
+}
+
+int mount_background(void)
+{
+    int ends[2];
+    pid_t child;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    child = fork();
+    if (child < 0)
+        return -errno;
+    if (child > 0) {
+        close(ends[1]);
+        wait_for_child(child, ends[0]);
+    }
+    close(ends[0]);
+    setsid();
+    return ends[1];
+}
+
+void mount_ready(int descriptor)
+{
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    for (int fd = 0; nothing >= 0 && fd < 3; fd++)
+        dup2(nothing, fd);
+    if (nothing > 2)
+        close(nothing);
+    /* A parent that was killed hears nothing, and misses nothing. */
+    if (write(descriptor, "", 1) != 1)
+        errno = 0;
+    close(descriptor);
+}

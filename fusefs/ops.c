@@ -1,0 +1,392 @@
+/*
+ * ops.c - FUSE requests, each handed on to the tree. A node's number is its address: the kernel
+ * uses it only while it knows the node.
+ *
+ * flush, access, xattr and statfs are left out on purpose: the kernel asks once, or never, and then
+ * knows. So is write: the mount is read-only.
+ */
+#include "ops.h"
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Seconds for which the kernel may use an answer. Names are taken back when they change; what stat
+ * says (mtime, permissions) may be this old. */
+#define NAME_LIFE       60.0
+#define ATTRIBUTES_LIFE 1.0
+
+static struct view *view_of(fuse_req_t request)
+{
+    return fuse_req_userdata(request);
+}
+
+static struct node *node_of(fuse_req_t request, fuse_ino_t number)
+{
+    return number == FUSE_ROOT_ID ? tree_root(view_of(request)->tree)
+                                  : (struct node *)(uintptr_t)number;
+}
+
+/* The names that can be asked for have no end, and content of any size is looked up anew for each
+ * open: such names the kernel forgets at once. */
+static void describe(struct tree *tree, struct node *node, struct fuse_entry_param *entry)
+{
+    memset(entry, 0, sizeof(*entry));
+    entry->ino = (fuse_ino_t)(uintptr_t)node;
+    entry->entry_timeout = tree_is_passing(node) ? 0 : NAME_LIFE;
+    entry->attr_timeout = tree_attributes(tree, node, &entry->attr) ? ATTRIBUTES_LIFE : 0;
+}
+
+static void view_init(void *data, struct fuse_conn_info *connection)
+{
+    struct view *view = data;
+
+    connection->want |= connection->capable & FUSE_CAP_CACHE_SYMLINKS;
+    if (view->ready)
+        view->ready(view->context);
+}
+
+/* ---- names ---- */
+
+static void view_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+    struct tree *tree = view_of(request)->tree;
+    struct fuse_entry_param entry;
+    struct node *node;
+    int error = tree_lookup(tree, node_of(request, parent), name, &node);
+
+    if (error) {
+        fuse_reply_err(request, -error);
+        return;
+    }
+    describe(tree, node, &entry);
+    if (fuse_reply_entry(request, &entry) != 0)
+        tree_forget(tree, node, 1);
+}
+
+static void view_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
+{
+    tree_forget(view_of(request)->tree, node_of(request, number), count);
+    fuse_reply_none(request);
+}
+
+static void view_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
+{
+    for (size_t i = 0; i < count; i++)
+        tree_forget(view_of(request)->tree, node_of(request, forgets[i].ino), forgets[i].nlookup);
+    fuse_reply_none(request);
+}
+
+static void view_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
+{
+    struct stat attributes;
+    const bool hold =
+        tree_attributes(view_of(request)->tree, node_of(request, number), &attributes);
+
+    (void)file;
+    fuse_reply_attr(request, &attributes, hold ? ATTRIBUTES_LIFE : 0);
+}
+
+static void view_readlink(fuse_req_t request, fuse_ino_t number)
+{
+    struct tree *tree = view_of(request)->tree;
+    struct snapshot *target;
+    int error = tree_open_file(tree, node_of(request, number), &target);
+
+    if (error) {
+        fuse_reply_err(request, -error);
+        return;
+    }
+    fuse_reply_readlink(request, target->text.data);
+    tree_close_file(tree, target);
+}
+
+/* ---- files ---- */
+
+static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
+{
+    struct tree *tree = view_of(request)->tree;
+    struct snapshot *snapshot;
+    int error = tree_open_file(tree, node_of(request, number), &snapshot);
+
+    if (error) {
+        fuse_reply_err(request, -error);
+        return;
+    }
+    file->fh = (uintptr_t)snapshot;
+    file->direct_io = 1;
+    if (fuse_reply_open(request, file) != 0)
+        tree_close_file(tree, snapshot);
+}
+
+/* Names of nodes that are exact from now on, for the registry's thread to have forgotten. */
+struct forgotten {
+    struct node *node; /* held */
+    struct forgotten *next;
+};
+
+static struct forgotten *forgotten_take(struct view *view)
+{
+    struct forgotten *list;
+
+    pthread_mutex_lock(&view->lock);
+    list = view->forgotten;
+    view->forgotten = NULL;
+    pthread_mutex_unlock(&view->lock);
+    return list;
+}
+
+static void forgotten_add(struct view *view, struct node *node)
+{
+    struct forgotten *forgotten = malloc(sizeof(*forgotten));
+
+    if (!forgotten)
+        return;
+    tree_hold(view->tree, node);
+    forgotten->node = node;
+    pthread_mutex_lock(&view->lock);
+    forgotten->next = view->forgotten;
+    view->forgotten = forgotten;
+    pthread_mutex_unlock(&view->lock);
+    registry_wake(view->registry);
+}
+
+/*
+ * sendfile and splice read through the page cache, which is told by the missing owner. When they
+ * meet the end of a file before its size, the kernel takes that end for the size of the node, also
+ * for opens that come later and have more to read.
+ */
+static void notice_page_cache(struct view *view, struct node *node, bool exact,
+                              const struct fuse_file_info *file)
+{
+    if (file->lock_owner == 0 && !exact && tree_make_exact(node))
+        forgotten_add(view, node);
+}
+
+static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                      struct fuse_file_info *file)
+{
+    const struct snapshot *snapshot = (const struct snapshot *)(uintptr_t)file->fh;
+    const size_t len = snapshot->text.len;
+    const size_t begin = (size_t)offset < len ? (size_t)offset : len;
+
+    notice_page_cache(view_of(request), node_of(request, number), snapshot->exact, file);
+    /* Content of no bytes has no address. */
+    fuse_reply_buf(request, len > 0 ? snapshot->text.data + begin : "",
+                   size < len - begin ? size : len - begin);
+}
+
+static void view_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
+{
+    (void)number;
+    tree_close_file(view_of(request)->tree, (struct snapshot *)(uintptr_t)file->fh);
+    fuse_reply_err(request, 0);
+}
+
+/* ---- directories ---- */
+
+static void view_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
+{
+    struct listing *listing = calloc(1, sizeof(*listing));
+    int error = listing ? tree_confirm(view_of(request)->tree, node_of(request, number)) : -ENOMEM;
+
+    /* A directory whose segment has gone since its name was looked up is empty: whoever walks the
+     * tree meanwhile goes on. */
+    if (error && error != -ENOENT) {
+        free(listing);
+        fuse_reply_err(request, -error);
+        return;
+    }
+    file->fh = (uintptr_t)listing;
+    if (fuse_reply_open(request, file) != 0)
+        free(listing);
+}
+
+static void view_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
+{
+    struct listing *listing = (struct listing *)(uintptr_t)file->fh;
+
+    (void)number;
+    listing_free(listing);
+    free(listing);
+    fuse_reply_err(request, 0);
+}
+
+/* A reply that is being filled with directory entries. */
+struct page {
+    fuse_req_t request;
+    struct node *directory;
+    bool plus; /* with attributes */
+    char *data;
+    size_t size;
+    size_t len;
+};
+
+static mode_t type_of(const struct node_key *key)
+{
+    switch (key->kind->type) {
+    case NODE_DIRECTORY:
+        return S_IFDIR;
+    case NODE_LINK:
+        return S_IFLNK;
+    default:
+        return S_IFREG;
+    }
+}
+
+/* Appends an entry. Returns false where it does not fit. */
+static bool page_add(struct page *page, const char *name, const struct fuse_entry_param *entry,
+                     off_t next)
+{
+    char *at = page->data + page->len;
+    const size_t room = page->size - page->len;
+    const size_t len = page->plus
+                           ? fuse_add_direntry_plus(page->request, at, room, name, entry, next)
+                           : fuse_add_direntry(page->request, at, room, name, &entry->attr, next);
+
+    if (len > room)
+        return false;
+    page->len += len;
+    return true;
+}
+
+static bool page_add_dot(struct page *page, const char *name, const struct node *node, off_t next)
+{
+    const struct fuse_entry_param entry = {.attr = {.st_ino = node->inode, .st_mode = S_IFDIR}};
+
+    return page_add(page, name, &entry, next);
+}
+
+/*
+ * Attributes go with the entries, and save a request for each, but where content would have to be
+ * made for them; without a number the kernel asks for those it wants.
+ */
+static bool page_add_entry(struct page *page, const struct listing_entry *listed, off_t next)
+{
+    struct tree *tree = view_of(page->request)->tree;
+    const uint64_t inode = node_inode(page->directory, &listed->key, listed->name);
+    struct fuse_entry_param entry = {.attr = {.st_ino = inode, .st_mode = type_of(&listed->key)}};
+    const struct node stranger = {listed->key, page->directory, inode, listed->name};
+    struct node *node = NULL;
+    bool fits;
+
+    if (page->plus && !tree_is_passing(&stranger) &&
+        tree_take(tree, page->directory, listed, &node) == 0)
+        describe(tree, node, &entry);
+    fits = page_add(page, listed->name, &entry, next);
+    if (!fits && node)
+        tree_forget(tree, node, 1);
+    return fits;
+}
+
+/* Entries 0 and 1 are the dots. */
+static void page_fill(struct page *page, const struct listing *listing, size_t from)
+{
+    const struct node *parent = page->directory->parent;
+    bool fits = true;
+
+    for (size_t i = from; fits && i < listing->count + 2; i++) {
+        if (i == 0)
+            fits = page_add_dot(page, ".", page->directory, 1);
+        else if (i == 1)
+            fits = page_add_dot(page, "..", parent ? parent : page->directory, 2);
+        else
+            fits = page_add_entry(page, &listing->entries[i - 2], (off_t)i + 1);
+    }
+}
+
+static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                           struct fuse_file_info *file, bool plus)
+{
+    struct listing *listing = (struct listing *)(uintptr_t)file->fh;
+    struct page page = {request, node_of(request, number), plus, malloc(size), size, 0};
+    int error = page.data ? 0 : -ENOMEM;
+
+    /* From the start, be it for the first time or after rewinddir, means as it is now. */
+    if (!error && offset == 0) {
+        listing_free(listing);
+        error = tree_list(view_of(request)->tree, page.directory, listing);
+    }
+    if (error) {
+        fuse_reply_err(request, -error);
+    } else {
+        page_fill(&page, listing, (size_t)offset);
+        fuse_reply_buf(request, page.data, page.len);
+    }
+    free(page.data);
+}
+
+static void view_readdir(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                         struct fuse_file_info *file)
+{
+    read_directory(request, number, size, offset, file, false);
+}
+
+static void view_readdirplus(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                             struct fuse_file_info *file)
+{
+    read_directory(request, number, size, offset, file, true);
+}
+
+/* ---- the session ---- */
+
+static const struct fuse_lowlevel_ops operations = {
+    .init = view_init,
+    .lookup = view_lookup,
+    .forget = view_forget,
+    .forget_multi = view_forget_multi,
+    .getattr = view_getattr,
+    .readlink = view_readlink,
+    .open = view_open,
+    .read = view_read,
+    .release = view_release,
+    .opendir = view_opendir,
+    .readdir = view_readdir,
+    .readdirplus = view_readdirplus,
+    .releasedir = view_releasedir,
+};
+
+struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view)
+{
+    view->session = fuse_session_new(args, &operations, sizeof(operations), view);
+    return view->session;
+}
+
+static void forget_name(struct view *view, fuse_ino_t parent, const char *name)
+{
+    fuse_lowlevel_notify_inval_entry(view->session, parent, name, strlen(name));
+}
+
+void ops_name_changed(void *context, const char *name)
+{
+    forget_name(context, FUSE_ROOT_ID, name);
+}
+
+void ops_woken(void *context)
+{
+    struct view *view = context;
+    struct forgotten *list = forgotten_take(view);
+
+    while (list) {
+        struct forgotten *next = list->next;
+        struct node *node = list->node;
+
+        forget_name(view, (fuse_ino_t)(uintptr_t)node->parent, node->name);
+        tree_forget(view->tree, node, 1);
+        free(list);
+        list = next;
+    }
+}
+
+void ops_end(struct view *view)
+{
+    struct forgotten *list = forgotten_take(view);
+
+    while (list) {
+        struct forgotten *next = list->next;
+
+        tree_forget(view->tree, list->node, 1);
+        free(list);
+        list = next;
+    }
+}

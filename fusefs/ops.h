@@ -1,0 +1,37 @@
+/*
+ * ops.h - the view as a FUSE session.
+ */
+#ifndef KYMOFS_OPS_H
+#define KYMOFS_OPS_H
+
+#include <pthread.h>
+
+#include "tree.h"
+
+struct fuse_args;
+struct fuse_session;
+struct forgotten;
+
+/* What the session's requests are answered from. Outlives the session. */
+struct view {
+    struct registry *registry;
+    struct tree *tree;
+    struct fuse_session *session; /* set by ops_session_new */
+    void (*ready)(void *context); /* called once, when the kernel has begun to talk to us */
+    void *context;
+    pthread_mutex_t lock;
+    struct forgotten *forgotten; /* under the lock */
+};
+
+/* NULL where an option is wrong, which has been told on stderr. */
+struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view);
+
+/* After the registry's thread and the last request. */
+void ops_end(struct view *view);
+
+/* For the registry to call; the context is the view. They have the kernel forget names, and may
+ * wait for requests meanwhile. */
+void ops_name_changed(void *context, const char *name);
+void ops_woken(void *context);
+
+#endif
