@@ -36,7 +36,8 @@ static uint64_t frame_size(const struct kymo_geometry *geometry)
         return 0;
     if (format->planes == 2)
         rows += geometry->height / 2;
-    return geometry->stride * rows <= KYMO_SIZE_LIMIT ? geometry->stride * rows : 0;
+    /* Held against the limit by division: the product of hostile sides may come round to less. */
+    return rows <= KYMO_SIZE_LIMIT / geometry->stride ? rows * geometry->stride : 0;
 }
 
 int kymo_image_geometry(enum kymo_pixel_format format, uint32_t width, uint32_t height,
