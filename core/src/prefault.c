@@ -26,6 +26,7 @@ static void read_residence(const struct kymo_segment *segment, struct kymo_resid
     const uint64_t end = begin + segment->header.file_size;
     FILE *smaps = fopen("/proc/self/smaps", "re");
     unsigned long from, to;
+    uint64_t part = 0;
     char line[512];
     int ours = 0;
 
@@ -36,10 +37,15 @@ static void read_residence(const struct kymo_segment *segment, struct kymo_resid
             ours = from >= begin && to <= end;
         if (!ours)
             continue;
-        residence->resident += read_number(line, "Rss:");
-        residence->locked += read_number(line, "Locked:");
+        if (strncmp(line, "Rss:", 4) == 0) {
+            part = read_number(line, "Rss:");
+            residence->resident += part;
+        }
         residence->huge +=
             read_number(line, "ShmemPmdMapped:") + read_number(line, "FilePmdMapped:");
+        /* "Locked:" is each page's share among all who map it; the flag says it of the whole. */
+        if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " lo"))
+            residence->locked += part;
     }
     fclose(smaps);
 }
