@@ -1,0 +1,331 @@
+/*
+ * test_wait_any.c - blocking on several rings at once: woken by each of them, back at the deadline
+ * and not before, however many signals come in between (promises D and E).
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#define MILLISECOND UINT64_C(1000000)
+
+struct rings {
+    size_t count;
+    struct kymo_writer *writers[KYMO_WAIT_LIMIT];
+    struct kymo_reader *readers[KYMO_WAIT_LIMIT];
+    uint64_t seen[KYMO_WAIT_LIMIT];
+};
+
+static const struct kymo_reader *const *readers_of(const struct rings *rings)
+{
+    return (const struct kymo_reader *const *)rings->readers;
+}
+
+static int wait_any(const struct rings *rings, uint64_t deadline)
+{
+    return kymo_ring_wait_any(readers_of(rings), rings->seen, rings->count, deadline);
+}
+
+static void open_rings(struct rings *rings, size_t count)
+{
+    char name[32];
+
+    *rings = (struct rings){.count = count};
+    for (size_t i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "any.%u", (unsigned int)i);
+        rings->writers[i] = unit_writer_of_depth(name, 4);
+        rings->readers[i] = unit_reader(name);
+    }
+}
+
+static void close_rings(struct rings *rings)
+{
+    for (size_t i = 0; i < rings->count; i++) {
+        kymo_reader_close(rings->readers[i]);
+        cr_assert_eq(kymo_writer_remove(rings->writers[i]), 0);
+    }
+}
+
+static const size_t counts[] = {1, 2, KYMO_WAIT_LIMIT};
+
+/* ---- without sleeping ---- */
+
+Test(wait_any, looks_without_sleeping)
+{
+    struct rings rings;
+
+    for (int i = 0; i < 3; i++) {
+        open_rings(&rings, counts[i]);
+        cr_assert_eq(wait_any(&rings, 0), -ETIMEDOUT);
+        for (size_t ring = counts[i]; ring-- > 0;) {
+            unit_publish(rings.writers[ring], 1);
+            cr_assert_eq(wait_any(&rings, 0), (int)ring, "the lowest that has news");
+            cr_assert_eq(wait_any(&rings, KYMO_FOREVER), (int)ring);
+        }
+        for (size_t ring = 0; ring < counts[i]; ring++) {
+            cr_assert_eq(wait_any(&rings, KYMO_FOREVER), (int)ring);
+            rings.seen[ring] = 1;
+        }
+        cr_assert_eq(wait_any(&rings, 0), -ETIMEDOUT);
+        close_rings(&rings);
+    }
+}
+
+Test(wait_any, takes_one_to_128_rings)
+{
+    static const struct kymo_reader *readers[KYMO_WAIT_LIMIT + 1];
+    static uint64_t seen[KYMO_WAIT_LIMIT + 1];
+    struct rings rings;
+
+    open_rings(&rings, 1);
+    for (int i = 0; i <= KYMO_WAIT_LIMIT; i++)
+        readers[i] = rings.readers[0];
+    cr_assert_eq(kymo_ring_wait_any(readers, seen, 0, KYMO_FOREVER), -EINVAL);
+    cr_assert_eq(kymo_ring_wait_any(readers, seen, KYMO_WAIT_LIMIT + 1, KYMO_FOREVER), -EINVAL);
+    cr_assert_eq(kymo_ring_wait_any(readers, seen, KYMO_WAIT_LIMIT, 0), -ETIMEDOUT);
+    cr_assert_eq(kymo_ring_wait_any(readers, seen, KYMO_WAIT_LIMIT,
+                                    kymo_clock_now(KYMO_MONOTONIC) + MILLISECOND),
+                 -ETIMEDOUT, "the same ring as often as you like");
+    close_rings(&rings);
+}
+
+/* ---- woken ---- */
+
+struct waiting {
+    const struct rings *rings;
+    int result;
+};
+
+static void *wait_in_thread(void *context)
+{
+    struct waiting *waiting = context;
+
+    waiting->result = wait_any(waiting->rings, KYMO_FOREVER);
+    return NULL;
+}
+
+/* Until somebody has set the bit in that ring's bell: from then on he is awake, or gets woken. */
+static void await_sleeper(const struct kymo_writer *writer)
+{
+    for (int tries = 0; tries < 300000; tries++) {
+        if (kymo_load_ordered32(&writer->bell->word) & KYMO_BELL_WAITING)
+            return;
+        usleep(100);
+    }
+    cr_assert_fail("nobody waits");
+}
+
+static void wake_by(const struct rings *rings, size_t ring)
+{
+    struct waiting waiting = {.rings = rings, .result = -1};
+    pthread_t thread;
+
+    cr_assert_eq(pthread_create(&thread, NULL, wait_in_thread, &waiting), 0);
+    await_sleeper(rings->writers[rings->count - 1]);
+    unit_publish(rings->writers[ring], 1);
+    pthread_join(thread, NULL);
+    cr_assert_eq(waiting.result, (int)ring);
+}
+
+Test(wait_any, is_woken_by_each, .timeout = 60)
+{
+    struct rings rings;
+
+    for (int i = 0; i < 3; i++) {
+        open_rings(&rings, counts[i]);
+        for (size_t ring = 0; ring < counts[i]; ring += 1 + counts[i] / 7) {
+            wake_by(&rings, ring);
+            rings.seen[ring]++;
+        }
+        close_rings(&rings);
+    }
+}
+
+Test(wait_any, is_woken_when_a_generation_ends, .timeout = 60)
+{
+    struct waiting waiting = {.result = -1};
+    struct rings rings;
+    pthread_t thread;
+
+    open_rings(&rings, 3);
+    waiting.rings = &rings;
+    cr_assert_eq(pthread_create(&thread, NULL, wait_in_thread, &waiting), 0);
+    await_sleeper(rings.writers[2]);
+    cr_assert_eq(kymo_writer_remove(rings.writers[1]), 0);
+    pthread_join(thread, NULL);
+    cr_assert_eq(waiting.result, -EIDRM);
+    cr_assert_eq(wait_any(&rings, 0), -EIDRM);
+    /* What is there still counts: the first one has news, and comes first. */
+    unit_publish(rings.writers[0], 1);
+    cr_assert_eq(wait_any(&rings, 0), 0);
+    rings.writers[1] = unit_writer_of_depth("any.1", 4);
+    close_rings(&rings);
+}
+
+/* A ring that was retired with records to its name: they can be waited for, and nothing else. */
+Test(wait_any, knows_what_a_retired_ring_still_had)
+{
+    struct rings rings;
+
+    open_rings(&rings, 2);
+    unit_publish(rings.writers[1], 2);
+    cr_assert_eq(kymo_writer_remove(rings.writers[1]), 0);
+    cr_assert_eq(wait_any(&rings, KYMO_FOREVER), 1);
+    rings.seen[1] = 2;
+    cr_assert_eq(wait_any(&rings, KYMO_FOREVER), -EIDRM);
+    rings.writers[1] = unit_writer_of_depth("any.1", 4);
+    close_rings(&rings);
+}
+
+/* ---- deadlines ---- */
+
+static volatile sig_atomic_t signals;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+/* A signal each millisecond from here on, none again with 0. */
+static void storm(timer_t timer, long nanoseconds)
+{
+    const struct timespec period = {.tv_nsec = nanoseconds};
+    const struct itimerspec spec = {.it_interval = period, .it_value = period};
+
+    cr_assert_eq(timer_settime(timer, 0, &spec, NULL), 0);
+}
+
+/* No SA_RESTART: each of them cuts the sleep short. */
+static timer_t make_storm(void)
+{
+    struct sigaction action = {.sa_handler = count_signal};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    timer_t timer;
+
+    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+    cr_assert_eq(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+    return timer;
+}
+
+/* Waits in vain, over and over; never back before the deadline. How late it is depends on the
+ * machine, and is only told. */
+static void expect_deadlines(const struct rings *rings, const char *how)
+{
+    uint64_t most = 0, sum = 0;
+    const int rounds = 25;
+
+    signals = 0;
+    for (int i = 0; i < rounds; i++) {
+        const uint64_t deadline =
+            kymo_clock_now(KYMO_MONOTONIC) + (uint64_t)(i + 1) * MILLISECOND / 2;
+        const int result = rings->count ? wait_any(rings, deadline) : -ETIMEDOUT;
+        const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+
+        cr_assert_eq(result, -ETIMEDOUT);
+        cr_assert_geq(now, deadline, "back %ju ns before the deadline",
+                      (uintmax_t)(deadline - now));
+        sum += now - deadline;
+        most = now - deadline > most ? now - deadline : most;
+    }
+    printf("wait_any of %3u rings, %s: late by %ju us on average, %ju us at most; %d signals\n",
+           (unsigned int)rings->count, how, (uintmax_t)(sum / (uint64_t)rounds / 1000),
+           (uintmax_t)(most / 1000), (int)signals);
+}
+
+Test(wait_any, keeps_its_deadline_through_signals)
+{
+    timer_t timer = make_storm();
+    struct rings rings;
+
+    for (int i = 0; i < 3; i++) {
+        open_rings(&rings, counts[i]);
+        expect_deadlines(&rings, "no signals");
+        storm(timer, (long)MILLISECOND);
+        expect_deadlines(&rings, "a signal each ms");
+        storm(timer, 0);
+        cr_assert_gt(signals, 0);
+        close_rings(&rings);
+    }
+    timer_delete(timer);
+}
+
+/* The same for the wait on one ring. */
+Test(wait_any, has_a_single_twin_that_does_so_too)
+{
+    timer_t timer = make_storm();
+    struct rings rings;
+    uint64_t most = 0;
+
+    open_rings(&rings, 1);
+    storm(timer, (long)MILLISECOND);
+    for (int i = 0; i < 50; i++) {
+        const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 5 * MILLISECOND;
+
+        cr_assert_eq(kymo_ring_wait(rings.readers[0], 0, deadline), -ETIMEDOUT);
+        cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+        if (kymo_clock_now(KYMO_MONOTONIC) - deadline > most)
+            most = kymo_clock_now(KYMO_MONOTONIC) - deadline;
+    }
+    storm(timer, 0);
+    printf("wait, a signal each ms: late by %ju us at most; %d signals\n", (uintmax_t)(most / 1000),
+           (int)signals);
+    cr_assert_gt(signals, 0);
+    timer_delete(timer);
+    close_rings(&rings);
+}
+
+/* ---- readers that may not write the bell (promise B) ---- */
+
+/* Runs as somebody who may read the segments and not write them; root may always, so not as root. */
+static int wait_as_guest(void *context)
+{
+    struct rings *rings = context;
+    const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
+
+    if (setgid(65534) != 0 || setuid(65534) != 0)
+        return 77;
+    for (size_t i = 0; i < rings->count; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "any.%u", (unsigned int)i);
+        if (kymo_reader_open(&rings->readers[i], name) != 0)
+            return 1;
+    }
+    if (wait_any(rings, began + 5 * MILLISECOND) != -ETIMEDOUT)
+        return 2;
+    if (kymo_clock_now(KYMO_MONOTONIC) < began + 5 * MILLISECOND)
+        return 3;
+    return wait_any(rings, KYMO_FOREVER) == 2 ? 0 : 4;
+}
+
+static void *publish_later(void *context)
+{
+    usleep(60000);
+    unit_publish(context, 1);
+    return NULL;
+}
+
+Test(wait_any, works_for_guests_as_well, .timeout = 60)
+{
+    struct rings rings;
+    pthread_t thread;
+    char path[UNIT_PATH];
+    int status;
+
+    open_rings(&rings, 4);
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "any.%d", i);
+        cr_assert_eq(chmod(unit_path(name, path), 0644), 0);
+    }
+    cr_assert_eq(pthread_create(&thread, NULL, publish_later, rings.writers[2]), 0);
+    status = unit_child(wait_as_guest, &rings);
+    pthread_join(thread, NULL);
+    close_rings(&rings);
+    if (status == 77)
+        cr_skip_test("cannot become another user");
+    cr_assert_eq(status, 0);
+}
