@@ -142,7 +142,7 @@ Test(errors, of_clocks)
 
     for (int number = KYMO_MONOTONIC; number <= KYMO_USER; number++) {
         cr_assert_eq(kymo_clock_parse(kymo_clock_text((enum kymo_clock)number), &clock), 0);
-        cr_assert_eq(clock, number);
+        cr_assert_eq((int)clock, number);
     }
     cr_assert_str_eq(kymo_clock_text(KYMO_MONOTONIC), "monotonic");
     cr_assert_str_eq(kymo_clock_text(KYMO_USER), "user");

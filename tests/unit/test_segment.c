@@ -1,0 +1,888 @@
+/*
+ * test_segment.c - segments by name: create, resume, replace, remove, and who is alive (promises B,
+ * C, H, I).
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+static const struct kymo_options of_payloads = {.clock = KYMO_USER,
+                                                .depth = 8,
+                                                .size = sizeof(struct unit_payload)};
+
+static int open_error(const char *name, const struct kymo_options *options)
+{
+    struct kymo_writer *writer = NULL;
+    int error = kymo_writer_open(&writer, name, options);
+
+    kymo_writer_close(writer);
+    return error;
+}
+
+static int open_existing(const char *name, enum kymo_existing existing)
+{
+    struct kymo_options options = of_payloads;
+
+    options.existing = existing;
+    return open_error(name, &options);
+}
+
+static int reader_error(const char *name)
+{
+    struct kymo_reader *reader = NULL;
+    int error = kymo_reader_open(&reader, name);
+
+    kymo_reader_close(reader);
+    return error;
+}
+
+static void expect_latest(const struct kymo_reader *reader, uint64_t pos)
+{
+    struct unit_payload payload;
+    struct kymo_record record;
+
+    cr_assert_eq(kymo_ring_latest(reader, &payload, sizeof(payload), &record), 0);
+    cr_assert_eq(record.pos, pos);
+    cr_assert_eq(payload.pos, pos);
+    cr_assert_eq(payload.inverse, ~pos);
+}
+
+/* I: this generation was replaced or removed. */
+static void expect_gone(const struct kymo_reader *reader)
+{
+    struct unit_payload payload;
+
+    cr_assert_eq(kymo_ring_latest(reader, &payload, sizeof(payload), NULL), -EIDRM);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), -EIDRM);
+}
+
+static uint64_t inode_of(const char *name)
+{
+    struct stat status;
+    char path[UNIT_PATH];
+
+    cr_assert_eq(stat(unit_path(name, path), &status), 0);
+    return status.st_ino;
+}
+
+static int liveness_of(const char *name)
+{
+    struct kymo_reader *reader = unit_reader(name);
+    int liveness = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
+
+    kymo_reader_close(reader);
+    return liveness;
+}
+
+/* A writer that publishes some and is killed, so that its segment is DEAD. */
+static int publish_and_die(void *name)
+{
+    struct kymo_writer *writer;
+
+    if (kymo_writer_open(&writer, name, &of_payloads))
+        return 1;
+    for (uint64_t i = 0; i < 5; i++) {
+        struct unit_payload payload = unit_payload(writer->pos);
+
+        if (kymo_ring_publish(writer, &payload, sizeof(payload), 10 * writer->pos, 0))
+            return 2;
+    }
+    kill(getpid(), SIGKILL);
+    return 3;
+}
+
+static void make_dead(const char *name)
+{
+    cr_assert_eq(unit_child(publish_and_die, (void *)(uintptr_t)name), -SIGKILL);
+}
+
+/* ---- the first ones ---- */
+
+Test(segment, is_not_there_before_it_is_made)
+{
+    cr_assert_eq(kymo_segment_exists("none"), 0);
+    cr_assert_eq(reader_error("none"), -ENOENT);
+    cr_assert_eq(open_error("none", NULL), -ENOENT, "no options: resume");
+    cr_assert_eq(open_existing("none", KYMO_RESUME), -ENOENT);
+    cr_assert_eq(kymo_segment_remove("none"), -ENOENT);
+    cr_assert_eq(kymo_segment_reap("none"), -ENOENT);
+    cr_assert_eq(kymo_segment_check("none", NULL, 0), -ENOENT);
+}
+
+Test(segment, says_all_about_itself)
+{
+    static const struct kymo_geometry geometry = {640, 480, 1920, 1};
+    struct kymo_schema *schema;
+    struct kymo_options options = {.clock = KYMO_BOOTTIME,
+                                   .time_policy = KYMO_CLAMP,
+                                   .wake_policy = KYMO_WAKE_ALWAYS,
+                                   .depth = 16,
+                                   .alignment = 64,
+                                   .first = 5,
+                                   .geometry = &geometry};
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    struct kymo_info info;
+    uint64_t bytes, now = kymo_clock_now(KYMO_REALTIME);
+
+    cr_assert_eq(kymo_schema_parse(&schema, "accel:f32[3],temp:f64", NULL), 0);
+    options.schema = schema;
+    cr_assert_eq(kymo_segment_size(&options, &bytes), 0);
+    writer = unit_writer("info", &options);
+    reader = unit_reader("info");
+    info = unit_info(reader->segment);
+    cr_assert_str_eq(info.name, "info");
+    cr_assert_eq(info.kind, KYMO_RING);
+    cr_assert_eq(info.clock, KYMO_BOOTTIME);
+    cr_assert_eq(kymo_segment_clock(reader->segment), KYMO_BOOTTIME);
+    cr_assert_eq(info.time_policy, KYMO_CLAMP);
+    cr_assert_eq(info.wake_policy, KYMO_WAKE_ALWAYS);
+    cr_assert_eq(info.flags, 0);
+    cr_assert_eq(info.layout_major, KYMO_LAYOUT_MAJOR);
+    cr_assert_eq(info.depth, 16);
+    cr_assert_eq(info.size, 24);
+    cr_assert_eq(info.alignment, 64);
+    cr_assert_eq(info.file_size, bytes);
+    cr_assert_eq(info.first, 5);
+    cr_assert_eq(info.head, 5);
+    cr_assert_arr_eq(&info.geometry, &geometry, sizeof(geometry));
+    cr_assert_eq(kymo_schema_same(&info.schema, schema), 1);
+    cr_assert_eq(kymo_schema_same(kymo_segment_schema(reader->segment), schema), 1);
+    cr_assert_geq(info.created_realtime, now);
+    cr_assert_leq(info.created_realtime, kymo_clock_now(KYMO_REALTIME));
+    cr_assert_eq(info.creator_pid, (uint32_t)getpid());
+    cr_assert_eq(info.creator_uid, geteuid());
+    cr_assert_gt(strlen(info.creator), 0);
+    cr_assert_eq(strlen(info.boot_id), 36);
+    cr_assert_gt(strlen(info.host), 0);
+    cr_assert_eq(info.inode, inode_of("info"));
+    cr_assert_eq(info.uid, geteuid());
+    cr_assert_eq(info.state, KYMO_OPEN);
+    cr_assert_eq(info.writer_pid, (uint32_t)getpid());
+    cr_assert_eq(info.writers, 1);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_schema_free(schema);
+}
+
+Test(segment, has_modest_defaults)
+{
+    const struct kymo_options options = {.size = 8};
+    struct kymo_writer *writer = unit_writer("defaults", &options);
+    struct kymo_info info = unit_info(writer->segment);
+
+    cr_assert_eq(info.kind, KYMO_RING);
+    cr_assert_eq(info.clock, KYMO_MONOTONIC);
+    cr_assert_eq(info.time_policy, KYMO_REJECT);
+    cr_assert_eq(info.depth, 64);
+    cr_assert_eq(info.alignment, 8);
+    cr_assert_eq(info.schema.count, 0);
+    kymo_writer_close(writer);
+}
+
+/* 0666 less the umask, or the mode as it is. */
+Test(segment, has_the_permissions_asked_for)
+{
+    static const struct {
+        mode_t mask;
+        uint32_t mode;
+        uint32_t expected;
+    } cases[] = {
+        {022, 0, 0644}, {0, 0, 0666}, {077, 0, 0600}, {077, 0664, 0664}, {022, 0600, 0600},
+    };
+    struct kymo_options options = of_payloads;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct kymo_writer *writer;
+
+        for (int existing = KYMO_CONTINUE; existing <= KYMO_REPLACE; existing++) {
+            umask(cases[i].mask);
+            options.mode = cases[i].mode;
+            options.existing = (enum kymo_existing)existing;
+            writer = unit_writer("mode", &options);
+            cr_assert_eq(unit_info(writer->segment).mode, cases[i].expected, "case %zu", i);
+            kymo_writer_close(writer);
+        }
+        cr_assert_eq(kymo_segment_remove("mode"), 0);
+    }
+}
+
+Test(segment, lies_where_the_environment_says)
+{
+    unit_directory("elsewhere");
+    kymo_writer_close(unit_writer("here", &of_payloads));
+    cr_assert_eq(kymo_segment_exists("here"), 1);
+    unit_directory("further");
+    cr_assert_eq(kymo_segment_exists("here"), 0);
+    setenv("KYMO_DIR", "", 1);
+    cr_assert_str_eq(kymo_directory(), "/dev/shm");
+    unsetenv("KYMO_DIR");
+    cr_assert_str_eq(kymo_directory(), "/dev/shm");
+    setenv("KYMO_DIR", "/nonexistent/directory", 1);
+    cr_assert_eq(reader_error("here"), -ENOENT);
+    cr_assert_eq(open_error("here", &of_payloads), -ENOENT);
+}
+
+/* ---- what there is already (enum kymo_existing) ---- */
+
+Test(segment, is_continued)
+{
+    struct kymo_writer *writer = unit_writer("continued", &of_payloads);
+    struct kymo_reader *reader = unit_reader("continued");
+    uint64_t inode = inode_of("continued");
+
+    unit_publish(writer, 5);
+    kymo_writer_close(writer);
+    writer = unit_writer("continued", &of_payloads);
+    cr_assert_eq(inode_of("continued"), inode);
+    cr_assert_eq(writer->pos, 5);
+    expect_latest(reader, 4);
+    unit_publish(writer, 1);
+    expect_latest(reader, 5);
+    cr_assert_eq(unit_info(writer->segment).writers, 2);
+    kymo_writer_close(writer);
+
+    writer = unit_writer("continued", NULL);
+    cr_assert_eq(writer->pos, 6);
+    kymo_writer_close(writer);
+    cr_assert_eq(open_existing("continued", KYMO_RESUME), 0);
+    cr_assert_eq(open_existing("continued", KYMO_CREATE), -EEXIST);
+    cr_assert_eq(inode_of("continued"), inode);
+    kymo_reader_close(reader);
+}
+
+/* Times go on where they were: a resumed writer knows the newest one. */
+Test(segment, keeps_its_times_in_order_when_continued)
+{
+    struct kymo_writer *writer = unit_writer("times", &of_payloads);
+    struct unit_payload payload = unit_payload(0);
+
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 100, 0), 0);
+    kymo_writer_close(writer);
+    writer = unit_writer("times", &of_payloads);
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 99, 0), -EINVAL);
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 100, 0), 0);
+    kymo_writer_close(writer);
+}
+
+/* C: another layout is another generation; readers of the old one are told. */
+Test(segment, is_replaced_where_the_layout_differs)
+{
+    struct kymo_schema *schema;
+    struct kymo_options others[8];
+    struct kymo_options options = of_payloads;
+
+    cr_assert_eq(kymo_schema_parse(&schema, "pos:u64,inverse:u64", NULL), 0);
+    for (int i = 0; i < 8; i++)
+        others[i] = of_payloads;
+    others[0].depth = 16;
+    others[1].size = 24;
+    others[2].clock = KYMO_MONOTONIC;
+    others[3].alignment = 64;
+    others[4].time_policy = KYMO_CLAMP;
+    others[5].wake_policy = KYMO_WAKE_ALWAYS;
+    others[6].schema = schema;
+    others[7].kind = KYMO_VALUE;
+    for (int i = 0; i < 8; i++) {
+        struct kymo_writer *writer = unit_writer("differs", &options);
+        struct kymo_reader *reader = unit_reader("differs");
+        struct kymo_info before = unit_info(reader->segment), after;
+
+        unit_publish(writer, 3);
+        kymo_writer_close(writer);
+        others[i].existing = KYMO_RESUME;
+        cr_assert_eq(open_error("differs", &others[i]), -EEXIST, "case %d", i);
+        expect_latest(reader, 2);
+        others[i].existing = KYMO_CONTINUE;
+        writer = unit_writer("differs", &others[i]);
+        after = unit_info(writer->segment);
+        cr_assert_neq(after.inode, before.inode, "case %d", i);
+        cr_assert_neq(memcmp(after.uuid, before.uuid, sizeof(before.uuid)), 0);
+        cr_assert_eq(after.head, 0);
+        expect_gone(reader);
+        kymo_reader_close(reader);
+        kymo_writer_close(writer);
+        cr_assert_eq(kymo_segment_remove("differs"), 0);
+    }
+    kymo_schema_free(schema);
+}
+
+/* Helps and units may change without a new generation. */
+Test(segment, is_continued_with_other_words)
+{
+    struct kymo_field fields[] = {
+        {.name = "x", .unit = "m", .help = "old", .type = KYMO_F64, .count = 1}};
+    const struct kymo_schema schema = {fields, 1, 8};
+    const struct kymo_options options = {.clock = KYMO_USER, .schema = &schema};
+    uint64_t inode;
+
+    kymo_writer_close(unit_writer("words", &options));
+    inode = inode_of("words");
+    strcpy(fields[0].help, "new");
+    strcpy(fields[0].unit, "mm");
+    kymo_writer_close(unit_writer("words", &options));
+    cr_assert_eq(inode_of("words"), inode);
+    strcpy(fields[0].name, "y");
+    kymo_writer_close(unit_writer("words", &options));
+    cr_assert_neq(inode_of("words"), inode);
+}
+
+Test(segment, is_replaced_when_asked)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer = unit_writer("replaced", &options);
+    struct kymo_reader *reader = unit_reader("replaced");
+    uint64_t inode = inode_of("replaced");
+
+    unit_publish(writer, 3);
+    kymo_writer_close(writer);
+    options.existing = KYMO_REPLACE;
+    writer = unit_writer("replaced", &options);
+    cr_assert_neq(inode_of("replaced"), inode);
+    cr_assert_eq(writer->pos, 0);
+    expect_gone(reader);
+    kymo_reader_close(reader);
+    reader = unit_reader("replaced");
+    unit_publish(writer, 1);
+    expect_latest(reader, 0);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* I: what is no segment is never taken away, whatever is asked. */
+Test(segment, takes_no_strangers_name)
+{
+    char path[UNIT_PATH], text[16] = "";
+    FILE *file = fopen(unit_path("stranger", path), "w");
+
+    fputs("a diary", file);
+    fclose(file);
+    for (int existing = KYMO_CONTINUE; existing <= KYMO_CREATE; existing++)
+        cr_assert_eq(open_existing("stranger", (enum kymo_existing)existing),
+                     existing == KYMO_CREATE ? -EEXIST : -EBADMSG);
+    cr_assert_eq(kymo_segment_remove("stranger"), -EBADMSG);
+    cr_assert_eq(kymo_segment_reap("stranger"), -EBADMSG);
+    file = fopen(path, "r");
+    cr_assert_not_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    cr_assert_str_eq(text, "a diary");
+    cr_assert_eq(unlink(path), 0);
+}
+
+/* ---- one writer (promise H) ---- */
+
+static int open_in_child(void *name)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+
+    for (int existing = KYMO_CONTINUE; existing <= KYMO_RESUME; existing++) {
+        options.existing = (enum kymo_existing)existing;
+        if (kymo_writer_open(&writer, name, &options) != -EBUSY)
+            return 1;
+    }
+    if (kymo_segment_remove(name) != -EBUSY || kymo_segment_reap(name) != 0)
+        return 2;
+    return 0;
+}
+
+/* H: nobody takes a segment from a living writer, in this process or another. */
+Test(segment, has_one_writer)
+{
+    struct kymo_writer *writer = unit_writer("one", &of_payloads);
+    struct kymo_reader *reader = unit_reader("one");
+
+    unit_publish(writer, 2);
+    cr_assert_eq(open_in_child("one"), 0, "in the same process");
+    cr_assert_eq(unit_child(open_in_child, "one"), 0, "in another one");
+    unit_publish(writer, 1);
+    expect_latest(reader, 2);
+    cr_assert_eq(liveness_of("one"), KYMO_LIVE_ALIVE);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    cr_assert_eq(open_error("one", NULL), 0);
+}
+
+Test(segment, knows_the_dead_from_the_closed)
+{
+    make_dead("dead");
+    cr_assert_eq(liveness_of("dead"), KYMO_LIVE_DEAD);
+    cr_assert_eq(kymo_segment_exists("dead"), 1);
+    kymo_writer_close(unit_writer("dead", NULL));
+    cr_assert_eq(liveness_of("dead"), KYMO_LIVE_CLOSED);
+}
+
+/* H: silence is STALLED, and never DEAD while the lock is held. */
+Test(segment, knows_the_stalled_from_the_dead)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer = unit_writer("stalled", &options);
+    struct kymo_reader *reader = unit_reader("stalled");
+    uint64_t limit = 50 * 1000000;
+
+    usleep(60000);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, limit), KYMO_LIVE_STALLED);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, 0), KYMO_LIVE_STALLED);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_ALIVE);
+    cr_assert_eq(kymo_writer_heartbeat(writer), 0);
+    cr_assert_gt(unit_info(reader->segment).heartbeat, 0);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, 3600 * UINT64_C(1000000000)),
+                 KYMO_LIVE_ALIVE);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+
+    options.clock = KYMO_MONOTONIC;
+    writer = unit_writer("stalled", &options);
+    reader = unit_reader("stalled");
+    usleep(60000);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, limit), KYMO_LIVE_STALLED);
+    cr_assert_eq(kymo_ring_publish(writer, "12345678", 8,
+                                   kymo_clock_now(KYMO_MONOTONIC) + 3600 * UINT64_C(1000000000), 0),
+                 0);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, limit), KYMO_LIVE_ALIVE,
+                 "a record is a sign of life");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* ---- fork (promise H) ---- */
+
+static struct kymo_writer *inherited;
+
+static int use_inherited_writer(void *context)
+{
+    struct unit_payload payload = unit_payload(0);
+    struct kymo_reader *reader = context;
+    void *lent;
+
+    if (kymo_ring_publish(inherited, &payload, sizeof(payload), UINT64_MAX, 0) != -EPERM)
+        return 1;
+    if (kymo_ring_loan(inherited, &lent) != -EPERM)
+        return 2;
+    if (kymo_ring_commit(inherited, 1, UINT64_MAX, 0) != -EPERM)
+        return 3;
+    if (kymo_writer_heartbeat(inherited) != -EPERM)
+        return 4;
+    if (kymo_ring_latest(reader, &payload, sizeof(payload), NULL) || payload.pos != 2)
+        return 5;
+    if (kymo_segment_liveness(reader->segment, KYMO_FOREVER) != KYMO_LIVE_ALIVE)
+        return 6;
+    kymo_writer_close(inherited);
+    if (kymo_segment_liveness(reader->segment, KYMO_FOREVER) != KYMO_LIVE_ALIVE)
+        return 7;
+    return open_in_child("fork") ? 8 : 0;
+}
+
+static int remove_inherited_writer(void *context)
+{
+    (void)context;
+    return kymo_writer_remove(inherited) != -EPERM;
+}
+
+/* H: a child publishes nothing, and neither takes nor ends its parent's hold on the segment. */
+Test(segment, belongs_to_the_parent_after_fork)
+{
+    struct kymo_reader *reader;
+
+    inherited = unit_writer("fork", &of_payloads);
+    reader = unit_reader("fork");
+    unit_publish(inherited, 3);
+    cr_assert_eq(unit_child(use_inherited_writer, reader), 0);
+    cr_assert_eq(unit_child(remove_inherited_writer, NULL), 0);
+    cr_assert_eq(kymo_segment_exists("fork"), 1);
+    cr_assert_eq(liveness_of("fork"), KYMO_LIVE_ALIVE);
+    unit_publish(inherited, 1);
+    expect_latest(reader, 3);
+    kymo_reader_close(reader);
+    kymo_writer_close(inherited);
+}
+
+/* Pipes: the child says that it is there, and is told to end. */
+struct family {
+    int born[2];
+    int end[2];
+};
+
+static int fork_and_die(void *context)
+{
+    const struct family *family = context;
+    char byte = 'b';
+
+    if (kymo_writer_open(&inherited, "orphan", &of_payloads))
+        return 1;
+    if (fork() == 0) {
+        close(family->end[1]);
+        _exit(write(family->born[1], &byte, 1) != 1 || read(family->end[0], &byte, 1) != 0);
+    }
+    if (read(family->born[0], &byte, 1) != 1)
+        return 2;
+    kill(getpid(), SIGKILL);
+    return 3;
+}
+
+/* H: a child that outlives the writer keeps nothing alive. */
+Test(segment, dies_with_its_writer_and_not_with_its_writers_children)
+{
+    struct family family;
+
+    cr_assert_eq(pipe(family.born), 0);
+    cr_assert_eq(pipe(family.end), 0);
+    cr_assert_eq(unit_child(fork_and_die, &family), -SIGKILL);
+    cr_assert_eq(liveness_of("orphan"), KYMO_LIVE_DEAD);
+    cr_assert_eq(open_error("orphan", NULL), 0, "another one may write");
+    close(family.end[1]);
+}
+
+/* ---- resuming after a death (promise C) ---- */
+
+/* Opens the file's control and slots for writing, as only a writer would. */
+static void edit(const char *name, void (*change)(unsigned char *bytes, struct kymo_header *header))
+{
+    char path[UNIT_PATH];
+    size_t size;
+    unsigned char *bytes = unit_file(name, &size);
+    struct kymo_header header;
+    int fd = open(unit_path(name, path), O_RDWR);
+
+    memcpy(&header, bytes, sizeof(header));
+    change(bytes, &header);
+    cr_assert_eq(pwrite(fd, bytes, size, 0), (ssize_t)size);
+    close(fd);
+    free(bytes);
+}
+
+static void uncount_the_newest(unsigned char *bytes, struct kymo_header *header)
+{
+    struct kymo_control *control = (void *)(bytes + header->control_offset);
+
+    control->head--;
+}
+
+static void leave_the_next_half_written(unsigned char *bytes, struct kymo_header *header)
+{
+    struct kymo_control *control = (void *)(bytes + header->control_offset);
+    const uint64_t index = control->head & (header->depth - 1);
+    struct kymo_slot *slot = (void *)(bytes + header->slots_offset + index * header->stride);
+
+    slot->seq = 2 * control->head + 1;
+    memset(slot + 1, 0xee, sizeof(struct unit_payload));
+}
+
+/* C: complete in its slot and not yet in head: it counts. */
+Test(segment, adopts_a_record_that_was_not_counted)
+{
+    struct kymo_reader *reader;
+    struct kymo_writer *writer;
+    struct unit_payload payload;
+
+    make_dead("adopt");
+    edit("adopt", uncount_the_newest);
+    reader = unit_reader("adopt");
+    expect_latest(reader, 3);
+    writer = unit_writer("adopt", &of_payloads);
+    cr_assert_eq(writer->pos, 5);
+    cr_assert_eq(unit_info(writer->segment).adopted, 1);
+    expect_latest(reader, 4);
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 39, 0), -EINVAL,
+                 "the adopted record's time counts as well");
+    unit_publish(writer, 1);
+    expect_latest(reader, 5);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* C: begun and not complete: it never was. */
+Test(segment, loses_a_record_that_was_half_written)
+{
+    struct kymo_reader *reader;
+    struct kymo_writer *writer;
+
+    make_dead("half");
+    edit("half", leave_the_next_half_written);
+    reader = unit_reader("half");
+    expect_latest(reader, 4);
+    writer = unit_writer("half", &of_payloads);
+    cr_assert_eq(writer->pos, 5);
+    cr_assert_eq(unit_info(writer->segment).adopted, 0);
+    expect_latest(reader, 4);
+    unit_publish(writer, 1);
+    expect_latest(reader, 5);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* ---- removing ---- */
+
+Test(segment, is_removed)
+{
+    struct kymo_writer *writer = unit_writer("removed", &of_payloads);
+    struct kymo_reader *reader = unit_reader("removed");
+
+    unit_publish(writer, 1);
+    cr_assert_eq(kymo_segment_remove("removed"), -EBUSY);
+    kymo_writer_close(writer);
+    expect_latest(reader, 0);
+    cr_assert_eq(kymo_segment_remove("removed"), 0);
+    cr_assert_eq(kymo_segment_exists("removed"), 0);
+    expect_gone(reader);
+    cr_assert_eq(kymo_segment_remove("removed"), -ENOENT);
+    kymo_reader_close(reader);
+}
+
+/* A name that leads to another generation by now is not this writer's to remove. */
+Test(segment, is_removed_by_its_own_writer_only)
+{
+    struct kymo_writer *writer = unit_writer("own", &of_payloads);
+    char path[UNIT_PATH], moved[UNIT_PATH];
+
+    unit_path("own", path);
+    unit_path("moved", moved);
+    cr_assert_eq(rename(path, moved), 0);
+    kymo_writer_close(unit_writer("own", &of_payloads));
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    cr_assert_eq(kymo_segment_exists("own"), 1);
+    cr_assert_eq(unlink(moved), 0);
+}
+
+Test(segment, is_reaped_when_its_writer_died)
+{
+    make_dead("reaped");
+    cr_assert_eq(kymo_segment_reap("reaped"), 1);
+    cr_assert_eq(kymo_segment_exists("reaped"), 0);
+    kymo_writer_close(unit_writer("reaped", &of_payloads));
+    cr_assert_eq(kymo_segment_reap("reaped"), 0, "ended cleanly");
+    cr_assert_eq(kymo_segment_exists("reaped"), 1);
+}
+
+/* I: what a creator that was killed left behind has a hidden name, and can be swept up. */
+Test(segment, sweeps_up_what_was_never_finished)
+{
+    static const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    char path[UNIT_PATH], other[UNIT_PATH];
+
+    unit_directory("unfinished");
+    cr_assert_eq(kymo_segment_reap_unfinished(), 0);
+    close(open(unit_path(".kymo-0123456789abcdef", path), O_CREAT | O_RDWR, 0644));
+    close(open(unit_path(".other", other), O_CREAT | O_RDWR, 0644));
+    cr_assert_eq(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+    for (int tries = 0; access(path, F_OK) == 0 && tries < 200; tries++) {
+        usleep(50000);
+        kymo_segment_reap_unfinished();
+    }
+    cr_assert_neq(access(path, F_OK), 0, "it was swept up within seconds");
+    cr_assert_eq(access(other, F_OK), 0, "and nothing else was");
+    cr_assert_eq(unlink(other), 0);
+}
+
+/* ---- a full file system (promise I) ---- */
+
+/* A directory with room for so many bytes only; 0 where this process may not mount. */
+static int mount_small(const char *name, const char *options)
+{
+    char path[UNIT_PATH];
+
+    unit_directory(name);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return 0;
+    snprintf(path, sizeof(path), "%s", kymo_directory());
+    return mount("none", path, "tmpfs", 0, options) == 0;
+}
+
+static int create_in_little_room(void *context)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer, *other;
+    struct kymo_reader *reader;
+    struct unit_payload payload = unit_payload(0);
+    uint64_t needed;
+
+    (void)context;
+    if (!mount_small("little", "size=64k"))
+        return 77;
+    if (kymo_writer_open(&writer, "fits", &options) || kymo_reader_open(&reader, "fits") ||
+        kymo_ring_publish(writer, &payload, sizeof(payload), 0, 0))
+        return 1;
+    options.depth = 4096;
+    if (kymo_segment_size(&options, &needed) || needed < 65536)
+        return 2;
+    if (kymo_writer_open(&other, "does-not", &options) != -ENOSPC || other)
+        return 3;
+    if (kymo_segment_exists("does-not") != 0 || kymo_segment_reap_unfinished() != 0)
+        return 4;
+    if (kymo_ring_latest(reader, &payload, sizeof(payload), NULL) || payload.pos != 0)
+        return 5;
+    /* A replacement that does not fit leaves the old generation as it was. */
+    kymo_writer_close(writer);
+    if (kymo_writer_open(&writer, "fits", &options) != -ENOSPC)
+        return 6;
+    if (kymo_ring_latest(reader, &payload, sizeof(payload), NULL) || payload.pos != 0)
+        return 7;
+    options.depth = 8;
+    return kymo_writer_open(&writer, "fits", &options) || writer->pos != 1 ? 8 : 0;
+}
+
+Test(segment, is_not_made_without_room)
+{
+    int status = unit_child(create_in_little_room, NULL);
+
+    if (status == 77)
+        cr_skip_test("mounting is for root");
+    cr_assert_eq(status, 0);
+}
+
+/* A hole in the file would be a SIGBUS later: every block is there from the start. */
+Test(segment, has_all_its_room_from_the_start)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+    struct stat status;
+    char path[UNIT_PATH];
+
+    options.depth = 4096;
+    writer = unit_writer("room", &options);
+    cr_assert_eq(stat(unit_path("room", path), &status), 0);
+    cr_assert_geq((uint64_t)status.st_blocks * 512, (uint64_t)status.st_size);
+    kymo_writer_close(writer);
+}
+
+/* ---- permissions ---- */
+
+static int open_as_nobody(void *name)
+{
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+
+    if (setgid(65534) || setuid(65534))
+        return 77;
+    if (kymo_writer_open(&writer, name, &of_payloads) != -EACCES)
+        return 1;
+    if (kymo_segment_remove(name) != -EACCES)
+        return 2;
+    if (kymo_reader_open(&reader, name) != (strcmp(name, "secret") == 0 ? -EACCES : 0))
+        return 3;
+    return 0;
+}
+
+Test(segment, obeys_permissions)
+{
+    struct kymo_options options = of_payloads;
+
+    if (geteuid() != 0)
+        cr_skip_test("becoming somebody else is for root");
+    options.mode = 0644;
+    kymo_writer_close(unit_writer("public", &options));
+    options.mode = 0600;
+    kymo_writer_close(unit_writer("secret", &options));
+    cr_assert_eq(unit_child(open_as_nobody, "public"), 0);
+    cr_assert_eq(unit_child(open_as_nobody, "secret"), 0);
+}
+
+/* ---- listing ---- */
+
+struct listing {
+    char text[512];
+    int stop_after;
+    int count;
+};
+
+static int note_entry(void *context, const struct kymo_entry *entry)
+{
+    struct listing *listing = context;
+    size_t len = strlen(listing->text);
+
+    snprintf(listing->text + len, sizeof(listing->text) - len, "%s:%d ", entry->name, entry->error);
+    if ((entry->error == 0) != (entry->reason[0] == 0))
+        return -1;
+    listing->count++;
+    return listing->count == listing->stop_after ? 42 : 0;
+}
+
+Test(segment, is_listed_by_name)
+{
+    struct listing all = {.stop_after = 0}, first = {.stop_after = 1};
+    char path[UNIT_PATH], expected[128];
+
+    unit_directory("list");
+    cr_assert_eq(kymo_segment_list(note_entry, &all), 0);
+    cr_assert_eq(all.count, 0);
+    kymo_writer_close(unit_writer("b", &of_payloads));
+    kymo_writer_close(unit_writer("a", &of_payloads));
+    kymo_writer_close(unit_writer("C", &of_payloads));
+    cr_assert_eq(mkdir(unit_path("directory", path), 0755), 0);
+    cr_assert_eq(symlink("a", unit_path("link", path)), 0);
+    close(open(unit_path("empty", path), O_CREAT | O_WRONLY, 0644));
+    close(open(unit_path("bad name", path), O_CREAT | O_WRONLY, 0644));
+    close(open(unit_path(".hidden", path), O_CREAT | O_WRONLY, 0644));
+    cr_assert_eq(kymo_segment_list(note_entry, &all), 0);
+    snprintf(expected, sizeof(expected), "C:0 a:0 b:0 bad name:%d directory:%d empty:%d link:%d ",
+             -EINVAL, -EBADMSG, -EBADMSG, -EBADMSG);
+    cr_assert_str_eq(all.text, expected);
+    cr_assert_eq(kymo_segment_list(note_entry, &first), 42, "it stops where it is told");
+    cr_assert_eq(first.count, 1);
+    setenv("KYMO_DIR", "/nonexistent", 1);
+    cr_assert_eq(kymo_segment_list(note_entry, &all), -ENOENT);
+}
+
+/* ---- many at once ---- */
+
+static void *create_or_open(void *context)
+{
+    struct kymo_writer *writer = NULL;
+    int error;
+
+    for (int i = 0; i < 200; i++) {
+        error = kymo_writer_open(&writer, "crowd", context);
+        if (error == 0) {
+            if (i % 3)
+                kymo_writer_close(writer);
+            else
+                error = kymo_writer_remove(writer);
+        }
+        if (error && error != -EBUSY && error != -EAGAIN)
+            return "a writer's error";
+    }
+    return NULL;
+}
+
+static void *open_and_read(void *context)
+{
+    struct kymo_reader *reader;
+    uint64_t buffer[64];
+
+    (void)context;
+    for (int i = 0; i < 1000; i++) {
+        int error = kymo_reader_open(&reader, "crowd");
+
+        if (error && error != -ENOENT && error != -EIDRM)
+            return "a reader's error";
+        if (error)
+            continue;
+        error = kymo_ring_latest(reader, buffer, sizeof(buffer), NULL);
+        kymo_reader_close(reader);
+        if (error != -ENODATA && error != -EIDRM)
+            return "a record from nowhere";
+    }
+    return NULL;
+}
+
+/* I: seen from outside, a name leads to a whole segment or to nothing, whoever fights over it. */
+Test(segment, appears_complete_or_not_at_all, .timeout = 100)
+{
+    struct kymo_options options[3] = {of_payloads, of_payloads, of_payloads};
+    pthread_t threads[6];
+
+    options[1].depth = 16;
+    options[2].existing = KYMO_REPLACE;
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, create_or_open, &options[i]), 0);
+        cr_assert_eq(pthread_create(&threads[3 + i], NULL, open_and_read, NULL), 0);
+    }
+    for (int i = 0; i < 6; i++) {
+        void *complaint;
+
+        cr_assert_eq(pthread_join(threads[i], &complaint), 0);
+        cr_assert_null(complaint, "%s", (const char *)complaint);
+    }
+}

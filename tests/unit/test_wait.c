@@ -1,0 +1,452 @@
+/*
+ * test_wait.c - blocking: nobody sleeps through a record, a deadline or the end of a generation;
+ * whoever may not write sleeps as well and writes nothing.
+ *
+ * Most of these hang where the library is wrong, and then fail by their time limit.
+ */
+#include "unit.h"
+
+#include <grp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
+
+#define NOBODY 65534
+
+static uint64_t in_ms(uint64_t ms)
+{
+    return kymo_clock_now(KYMO_MONOTONIC) + ms * 1000000;
+}
+
+/* The bell's word, as it stands in the file. */
+static uint32_t bell_word(const char *name)
+{
+    struct kymo_header header = {0};
+    uint32_t word = 0;
+    char path[UNIT_PATH];
+    int fd = open(unit_path(name, path), O_RDONLY);
+
+    if (pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+        pread(fd, &word, sizeof(word), (off_t)header.bell_offset) != (ssize_t)sizeof(word))
+        word = 0;
+    close(fd);
+    return word;
+}
+
+/* Until somebody waits for the segment. */
+static void await_waiter(const char *name)
+{
+    while (!(bell_word(name) & KYMO_BELL_WAITING))
+        usleep(100);
+}
+
+/* A thread that waits for ever for more than `seen`. */
+struct waiter {
+    struct kymo_reader *reader;
+    uint64_t seen;
+    int result;
+    pthread_t thread;
+};
+
+static void *wait_for_ever(void *context)
+{
+    struct waiter *waiter = context;
+
+    waiter->result = kymo_ring_wait(waiter->reader, waiter->seen, KYMO_FOREVER);
+    return NULL;
+}
+
+static void start_waiter(struct waiter *waiter, struct kymo_reader *reader, uint64_t seen)
+{
+    *waiter = (struct waiter){.reader = reader, .seen = seen, .result = 1};
+    cr_assert_eq(pthread_create(&waiter->thread, NULL, wait_for_ever, waiter), 0);
+}
+
+static int end_waiter(struct waiter *waiter)
+{
+    cr_assert_eq(pthread_join(waiter->thread, NULL), 0);
+    return waiter->result;
+}
+
+Test(wait, looks_once_without_a_deadline)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("look", 4);
+    struct kymo_reader *reader = unit_reader("look");
+
+    cr_assert_eq(kymo_ring_wait(reader, 0, 0), -ETIMEDOUT);
+    cr_assert_eq(kymo_ring_wait(reader, 0, 1), -ETIMEDOUT);
+    unit_publish(writer, 3);
+    cr_assert_eq(kymo_ring_wait(reader, 0, 0), 0);
+    cr_assert_eq(kymo_ring_wait(reader, 2, 0), 0);
+    cr_assert_eq(kymo_ring_wait(reader, 3, 0), -ETIMEDOUT);
+    cr_assert_eq(kymo_ring_wait(reader, UINT64_MAX, 0), -ETIMEDOUT);
+    cr_assert_eq(bell_word("look"), 0, "looking rings no bell");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* ---- deadlines (promise E) ---- */
+
+static volatile sig_atomic_t interruptions;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    interruptions++;
+}
+
+static void interrupt_every_ms(int on)
+{
+    const struct sigaction action = {.sa_handler = on_alarm}; /* not SA_RESTART */
+    const struct itimerval every = {.it_interval.tv_usec = on ? 1000 : 0,
+                                    .it_value.tv_usec = on ? 1000 : 0};
+
+    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+    cr_assert_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
+}
+
+/* E: signals neither cut the wait short nor stretch it. */
+Test(wait, keeps_its_deadline_through_signals)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("signals", 4);
+    struct kymo_reader *reader = unit_reader("signals");
+    const uint64_t deadline = in_ms(60);
+
+    interrupt_every_ms(1);
+    cr_assert_eq(kymo_ring_wait(reader, 0, deadline), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+    interrupt_every_ms(0);
+    cr_assert_gt(interruptions, 0);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+Test(wait, is_over_when_its_deadline_is_past)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("past", 4);
+    struct kymo_reader *reader = unit_reader("past");
+
+    cr_assert_eq(kymo_ring_wait(reader, 0, kymo_clock_now(KYMO_MONOTONIC) - 1), -ETIMEDOUT);
+    cr_assert_eq(kymo_ring_wait(reader, 0, in_ms(5)), -ETIMEDOUT);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* ---- wake-ups (promise D) ---- */
+
+struct player {
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    uint64_t rounds;
+    int error;
+};
+
+/* Answers each record of the other one with one of its own. */
+static void *answer(void *context)
+{
+    struct player *player = context;
+
+    for (uint64_t round = 0; round < player->rounds && !player->error; round++) {
+        struct unit_payload payload = unit_payload(round);
+
+        player->error = kymo_ring_wait(player->reader, round, KYMO_FOREVER);
+        if (!player->error)
+            player->error = kymo_ring_publish(player->writer, &payload, sizeof(payload), round, 0);
+    }
+    return NULL;
+}
+
+/* D: of 20 000 wake-ups each way none is lost, or this never ends. */
+Test(wait, loses_no_wake_up, .timeout = 100)
+{
+    struct player other = {.writer = unit_writer_of_depth("pong", 4), .rounds = 20000};
+    struct kymo_writer *writer = unit_writer_of_depth("ping", 4);
+    struct kymo_reader *reader = unit_reader("pong");
+    pthread_t thread;
+
+    other.reader = unit_reader("ping");
+    cr_assert_eq(pthread_create(&thread, NULL, answer, &other), 0);
+    for (uint64_t round = 0; round < other.rounds; round++) {
+        unit_publish(writer, 1);
+        cr_assert_eq(kymo_ring_wait(reader, round, KYMO_FOREVER), 0);
+    }
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert_eq(other.error, 0);
+    kymo_reader_close(reader);
+    kymo_reader_close(other.reader);
+    kymo_writer_close(writer);
+    kymo_writer_close(other.writer);
+}
+
+Test(wait, wakes_everybody)
+{
+    enum { WAITERS = 16 };
+    struct kymo_writer *writer = unit_writer_of_depth("everybody", 4);
+    struct kymo_reader *reader = unit_reader("everybody");
+    struct waiter waiters[WAITERS];
+
+    for (uint64_t round = 0; round < 20; round++) {
+        for (int i = 0; i < WAITERS; i++)
+            start_waiter(&waiters[i], reader, round);
+        await_waiter("everybody");
+        unit_publish(writer, 1);
+        for (int i = 0; i < WAITERS; i++)
+            cr_assert_eq(end_waiter(&waiters[i]), 0);
+    }
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+static int wait_in_child(void *name)
+{
+    struct kymo_reader *reader;
+
+    return kymo_reader_open(&reader, name) || kymo_ring_wait(reader, 0, KYMO_FOREVER);
+}
+
+/* D: nobody waits: the bell stays as it is. A waiter that was killed costs one ring. */
+Test(wait, costs_one_ring_for_a_killed_waiter)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("killed", 4);
+    uint64_t wakes;
+    uint32_t word;
+    pid_t child;
+
+    unit_publish(writer, 100);
+    cr_assert_eq(unit_info(writer->segment).wakes, 0);
+    cr_assert_eq(bell_word("killed"), 0);
+    kymo_writer_close(writer);
+
+    writer = unit_writer_of_depth("killed-2", 4);
+    fflush(NULL);
+    child = fork();
+    if (child == 0)
+        _exit(wait_in_child("killed-2"));
+    await_waiter("killed-2");
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    unit_publish(writer, 1);
+    wakes = unit_info(writer->segment).wakes;
+    word = bell_word("killed-2");
+    cr_assert_eq(wakes, 1);
+    cr_assert_eq(word & KYMO_BELL_WAITING, 0);
+    unit_publish(writer, 100);
+    cr_assert_eq(unit_info(writer->segment).wakes, 1);
+    cr_assert_eq(bell_word("killed-2"), word);
+    kymo_writer_close(writer);
+}
+
+/* ---- generations that end (promise I) ---- */
+
+Test(wait, ends_with_its_generation)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("removed", 4);
+    struct kymo_reader *reader = unit_reader("removed");
+    struct waiter waiter;
+
+    start_waiter(&waiter, reader, 0);
+    await_waiter("removed");
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    cr_assert_eq(end_waiter(&waiter), -EIDRM);
+    cr_assert_eq(kymo_ring_wait(reader, 0, KYMO_FOREVER), -EIDRM);
+    kymo_reader_close(reader);
+
+    kymo_writer_close(unit_writer_of_depth("closed", 4));
+    reader = unit_reader("closed");
+    start_waiter(&waiter, reader, 0);
+    await_waiter("closed");
+    cr_assert_eq(kymo_segment_remove("closed"), 0);
+    cr_assert_eq(end_waiter(&waiter), -EIDRM);
+    kymo_reader_close(reader);
+
+    kymo_writer_close(unit_writer_of_depth("replaced", 4));
+    reader = unit_reader("replaced");
+    start_waiter(&waiter, reader, 0);
+    await_waiter("replaced");
+    kymo_writer_close(unit_writer_of_depth("replaced", 8));
+    cr_assert_eq(end_waiter(&waiter), -EIDRM);
+    kymo_reader_close(reader);
+}
+
+/* A writer that ends cleanly ends nothing: another one may come. */
+Test(wait, outlasts_a_writer)
+{
+    struct kymo_reader *reader;
+    struct kymo_writer *writer;
+    struct waiter waiter;
+
+    kymo_writer_close(unit_writer_of_depth("outlasts", 4));
+    reader = unit_reader("outlasts");
+    start_waiter(&waiter, reader, 0);
+    await_waiter("outlasts");
+    writer = unit_writer_of_depth("outlasts", 4);
+    unit_publish(writer, 1);
+    cr_assert_eq(end_waiter(&waiter), 0);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+/* ---- guests (promise B) ---- */
+
+/* What a waiter without write permission is told to do. */
+struct guest {
+    const char *name;
+    int go;    /* read: one byte for each wait */
+    int ready; /* written: one byte for each wait that ended well */
+};
+
+/* Becomes somebody who may read the file and not write it. */
+static int become_guest(const char *name)
+{
+    char path[UNIT_PATH];
+
+    if (chmod(unit_path(name, path), 0444) != 0)
+        return -1;
+    if (geteuid() == 0 && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
+        return -1;
+    return access(path, W_OK) == 0 ? -1 : 0;
+}
+
+static int wait_as_guest(void *context)
+{
+    const struct guest *guest = context;
+    struct kymo_reader *reader;
+    struct unit_payload payload;
+    char byte;
+
+    if (become_guest(guest->name) || kymo_reader_open(&reader, guest->name))
+        return 1;
+    for (uint64_t seen = 0; read(guest->go, &byte, 1) == 1; seen++) {
+        if (write(guest->ready, "r", 1) != 1 || kymo_ring_wait(reader, seen, KYMO_FOREVER) ||
+            kymo_ring_at(reader, seen, &payload, sizeof(payload), NULL) || payload.pos != seen ||
+            write(guest->ready, "d", 1) != 1)
+            return 2;
+    }
+    kymo_reader_close(reader);
+    return 0;
+}
+
+/* One record at a time, each published when the guest says that it is about to wait. */
+static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy, int rounds)
+{
+    const struct kymo_options options = {.clock = KYMO_USER,
+                                         .depth = 4,
+                                         .size = sizeof(struct unit_payload),
+                                         .wake_policy = wake_policy};
+    struct kymo_writer *writer = unit_writer(name, &options);
+    int go[2], ready[2], status;
+    struct guest guest = {.name = name};
+    pid_t child;
+    char byte;
+
+    cr_assert_eq(pipe(go), 0);
+    cr_assert_eq(pipe(ready), 0);
+    guest.go = go[0];
+    guest.ready = ready[1];
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        close(go[1]);
+        close(ready[0]);
+        _exit(wait_as_guest(&guest));
+    }
+    close(go[0]);
+    close(ready[1]);
+    for (int round = 0; round < rounds; round++) {
+        cr_assert_eq(write(go[1], "g", 1), 1);
+        cr_assert_eq(read(ready[0], &byte, 1), 1);
+        if (round % 2)
+            usleep(100);
+        unit_publish(writer, 1);
+        cr_assert_eq(read(ready[0], &byte, 1), 1);
+    }
+    close(go[1]);
+    close(ready[0]);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0);
+    cr_assert_eq(bell_word(name) & KYMO_BELL_WAITING, 0);
+    kymo_writer_close(writer);
+}
+
+/* B: somebody who may not write blocks all the same, by looking again after short sleeps. */
+Test(wait, serves_those_who_may_not_write)
+{
+    play_with_guest("nap", KYMO_WAKE_WAITERS, 200);
+}
+
+/* B: or, where the writer always rings, without looking again; so a lost ring would show. */
+Test(wait, wakes_those_who_may_not_write)
+{
+    play_with_guest("always", KYMO_WAKE_ALWAYS, 2000);
+}
+
+static int leave_without_a_word(void *name)
+{
+    struct kymo_reader *reader;
+    struct unit_payload payload;
+
+    if (kymo_reader_open(&reader, name) ||
+        kymo_ring_latest(reader, &payload, sizeof(payload), NULL) || payload.pos != 8)
+        return 1;
+    return kymo_ring_wait(reader, 9, 0) != -ETIMEDOUT;
+}
+
+/* B: a thousand guests that come, read and go leave no trace in any byte, nor in the file's own
+ * times; those that exit without closing included. */
+Test(wait, leaves_no_trace_of_readers)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("trace", 4);
+    struct stat before, after;
+    unsigned char *bytes, *now;
+    char path[UNIT_PATH];
+    size_t size;
+
+    unit_publish(writer, 9);
+    bytes = unit_file("trace", &size);
+    cr_assert_eq(stat(unit_path("trace", path), &before), 0);
+    for (int i = 0; i < 1000; i++) {
+        struct kymo_reader *reader = unit_reader("trace");
+        struct unit_payload payload;
+
+        cr_assert_eq(kymo_ring_latest(reader, &payload, sizeof(payload), NULL), 0);
+        cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_ALIVE);
+        cr_assert_eq(kymo_segment_check("trace", NULL, 0), 0);
+        kymo_reader_close(reader);
+        if (i % 10 == 0)
+            cr_assert_eq(unit_child(leave_without_a_word, "trace"), 0);
+    }
+    cr_assert_eq(stat(path, &after), 0);
+    now = unit_file("trace", &size);
+    cr_assert_arr_eq(now, bytes, size);
+    cr_assert_eq(memcmp(&after.st_mtim, &before.st_mtim, sizeof(before.st_mtim)), 0);
+    cr_assert_eq(memcmp(&after.st_ctim, &before.st_ctim, sizeof(before.st_ctim)), 0);
+    cr_assert_eq(after.st_ino, before.st_ino);
+    cr_assert_eq(after.st_size, before.st_size);
+    cr_assert_eq(after.st_blocks, before.st_blocks);
+    free(bytes);
+    free(now);
+    kymo_writer_close(writer);
+}
+
+/* B: a reader that blocks writes the bell, and nothing else. */
+Test(wait, writes_only_the_bell)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("bell", 4);
+    struct kymo_reader *reader = unit_reader("bell");
+    unsigned char *bytes, *now;
+    struct kymo_header header;
+    size_t size;
+
+    unit_publish(writer, 9);
+    bytes = unit_file("bell", &size);
+    cr_assert_eq(kymo_ring_wait(reader, 9, in_ms(5)), -ETIMEDOUT);
+    now = unit_file("bell", &size);
+    memcpy(&header, now, sizeof(header));
+    cr_assert_eq(now[header.bell_offset], KYMO_BELL_WAITING);
+    now[header.bell_offset] = 0;
+    cr_assert_arr_eq(now, bytes, size);
+    free(bytes);
+    free(now);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
