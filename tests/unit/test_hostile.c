@@ -1,0 +1,484 @@
+/*
+ * test_hostile.c - files that are no segments, were segments, or change under the reader: an error
+ * each, and never a crash, a hang or a byte beyond the buffer (promise F).
+ *
+ * Whatever opens is read in every way there is, into buffers that end where they say.
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+/* ---- reading everything ---- */
+
+/* Room for one payload, with a page behind it that may not be touched. */
+struct fenced {
+    unsigned char *map;
+    size_t mapped;
+    unsigned char *bytes;
+    size_t size;
+};
+
+static struct fenced fence(size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t room = (size + page - 1) / page * page;
+    struct fenced fenced = {.mapped = room + page, .size = size};
+
+    fenced.map =
+        mmap(NULL, fenced.mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq((void *)fenced.map, MAP_FAILED);
+    cr_assert_eq(mprotect(fenced.map + room, page, PROT_NONE), 0);
+    fenced.bytes = fenced.map + room - size;
+    return fenced;
+}
+
+/* The errors that reads may return; anything else is a surprise. */
+static void expect_known(int error, const struct kymo_record *record, size_t size)
+{
+    static const int known[] = {ENODATA, ESTALE, EIDRM, EAGAIN,   EBADMSG,
+                                ERANGE,  EDOM,   ETIME, EMSGSIZE, ETIMEDOUT};
+
+    if (error == 0) {
+        cr_assert_leq(record->len, size);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (error == -known[i])
+            return;
+    cr_assert_fail("a surprising error: %d", error);
+}
+
+static void read_positions(const struct kymo_reader *reader, const struct fenced *fenced)
+{
+    const uint64_t head = kymo_ring_head(&reader->ring);
+    const uint64_t positions[] = {0,
+                                  1,
+                                  head - 1,
+                                  head,
+                                  head + 1,
+                                  head - reader->ring.mask,
+                                  reader->ring.first,
+                                  KYMO_POSITION_LIMIT,
+                                  UINT64_MAX};
+    struct kymo_record record = {0};
+    struct kymo_view view;
+
+    for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
+        expect_known(kymo_ring_at(reader, positions[i], fenced->bytes, fenced->size, &record),
+                     &record, fenced->size);
+        expect_known(kymo_ring_back(reader, positions[i], fenced->bytes, fenced->size, &record),
+                     &record, fenced->size);
+        if (kymo_ring_view(reader, positions[i], &view) == 0)
+            cr_assert_leq(view.record.len, fenced->size);
+    }
+    for (uint64_t back = 0; back <= reader->ring.mask + 1 && back < 100; back++)
+        expect_known(kymo_ring_back(reader, back, fenced->bytes, fenced->size, &record), &record,
+                     fenced->size);
+}
+
+static void ask_times(const struct kymo_reader *reader, const struct fenced *fenced)
+{
+    static const uint64_t times[] = {0, 1, 40, 45, UINT64_MAX / 2, UINT64_MAX};
+    struct fenced after = fence(fenced->size);
+    struct kymo_record record = {0};
+    struct kymo_bracket bracket = {0};
+    struct kymo_range range;
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        expect_known(kymo_series_closest(reader, times[i], KYMO_ANY_DISTANCE, fenced->bytes,
+                                         fenced->size, &record),
+                     &record, fenced->size);
+        expect_known(kymo_series_as_of(reader, times[i], fenced->bytes, fenced->size, &record),
+                     &record, fenced->size);
+        expect_known(kymo_series_fresh(reader, times[i], fenced->bytes, fenced->size, &record),
+                     &record, fenced->size);
+        expect_known(kymo_series_bracket(reader, times[i], fenced->bytes, after.bytes, fenced->size,
+                                         &bracket),
+                     &bracket.after, fenced->size);
+        expect_known(kymo_series_range(reader, times[i], UINT64_MAX, &range), &record, UINT32_MAX);
+    }
+    munmap(after.map, after.mapped);
+}
+
+static void follow(const struct kymo_reader *reader, const struct fenced *fenced)
+{
+    struct kymo_cursor cursor;
+    struct kymo_record record = {0};
+    int error = 0;
+
+    kymo_cursor_newest(&cursor, reader);
+    expect_known(kymo_cursor_next(&cursor, fenced->bytes, fenced->size, &record, NULL), &record,
+                 fenced->size);
+    kymo_cursor_oldest(&cursor, reader);
+    for (int i = 0; i < 100 && error == 0; i++) {
+        error = kymo_cursor_next(&cursor, fenced->bytes, fenced->size, &record, NULL);
+        expect_known(error, &record, fenced->size);
+    }
+    expect_known(kymo_ring_wait(reader, 0, 0), &record, UINT32_MAX);
+}
+
+static void read_everything(const struct kymo_reader *reader)
+{
+    struct fenced fenced = fence(reader->ring.size);
+    const int liveness = kymo_segment_liveness(reader->segment, 0);
+    struct kymo_info info;
+
+    cr_assert(liveness >= 0 || liveness == -EIDRM || liveness == -EBADMSG);
+    cr_assert(kymo_segment_info(reader->segment, &info) == 0 || reader->ring.damaged);
+    read_positions(reader, &fenced);
+    ask_times(reader, &fenced);
+    follow(reader, &fenced);
+    munmap(fenced.map, fenced.mapped);
+}
+
+/* ---- files ---- */
+
+static void write_file(const char *name, const void *bytes, size_t size)
+{
+    char path[UNIT_PATH];
+    int fd = open(unit_path(name, path), O_CREAT | O_TRUNC | O_RDWR, 0644);
+
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+}
+
+/* FNV-1a, as LAYOUT.md has it: a hostile file's checksum holds. */
+static void sign(unsigned char *bytes, size_t size)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    memset(bytes + offsetof(struct kymo_header, checksum), 0, sizeof(hash));
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
+    memcpy(bytes + offsetof(struct kymo_header, checksum), &hash, sizeof(hash));
+}
+
+/* A sound segment with a schema and some records, as bytes. */
+static unsigned char *sound_segment(size_t *size, struct kymo_header *header)
+{
+    static const struct kymo_field fields[] = {
+        {.name = "pos", .type = KYMO_U64, .count = 1},
+        {.name = "inverse", .type = KYMO_U64, .offset = 8, .count = 1},
+    };
+    static const struct kymo_schema schema = {fields, 2, sizeof(struct unit_payload)};
+    const struct kymo_options options = {.clock = KYMO_USER, .depth = 8, .schema = &schema};
+    struct kymo_writer *writer = unit_writer("sound", &options);
+    unsigned char *bytes;
+
+    unit_publish(writer, 13);
+    kymo_writer_close(writer);
+    bytes = unit_file("sound", size);
+    memcpy(header, bytes, sizeof(*header));
+    cr_assert_eq(kymo_segment_remove("sound"), 0);
+    return bytes;
+}
+
+/* What opening said, after everything was tried that a name can be used for. */
+static int try_name(const char *name)
+{
+    char reason[200] = "none";
+    struct kymo_reader *reader;
+    int error = kymo_reader_open(&reader, name);
+
+    cr_assert_eq(kymo_segment_check(name, reason, sizeof(reason)), error == -EIDRM ? 0 : error);
+    cr_assert_eq(kymo_segment_exists(name), error == 0 || error == -EIDRM ? 1 : error);
+    if (error) {
+        cr_assert(error == -EIDRM || strlen(reason) > 5, "%s: %s", name, reason);
+        cr_assert_null(reader);
+        return error;
+    }
+    cr_assert_str_eq(reason, "");
+    read_everything(reader);
+    kymo_reader_close(reader);
+    return 0;
+}
+
+/* F: things of every kind that a directory can hold. None is opened, followed, or waited for. */
+Test(hostile, things_are_not_segments)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[UNIT_PATH], secret[UNIT_PATH];
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    static const char *const names[] = {"text", "empty",    "directory", "fifo",
+                                        "link", "dangling", "loop",      "socket"};
+
+    unit_directory("things");
+    write_file("text", "the quick brown fox\n", 20);
+    write_file("empty", "", 0);
+    cr_assert_eq(mkdir(unit_path("directory", path), 0755), 0);
+    cr_assert_eq(mkfifo(unit_path("fifo", path), 0644), 0);
+    kymo_writer_close(unit_writer_of_depth("target", 4));
+    cr_assert_eq(symlink("target", unit_path("link", path)), 0);
+    cr_assert_eq(symlink("/nonexistent", unit_path("dangling", path)), 0);
+    cr_assert_eq(symlink("loop", unit_path("loop", path)), 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", unit_path("socket", path));
+    cr_assert_eq(bind(listener, (void *)&address, sizeof(address)), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct kymo_writer *writer;
+        struct stat before, after;
+
+        cr_assert_eq(lstat(unit_path(names[i], secret), &before), 0);
+        cr_assert_eq(try_name(names[i]), -EBADMSG, "%s", names[i]);
+        cr_assert_eq(kymo_writer_open(&writer, names[i], NULL), -EBADMSG, "%s", names[i]);
+        cr_assert_eq(kymo_segment_remove(names[i]), -EBADMSG, "%s", names[i]);
+        cr_assert_eq(kymo_segment_reap(names[i]), -EBADMSG, "%s", names[i]);
+        cr_assert_eq(lstat(secret, &after), 0);
+        cr_assert_eq(after.st_ino, before.st_ino);
+    }
+    close(listener);
+}
+
+/* F: cut at every page, and within each part. */
+Test(hostile, truncated_segments_do_not_open)
+{
+    struct kymo_header header;
+    size_t size;
+    unsigned char *bytes = sound_segment(&size, &header);
+
+    write_file("cut", bytes, size);
+    cr_assert_eq(try_name("cut"), 0);
+    for (size_t length = 0; length < size; length += length < 2000 ? 61 : 1021) {
+        write_file("cut", bytes, length);
+        cr_assert_eq(try_name("cut"), -EBADMSG, "%zu bytes", length);
+    }
+    write_file("cut", bytes, size - 1);
+    cr_assert_eq(try_name("cut"), -EBADMSG);
+    bytes[size] = 0;
+    write_file("cut", bytes, size + 1);
+    cr_assert_eq(try_name("cut"), -EBADMSG, "nor do overgrown ones");
+    free(bytes);
+}
+
+/* F: no bit of the header and the schema may flip unseen; the rest of the page means nothing. */
+Test(hostile, flipped_bits_do_not_open)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct kymo_header header;
+    size_t size;
+    unsigned char *bytes = sound_segment(&size, &header);
+
+    for (size_t bit = 0; bit < page * 8; bit++) {
+        int error;
+
+        /* Far from the header, every 97th will do. */
+        if (bit / 8 >= header.header_size && bit % 97)
+            continue;
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        write_file("flipped", bytes, size);
+        error = try_name("flipped");
+        if (bit / 8 >= header.header_size)
+            cr_assert_eq(error, 0, "bit %zu", bit);
+        else
+            cr_assert(error == -EBADMSG || error == -EPROTONOSUPPORT, "bit %zu: %d", bit, error);
+        bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+    free(bytes);
+}
+
+/* F: and where the checksum was made to fit, every number is held against the others. */
+Test(hostile, signed_nonsense_does_not_open)
+{
+    static const uint64_t numbers[] = {0,          1,          2,          3,
+                                       7,          8,          64,         4095,
+                                       4096,       4097,       1u << 20,   1u << 30,
+                                       1u << 31,   0x7fffffff, 0xfffffff0, 0xffffffff,
+                                       1ull << 32, 1ull << 40, 1ull << 41, 1ull << 61,
+                                       1ull << 62, 1ull << 63, ~0ull,      ~0ull - 4095,
+                                       ~0ull / 2};
+    /* From byte_order to schema_size: all that decides where things are. */
+    const size_t from = offsetof(struct kymo_header, byte_order);
+    const size_t to = offsetof(struct kymo_header, geometry);
+    struct kymo_header header;
+    size_t size, opened = 0;
+    unsigned char *bytes = sound_segment(&size, &header);
+
+    for (size_t width = 4; width <= 8; width += 4) {
+        for (size_t offset = from; offset + width <= to; offset += 4) {
+            for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+                unsigned char saved[sizeof(header)];
+
+                memcpy(saved, bytes, sizeof(saved));
+                memcpy(bytes + offset, &numbers[i], width);
+                sign(bytes, header.header_size);
+                write_file("nonsense", bytes, size);
+                opened += try_name("nonsense") == 0;
+                memcpy(bytes, saved, sizeof(saved));
+            }
+        }
+    }
+    cr_assert_gt(opened, 0, "a clock, a policy, a first position may be another one");
+    free(bytes);
+}
+
+/* F: a schema from a stranger. */
+Test(hostile, signed_schemas_do_not_lie)
+{
+    struct kymo_header header;
+    size_t size;
+    unsigned char *bytes = sound_segment(&size, &header);
+    uint64_t random = 11;
+
+    for (int round = 0; round < 3000; round++) {
+        unsigned char *saved = malloc(header.header_size);
+        const size_t room = header.header_size - sizeof(header);
+
+        cr_assert_not_null(saved);
+        memcpy(saved, bytes, header.header_size);
+        for (uint64_t i = 1 + random_u64(&random) % 3; i > 0; i--) {
+            /* The names and texts are long: aim at the numbers half of the time. */
+            size_t offset = random_u64(&random) % room;
+
+            if (random_u64(&random) % 2)
+                offset = offset / 256 * 256 + 208 + offset % 48;
+            bytes[sizeof(header) + offset] = (unsigned char)random_u64(&random);
+        }
+        sign(bytes, header.header_size);
+        write_file("schema", bytes, size);
+        try_name("schema");
+        memcpy(bytes, saved, header.header_size);
+        free(saved);
+    }
+    free(bytes);
+}
+
+/* F: 500 files of anything: of pure noise, with a segment's head, with a segment's size. */
+Test(hostile, noise_does_not_open)
+{
+    struct kymo_header header;
+    size_t size, sound_size;
+    unsigned char *sound = sound_segment(&sound_size, &header);
+    unsigned char *noise = malloc(1 << 17);
+    uint64_t random = 23;
+
+    cr_assert_not_null(noise);
+    for (int file = 0; file < 500; file++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "noise-%d", file);
+        size = file % 3 == 0 ? sound_size : random_u64(&random) % (1 << 17);
+        for (size_t i = 0; i < size; i++)
+            noise[i] = (unsigned char)random_u64(&random);
+        if (file % 3 == 1 && size > 12)
+            memcpy(noise, sound, 12 + random_u64(&random) % 480 % (size - 12));
+        write_file(name, noise, size);
+        cr_assert_lt(try_name(name), 0, "%s", name);
+    }
+    free(noise);
+    free(sound);
+}
+
+/* F: a sound header, and noise in all that changes: whatever is read, it ends, within bounds. */
+Test(hostile, noise_behind_a_sound_header_is_read_with_care)
+{
+    struct kymo_header header;
+    size_t size;
+    unsigned char *bytes = sound_segment(&size, &header);
+    unsigned char *noise = malloc(size);
+    uint64_t random = 37;
+
+    cr_assert_not_null(noise);
+    for (int round = 0; round < 1500; round++) {
+        struct kymo_control *control = (void *)(noise + header.control_offset);
+        struct kymo_writer *writer;
+        int error;
+
+        memcpy(noise, bytes, size);
+        for (uint64_t i = 1 + random_u64(&random) % 200; i > 0; i--) {
+            const size_t at =
+                header.control_offset + random_u64(&random) % (size - header.control_offset);
+
+            noise[at] = (unsigned char)random_u64(&random);
+        }
+        if (round % 2)
+            control->head = random_u64(&random) >> (random_u64(&random) % 64);
+        if (round % 3)
+            control->state = KYMO_OPEN;
+        for (uint64_t i = 0; i < header.depth; i++) {
+            struct kymo_slot *slot = (void *)(noise + header.slots_offset + i * header.stride);
+
+            slot->seq = 2 * (control->head - header.depth + i) + 2;
+            if (random_u64(&random) % 2)
+                slot->len = (uint32_t)random_u64(&random);
+        }
+        write_file("careful", noise, size);
+        error = try_name("careful");
+        cr_assert(error == 0 || error == -EIDRM);
+        /* A writer that resumes there publishes, or says why not. */
+        error = kymo_writer_open(&writer, "careful", NULL);
+        if (error == 0) {
+            struct unit_payload payload = unit_payload(0);
+
+            error = kymo_ring_publish(writer, &payload, sizeof(payload), UINT64_MAX, 0);
+            cr_assert(error == 0 || error == -ENOSPC, "%d", error);
+            cr_assert_eq(kymo_writer_remove(writer), 0);
+        } else {
+            char path[UNIT_PATH];
+
+            cr_assert(error == -EBADMSG || error == -EEXIST, "%d", error);
+            unlink(unit_path("careful", path));
+        }
+    }
+    free(noise);
+    free(bytes);
+}
+
+/* ---- while it is mapped ---- */
+
+struct vandal {
+    unsigned char *map;
+    size_t size;
+    uint64_t from;
+    uint64_t random;
+    int stop;
+};
+
+/* The thread sanitizer is right about this one, and need not be told. */
+__attribute__((no_sanitize("thread"))) static void *scribble(void *context)
+{
+    struct vandal *vandal = context;
+    const size_t words = (vandal->size - vandal->from) / 8;
+
+    while (!__atomic_load_n(&vandal->stop, __ATOMIC_RELAXED)) {
+        uint64_t *word =
+            (uint64_t *)(void *)(vandal->map + vandal->from) + random_u64(&vandal->random) % words;
+        uint64_t value = random_u64(&vandal->random);
+
+        /* Small numbers are the likeliest to be believed. */
+        __atomic_store_n(word, value >> (value % 64), __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* F: every byte that may change does, all the time. */
+Test(hostile, vandals_change_nothing_but_answers, .timeout = 100)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("vandal", 8);
+    struct kymo_reader *reader = unit_reader("vandal");
+    struct vandal vandal = {.random = 41};
+    struct kymo_header header;
+    char path[UNIT_PATH];
+    pthread_t thread;
+    int fd;
+
+    unit_publish(writer, 13);
+    fd = open(unit_path("vandal", path), O_RDWR);
+    cr_assert_eq(pread(fd, &header, sizeof(header), 0), (ssize_t)sizeof(header));
+    vandal.size = header.file_size;
+    vandal.from = header.control_offset;
+    vandal.map = mmap(NULL, vandal.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    cr_assert_neq((void *)vandal.map, MAP_FAILED);
+    close(fd);
+    cr_assert_eq(pthread_create(&thread, NULL, scribble, &vandal), 0);
+    for (int round = 0; round < 2000; round++)
+        read_everything(reader);
+    __atomic_store_n(&vandal.stop, 1, __ATOMIC_RELAXED);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    munmap(vandal.map, vandal.size);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
