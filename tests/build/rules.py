@@ -1,0 +1,170 @@
+"""The house rules that a compiler does not know: who includes whom, who names a memory order, that
+every ordering has two sides. Prints each breach as FILE:LINE: WHAT, and returns 1 if there is one.
+
+    rules.py ROOT
+"""
+
+import os
+import re
+import sys
+
+PARTS = ("core", "fusefs", "tools", "bench", "tests")
+MEMORY_ORDER = re.compile(r"__atomic_\w+|__ATOMIC_\w+|__sync_\w+|\b_Atomic\b|stdatomic|memory_order|<atomic>")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
+# "SEQ-1 (release fence)" names one side of an ordering.
+SIDE = re.compile(r"\b([A-Z]+-[0-9]+) \(")
+# Libraries that are not libc.
+FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|png|zlib)")
+MAY_INCLUDE = {
+    "fuse": ("fusefs/ops.c", "fusefs/main.c", "fusefs/stream.c"),
+    "urcu": ("fusefs/registry.c", "fusefs/registry.h"),
+}
+
+breaches = 0
+
+
+def breach(path, line, what):
+    global breaches
+    breaches += 1
+    print(f"{path}:{line}: {what}")
+
+
+def read_tree(root):
+    """All texts of the project, by their path from the root."""
+    texts = {}
+    for part in PARTS + (".ci",):
+        for folder, folders, files in os.walk(os.path.join(root, part)):
+            folders[:] = [name for name in folders if name != "__pycache__"]
+            for name in files:
+                path = os.path.join(folder, name)
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    texts[os.path.relpath(path, root)] = file.read()
+    for name in os.listdir(root):
+        path = os.path.join(root, name)
+        if os.path.isfile(path) and name != ".git":
+            with open(path, encoding="utf-8", errors="replace") as file:
+                texts[name] = file.read()
+    return texts
+
+
+def is_code(path):
+    return path.endswith((".c", ".h", ".cpp"))
+
+
+def blank_comments(text):
+    """The code alone, with every line where it was."""
+    return COMMENT.sub(lambda comment: re.sub(r"[^\n]", " ", comment.group()), text)
+
+
+def lines_of(text):
+    return enumerate(text.splitlines(), 1)
+
+
+def check_memory_orders(path, text):
+    """Only atomic.h names a memory order; tests and benchmarks may."""
+    if not path.startswith(("core/", "fusefs/", "tools/")) or path.endswith("kymo/atomic.h"):
+        return
+    for number, line in lines_of(blank_comments(text)):
+        found = MEMORY_ORDER.search(line)
+        if found:
+            breach(path, number, f"{found.group()}: only atomic.h names a memory order")
+
+
+def check_include(path, number, quote, name):
+    part = path.split("/")[0]
+    if quote == '"':
+        # The bodies of a public header's macros stand beside it.
+        if "/" in name and part != "tests":
+            breach(path, number, f'"{name}": a header of its own folder is meant by quotes')
+        if name == "internal.h" and not path.startswith("core/src/"):
+            breach(path, number, "internal.h is for core/src")
+        return
+    if part == "core" and FOREIGN.match(name):
+        breach(path, number, f"<{name}>: core depends on libc alone")
+    if part in ("core", "fusefs", "tools"):
+        for library, allowed in MAY_INCLUDE.items():
+            if name.startswith(library) and path not in allowed:
+                breach(path, number, f"<{name}>: only {', '.join(allowed)} include {library}")
+
+
+def check_includes(path, text):
+    for number, line in lines_of(blank_comments(text)):
+        found = INCLUDE.match(line)
+        if found:
+            check_include(path, number, found.group(1), found.group(2))
+
+
+def check_neighbours(texts):
+    """Quotes reach no further than the own folder; fusefs, tools and bench know core's <kymo/...>."""
+    for path, text in texts.items():
+        part = path.split("/")[0]
+        if not is_code(path) or part not in ("fusefs", "tools", "bench"):
+            continue
+        for number, line in lines_of(blank_comments(text)):
+            found = INCLUDE.match(line)
+            if found and found.group(1) == '"' and f"{part}/{found.group(2)}" not in texts:
+                breach(path, number, f'"{found.group(2)}" is not in {part}/')
+            if found and found.group(1) == "<" and found.group(2).startswith("kymo/"):
+                if f"core/include/{found.group(2)}" not in texts:
+                    breach(path, number, f"<{found.group(2)}> is no public header")
+
+
+def check_orderings(texts):
+    """An ordering that stands on one side only orders nothing."""
+    sides = {}
+    for path, text in texts.items():
+        if path.startswith("core/") and is_code(path):
+            for number, line in lines_of(text):
+                for name in SIDE.findall(line):
+                    sides.setdefault(name, []).append((path, number))
+    proofs = texts.get("core/ORDERING.md", "")
+    proved = set()
+    for line in proofs.splitlines():
+        if line.startswith("|"):
+            proved |= set(re.findall(r"\b[A-Z]+-[0-9]+\b", line.split("|")[1]))
+    for name, places in sorted(sides.items()):
+        if len(places) < 2:
+            breach(*places[0], f"{name} has no other side")
+        if name not in proved:
+            breach(*places[0], f"{name} is not in the table of ORDERING.md")
+    for name in sorted(proved - set(sides)):
+        breach("core/ORDERING.md", 1, f"{name} is nowhere in the code")
+    if not sides:
+        breach("core/ORDERING.md", 1, "no ordering was found at all")
+
+
+def check_words(path, text):
+    """Nothing unfinished is committed, and nothing that is only true on one machine."""
+    if path == "tests/build/rules.py":
+        return
+    for number, line in lines_of(text):
+        if re.search(r"\b(TODO|FIXME|XXX)\b", line):
+            breach(path, number, "unfinished work")
+        if re.search(r"(^|[\s\"'=(])/(work|home)/", line):
+            breach(path, number, "a path of one machine")
+
+
+def check_opening(path, text):
+    """A file opens with its name and what it is for."""
+    name = os.path.basename(path)
+    if is_code(path) and not re.match(r"/\*\n \* " + re.escape(name) + r" - \S", text):
+        breach(path, 1, f'does not open with "{name} - what it is for"')
+
+
+def main(root):
+    texts = read_tree(root)
+    for path, text in sorted(texts.items()):
+        check_words(path, text)
+        if is_code(path):
+            check_memory_orders(path, text)
+            check_includes(path, text)
+            check_opening(path, text)
+    check_neighbours(texts)
+    check_orderings(texts)
+    print(f"{len(texts)} files, {breaches} breaches")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
