@@ -22,8 +22,9 @@ struct actor {
     ucontext_t here; /* whoever let the actor go on */
     ucontext_t there;
     int acting;
-    uint64_t budget; /* steps until the turn ends */
-    uint64_t steps;  /* the test's own, since actor_begin */
+    void (*hook)(void); /* of whoever let it go on */
+    uint64_t budget;    /* steps until the turn ends */
+    uint64_t steps;     /* the test's own, since actor_begin */
     const struct actor_turn *turns;
     int count; /* turns that are left */
     void (*body)(void);
@@ -38,12 +39,17 @@ static inline void actor_pause(void)
     swapcontext(&actor.there, &actor.here);
 }
 
+static void actor_step(void);
+
 /* Gives the actor a turn: it stops before its operation number steps + 1, or when it pauses. */
 static inline void actor_go(uint64_t steps)
 {
     actor.acting = 1;
     actor.budget = steps;
+    actor.hook = seam_hook;
+    seam_hook = actor_step;
     swapcontext(&actor.here, &actor.there);
+    seam_hook = actor.hook;
     actor.acting = 0;
 }
 
