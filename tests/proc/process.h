@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <kymo/atomic.h>
+
 /* Returns the child's id. The child ends with its parent, whatever that one dies of. */
 static inline pid_t process_start(int (*body)(void *context), void *context)
 {
@@ -99,13 +101,22 @@ static inline void process_await(const uint32_t *word, uint32_t value)
     abort();
 }
 
-/* From KYMO_STRESS_SCALE, 1 without: what a test's counts are multiplied with. */
+/* How much slower this build is, about. */
+#if KYMO_TSAN
+#define PROCESS_SLOWNESS 16
+#elif defined(__SANITIZE_ADDRESS__)
+#define PROCESS_SLOWNESS 4
+#else
+#define PROCESS_SLOWNESS 1
+#endif
+
+/* What a test's counts are multiplied with: $KYMO_STRESS_SCALE, 1 without; less in slow builds. */
 static inline double process_scale(void)
 {
     const char *text = getenv("KYMO_STRESS_SCALE");
     double scale = text ? strtod(text, NULL) : 1;
 
-    return scale > 0 ? scale : 1;
+    return (scale > 0 ? scale : 1) / PROCESS_SLOWNESS;
 }
 
 #endif

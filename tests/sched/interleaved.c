@@ -366,8 +366,8 @@ static void each_query(void (*run)(const struct setup *setup, const struct act *
             if (time <= last)
                 continue;
             last = time;
-            for (int kind = 0; kind < ORACLE_KINDS; kind++) {
-                struct act act = ask((enum oracle_kind)kind, time, (uint64_t)which * 100);
+            for (enum oracle_kind kind = 0; kind < ORACLE_KINDS; kind++) {
+                struct act act = ask(kind, time, (uint64_t)which * 100);
 
                 run(setup, &act, count);
             }

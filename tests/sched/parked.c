@@ -242,7 +242,7 @@ static const char *check_questions(const struct reading *reading, uint64_t time)
     const struct oracle_buffers buffers = {one, other};
     struct oracle_trial trial;
 
-    for (int kind = 0; kind < ORACLE_KINDS; kind++) {
+    for (enum oracle_kind kind = 0; kind < ORACLE_KINDS; kind++) {
         trial.question = (struct oracle_question){kind, time, time + 200};
         oracle_try(&trial, reading->reader, &buffers);
         if (reading->head == 0 && trial.answer.error == -ENODATA)

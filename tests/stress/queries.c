@@ -1,0 +1,276 @@
+/*
+ * queries.c - time queries beside a writer that publishes as fast as it can: each answer is the
+ * right one for a window that there was during the call, or an error (promise G).
+ *
+ * And the oracle itself is put to the test: it has to catch the searches at the end, which are
+ * wrong in the ways that are easily got wrong.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "oracle.h"
+#include "proc/process.h"
+#include "test.h"
+
+#define NAME    "queries"
+#define SIZE    24
+#define QUERIES 2000000 /* over all runs */
+
+enum { WRITING = 1, STOPPING = 2 };
+
+static struct {
+    uint32_t state;
+} * arena;
+
+static uint64_t dice;
+
+static uint64_t roll(uint64_t sides)
+{
+    return checked_mix(dice++) % sides;
+}
+
+/* ---- the writer ---- */
+
+static int write_on(struct kymo_writer *writer)
+{
+    unsigned char buffer[SIZE];
+    int error = 0;
+
+    process_say(&arena->state, WRITING);
+    while (!error && process_heard(&arena->state) == WRITING)
+        error = checked_publish(writer, buffer);
+    return error;
+}
+
+static void *writer_thread(void *context)
+{
+    return write_on(context) ? (void *)arena : NULL;
+}
+
+static int writer_process(void *context)
+{
+    const struct kymo_options *options = context;
+    struct kymo_writer *writer;
+
+    if (kymo_writer_open(&writer, NAME, options) != 0 || write_on(writer) != 0)
+        return 1;
+    kymo_writer_close(writer);
+    return 0;
+}
+
+/* ---- questions ---- */
+
+/* Around a record that is there, or was a moment ago, or will soon be; half of them close to the
+ * end of the window that the writer is eating up. */
+static struct oracle_question question(const struct kymo_reader *reader)
+{
+    const uint64_t depth = kymo_ring_depth(&reader->ring);
+    const uint64_t head = kymo_ring_head(&reader->ring) + 4;
+    const uint64_t back = roll(2) ? depth - depth / 8 + roll(depth / 4 + 2) : roll(depth + 8);
+    const uint64_t time = oracle_time(head > back ? head - back : 0, (int)roll(ORACLE_TIMES));
+
+    return (struct oracle_question){(enum oracle_kind)roll(ORACLE_KINDS), time,
+                                    time + roll(depth * 100)};
+}
+
+struct tally {
+    uint64_t asked;
+    uint64_t answers; /* with a record, a pair or a range */
+    uint64_t refused; /* with the error that is the right answer */
+    uint64_t stale;   /* given up */
+    uint64_t wrong;
+    uint64_t moved; /* asked while the window moved */
+};
+
+static void note(struct tally *tally, const struct oracle_trial *trial)
+{
+    const int verdict = oracle_verdict(trial);
+
+    tally->asked++;
+    tally->moved += trial->span.to > trial->span.from;
+    if (verdict < 0 && tally->wrong++ < 3)
+        oracle_describe(trial);
+    else if (verdict == 0)
+        tally->stale++;
+    else if (verdict > 0 && trial->answer.error)
+        tally->refused++;
+    else if (verdict > 0)
+        tally->answers++;
+}
+
+static void ask(struct tally *tally, const struct kymo_reader *reader)
+{
+    unsigned char one[SIZE], other[SIZE];
+    const struct oracle_buffers buffers = {one, other};
+    struct oracle_trial trial = {.question = question(reader)};
+
+    oracle_try(&trial, reader, &buffers);
+    note(tally, &trial);
+}
+
+/* ---- runs ---- */
+
+/* Until it has asked so often, and the writer has published as much meanwhile; where processors are
+ * few, some more, so that the window moved under a tenth of the queries. */
+static int goes_on(const struct tally *tally, uint64_t count, uint64_t published)
+{
+    return tally->asked < count || published < count ||
+           (tally->moved < count / 10 && tally->asked < 8 * count);
+}
+
+static void ask_beside(const struct kymo_reader *reader, uint64_t depth, uint64_t count)
+{
+    struct tally tally = {0};
+    uint64_t began;
+
+    while (kymo_ring_head(&reader->ring) == 0)
+        process_nap(100000);
+    began = kymo_ring_head(&reader->ring);
+    while (goes_on(&tally, count, kymo_ring_head(&reader->ring) - began))
+        ask(&tally, reader);
+    process_say(&arena->state, STOPPING);
+    printf("depth %6llu: %llu queries, %llu of them while the window moved: %llu answers, %llu "
+           "rightly "
+           "refused, %llu stale, %llu wrong\n",
+           (unsigned long long)depth, (unsigned long long)tally.asked,
+           (unsigned long long)tally.moved, (unsigned long long)tally.answers,
+           (unsigned long long)tally.refused, (unsigned long long)tally.stale,
+           (unsigned long long)tally.wrong);
+    cr_assert_eq(tally.wrong, 0U);
+    cr_assert_gt(tally.answers, tally.asked / 4);
+}
+
+static const uint64_t depths[] = {2, 4, 8, 16, 64, 128, 1024, 65536};
+#define DEPTHS (sizeof(depths) / sizeof(depths[0]))
+
+static struct kymo_options begin(uint64_t depth)
+{
+    arena = process_share(sizeof(*arena));
+    return (struct kymo_options){.size = SIZE, .depth = depth, .clock = KYMO_USER};
+}
+
+static uint64_t queries_per_run(void)
+{
+    return (uint64_t)(QUERIES * process_scale()) / (2 * DEPTHS);
+}
+
+Test(queries, beside_a_writing_thread)
+{
+    for (size_t i = 0; i < DEPTHS; i++) {
+        const struct kymo_options options = begin(depths[i]);
+        struct kymo_writer *writer;
+        struct kymo_reader reader;
+        pthread_t thread;
+        void *failed;
+
+        cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+        /* Through the writer's own mapping: the thread sanitizer goes by addresses. */
+        reader = (struct kymo_reader){.ring = writer->ring, .segment = writer->segment};
+        cr_assert_eq(pthread_create(&thread, NULL, writer_thread, writer), 0);
+        ask_beside(&reader, depths[i], queries_per_run());
+        pthread_join(thread, &failed);
+        cr_assert_null(failed);
+        cr_assert_eq(kymo_writer_remove(writer), 0);
+    }
+}
+
+Test(queries, beside_a_writing_process)
+{
+    for (size_t i = 0; i < DEPTHS; i++) {
+        struct kymo_options options = begin(depths[i]);
+        struct kymo_reader *reader;
+        pid_t child = process_start(writer_process, &options);
+
+        process_await(&arena->state, WRITING);
+        cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+        ask_beside(reader, depths[i], queries_per_run());
+        cr_assert_eq(process_wait(child), 0);
+        kymo_reader_close(reader);
+        cr_assert_eq(kymo_segment_remove(NAME), 0);
+    }
+}
+
+#if !KYMO_TSAN /* which slows the searches down until hardly any goes wrong */
+
+/* ---- searches that the oracle has to catch ---- */
+
+/* As in a library whose index counts from the newest record: it moves between two probes. */
+static uint64_t search_from_moving_head(const struct kymo_ring *ring, uint64_t time)
+{
+    uint64_t low = 0, high = kymo_ring_available(ring);
+
+    /* Behind how many records is the newest that is not after `time`? */
+    while (low < high) {
+        uint64_t back = (low + high) / 2;
+
+        if (kymo_window_time(ring, kymo_ring_head(ring) - 1 - back) <= time)
+            high = back;
+        else
+            low = back + 1;
+    }
+    return kymo_ring_head(ring) - 1 - low;
+}
+
+/* The window is pinned, but nobody looks whether it still held when the search was over. */
+static uint64_t search_unchecked(const struct kymo_ring *ring, uint64_t time)
+{
+    struct kymo_window window = {0};
+
+    if (kymo_window_pin(ring, &window) != 0)
+        return 0;
+    return kymo_window_after(ring, window.low, window.high, time) - 1;
+}
+
+/* Asks as_of in the careless way, where the answer is a position at all. */
+static int ask_carelessly(uint64_t (*search)(const struct kymo_ring *ring, uint64_t time),
+                          const struct kymo_reader *reader)
+{
+    struct oracle_trial trial = {.question = question(reader)};
+    struct oracle_answer right;
+
+    trial.question.kind = ORACLE_AS_OF;
+    trial.span = (struct oracle_span){.first = reader->ring.first, .mask = reader->ring.mask};
+    trial.span.from = kymo_ring_head(&reader->ring);
+    trial.answer.pos = search(&reader->ring, trial.question.time);
+    trial.span.to = kymo_ring_head(&reader->ring);
+    /* Where the answer may be an error, these two do not say so; that is not what they get wrong. */
+    right = oracle_ask(&trial.question, oracle_low(&trial.span, trial.span.to), trial.span.to, 0);
+    return right.error == 0 && oracle_verdict(&trial) < 0;
+}
+
+static void catch_wrong(uint64_t (*search)(const struct kymo_ring *ring, uint64_t time),
+                        uint64_t depth)
+{
+    const struct kymo_options options = begin(depth);
+    struct kymo_writer *writer;
+    struct kymo_reader reader;
+    pthread_t thread;
+    uint64_t asked, wrong = 0;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    reader = (struct kymo_reader){.ring = writer->ring, .segment = writer->segment};
+    cr_assert_eq(pthread_create(&thread, NULL, writer_thread, writer), 0);
+    while (kymo_ring_head(&reader.ring) < 2 * depth)
+        process_nap(100000);
+    for (asked = 0; wrong < 20 && asked < 20000000; asked++)
+        wrong += (uint64_t)ask_carelessly(search, &reader);
+    process_say(&arena->state, STOPPING);
+    pthread_join(thread, NULL);
+    printf("%llu of %llu careless answers were wrong, and were caught\n", (unsigned long long)wrong,
+           (unsigned long long)asked);
+    cr_assert_gt(wrong, 0U);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+Test(oracle, catches_a_window_that_moves_between_probes)
+{
+    catch_wrong(search_from_moving_head, 64);
+}
+
+Test(oracle, catches_a_window_that_nobody_checked)
+{
+    catch_wrong(search_unchecked, 64);
+}
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * reads.c - readers beside a writer that publishes as fast as it can: every record that a read
+ * returns is one that was published, whole and in its place (promise A); a cursor delivers each
+ * once and counts what it missed.
+ *
+ * The writer is a thread or a process. Threads look through the writer's own mapping: the thread
+ * sanitizer knows addresses, and would see two mappings of a page as two pages.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proc/process.h"
+#include "stress/checked.h"
+#include "test.h"
+
+#define NAME "reads"
+
+enum { WRITING = 1, STOPPING = 2, STOPPED = 3 };
+
+static struct {
+    uint32_t state;
+} * arena;
+
+/* ---- the writer ---- */
+
+/* Publishes until it is told to stop, every eighth record in place. */
+static int write_on(struct kymo_writer *writer)
+{
+    void *buffer = malloc(writer->ring.size);
+    int error = 0;
+
+    process_say(&arena->state, WRITING);
+    while (!error && process_heard(&arena->state) == WRITING)
+        error = writer->pos % 8 ? checked_publish(writer, buffer) : checked_commit(writer, buffer);
+    free(buffer);
+    process_say(&arena->state, STOPPED);
+    return error;
+}
+
+static void stop_writer(void)
+{
+    process_say(&arena->state, STOPPING);
+    process_await(&arena->state, STOPPED);
+}
+
+static void *writer_thread(void *context)
+{
+    return write_on(context) ? (void *)arena : NULL;
+}
+
+static int writer_process(void *context)
+{
+    const struct kymo_options *options = context;
+    struct kymo_writer *writer;
+
+    if (kymo_writer_open(&writer, NAME, options) != 0 || write_on(writer) != 0)
+        return 1;
+    kymo_writer_close(writer);
+    return 0;
+}
+
+/* ---- the readers ---- */
+
+struct tally {
+    uint64_t reads;     /* that returned a record */
+    uint64_t lost;      /* that said -ESTALE or -EAGAIN, or a view that did not hold */
+    uint64_t torn;      /* records that were not what was published: must be none */
+    uint64_t errors;    /* anything else: must be none */
+    uint64_t misplaced; /* records that were not the one asked for: must be none */
+};
+
+struct role {
+    const char *name;
+    void (*run)(struct role *role);
+    uint64_t
+        seldom; /* how many reads of the others it has to make one for: a cursor that has caught
+                      * up gives its processor away */
+    const struct kymo_reader *reader;
+    uint64_t count; /* of reads to make, and of records to see published meanwhile */
+    uint64_t began; /* head at the beginning */
+    struct tally tally;
+    uint64_t delivered; /* the cursor's */
+    uint64_t missed;
+};
+
+/* Where processors are few the two may take long turns, and neither's alone is a test. */
+static int goes_on(const struct role *role)
+{
+    return role->tally.reads + role->tally.lost < role->count ||
+           kymo_ring_head(&role->reader->ring) - role->began < role->count;
+}
+
+static void note(struct tally *tally, int error, const struct kymo_record *record,
+                 const void *payload, uint32_t size)
+{
+    const char *fault;
+
+    if (error == -ENODATA) {
+        sched_yield(); /* it may be that the writer waits for this processor */
+        return;
+    }
+    if (error == -ESTALE || error == -EAGAIN) {
+        tally->lost++;
+        return;
+    }
+    if (error) {
+        tally->errors++;
+        return;
+    }
+    tally->reads++;
+    fault = checked_fault(record, payload, size);
+    if (fault && tally->torn++ == 0)
+        fprintf(stderr, "torn: %s of %llu\n", fault, (unsigned long long)record->pos);
+}
+
+/* Positions never go back for somebody who reads the newest again and again. */
+static void run_latest(struct role *role)
+{
+    const uint32_t size = role->reader->ring.size;
+    struct kymo_record record = {0};
+    void *buffer = malloc(size);
+    uint64_t newest = 0;
+
+    while (goes_on(role)) {
+        int error = kymo_ring_latest(role->reader, buffer, size, &record);
+
+        note(&role->tally, error, &record, buffer, size);
+        if (error)
+            continue;
+        role->tally.misplaced += record.pos < newest;
+        newest = record.pos;
+    }
+    free(buffer);
+}
+
+/* The head that counts moves on during the call, so the record may be newer, but never older. */
+static void run_back(struct role *role)
+{
+    const struct kymo_ring *ring = &role->reader->ring;
+    struct kymo_record record = {0};
+    void *buffer = malloc(ring->size);
+
+    for (uint64_t i = 0; goes_on(role); i++) {
+        const uint64_t back = checked_mix(i) % kymo_ring_depth(ring);
+        const uint64_t before = kymo_ring_head(ring);
+        int error = kymo_ring_back(role->reader, back, buffer, ring->size, &record);
+        const uint64_t after = kymo_ring_head(ring);
+
+        note(&role->tally, error, &record, buffer, ring->size);
+        if (!error)
+            role->tally.misplaced +=
+                record.pos + 1 + back < before || record.pos + 1 + back > after;
+    }
+    free(buffer);
+}
+
+static void run_at(struct role *role)
+{
+    const struct kymo_ring *ring = &role->reader->ring;
+    struct kymo_record record = {0};
+    void *buffer = malloc(ring->size);
+
+    for (uint64_t i = 0; goes_on(role); i++) {
+        const uint64_t head = kymo_ring_head(ring);
+        const uint64_t back = checked_mix(i) % (kymo_ring_depth(ring) + 2);
+        const uint64_t pos = head > back ? head - back : 0;
+        int error = kymo_ring_at(role->reader, pos, buffer, ring->size, &record);
+
+        note(&role->tally, error, &record, buffer, ring->size);
+        if (!error)
+            role->tally.misplaced += record.pos != pos;
+    }
+    free(buffer);
+}
+
+/* A computation on the payload in place counts if the view holds afterwards: here, a copy. */
+static void run_view(struct role *role)
+{
+    const struct kymo_ring *ring = &role->reader->ring;
+    void *buffer = malloc(ring->size);
+    struct kymo_view view = {0};
+
+    for (uint64_t i = 0; goes_on(role); i++) {
+        const uint64_t back = checked_mix(i) % kymo_ring_depth(ring);
+        int error = kymo_ring_view_back(role->reader, i % 2 ? 0 : back, &view);
+
+        if (!error) {
+            kymo_copy_out(buffer, view.payload, view.record.len);
+            error = kymo_ring_validate(role->reader, &view);
+        }
+        note(&role->tally, error, &view.record, buffer, ring->size);
+    }
+    free(buffer);
+}
+
+static int follow(struct role *role, struct kymo_cursor *cursor, uint64_t *pos, void *buffer)
+{
+    const uint32_t size = role->reader->ring.size;
+    struct kymo_record record = {0};
+    uint64_t missed;
+    int error = kymo_cursor_next(cursor, buffer, size, &record, &missed);
+
+    *pos += missed;
+    role->missed += missed;
+    note(&role->tally, error, &record, buffer, size);
+    if (error)
+        return error;
+    role->tally.misplaced += record.pos != *pos;
+    role->delivered++;
+    ++*pos;
+    return 0;
+}
+
+/* Each record once and in order; and when the writer has stopped, all of them add up. */
+static void run_cursor(struct role *role)
+{
+    void *buffer = malloc(role->reader->ring.size);
+    struct kymo_cursor cursor = {.reader = role->reader};
+    uint64_t pos = 0;
+    int error = 0;
+
+    while (goes_on(role))
+        follow(role, &cursor, &pos, buffer);
+    stop_writer();
+    while (error != -ENODATA && role->tally.errors == 0)
+        error = follow(role, &cursor, &pos, buffer);
+    free(buffer);
+}
+
+/* ---- one run: a size, a depth, a writer, and one kind of reading after the other ---- */
+
+struct run {
+    uint32_t size;
+    uint64_t depth;
+    uint64_t reads; /* of each kind */
+};
+
+/* Between them: records that fit a word, a cache line, a page, many pages; rings that are lapped
+ * within one read, and rings that hardly ever are. */
+static const struct run runs[] = {
+    {8, 2, 80000},     {8, 1024, 80000}, {64, 4, 60000},   {100, 64, 60000},
+    {1000, 16, 25000}, {4096, 8, 12000}, {65536, 2, 1000}, {65536, 4, 1000},
+};
+
+/* The cursor is last: it sees the writer stop. */
+static const struct role roles[] = {
+    {.name = "latest", .run = run_latest},
+    {.name = "back", .run = run_back},
+    {.name = "at", .run = run_at},
+    {.name = "view", .run = run_view},
+    {.name = "cursor", .run = run_cursor, .seldom = 49},
+};
+
+static void judge(const struct role *role)
+{
+    const struct tally *tally = &role->tally;
+
+    printf(" %s %llu+%llu", role->name, (unsigned long long)tally->reads,
+           (unsigned long long)tally->lost);
+    cr_assert_eq(tally->torn, 0U, "%s", role->name);
+    cr_assert_eq(tally->misplaced, 0U, "%s", role->name);
+    cr_assert_eq(tally->errors, 0U, "%s", role->name);
+    cr_assert_gt(tally->reads, 0U, "%s", role->name);
+}
+
+static void read_beside(const struct run *run, const struct kymo_reader *reader)
+{
+    struct role role;
+
+    printf("%6u bytes, depth %4llu: reads+lost", run->size, (unsigned long long)run->depth);
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        role = roles[i];
+        role.reader = reader;
+        role.count = (uint64_t)((double)run->reads * process_scale()) / (roles[i].seldom + 1);
+        role.began = kymo_ring_head(&reader->ring);
+        role.run(&role);
+        judge(&role);
+    }
+    printf(", missed %llu of %llu\n", (unsigned long long)role.missed,
+           (unsigned long long)kymo_ring_head(&reader->ring));
+    cr_assert_eq(role.delivered + role.missed, kymo_ring_head(&reader->ring));
+}
+
+static struct kymo_options begin(const struct run *run)
+{
+    arena = process_share(sizeof(*arena));
+    return (struct kymo_options){.size = run->size, .depth = run->depth, .clock = KYMO_USER};
+}
+
+static void run_beside_thread(const struct run *run)
+{
+    const struct kymo_options options = begin(run);
+    struct kymo_writer *writer;
+    struct kymo_reader reader;
+    pthread_t thread;
+    void *failed;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    reader = (struct kymo_reader){.ring = writer->ring, .segment = writer->segment};
+    cr_assert_eq(pthread_create(&thread, NULL, writer_thread, writer), 0);
+    read_beside(run, &reader);
+    pthread_join(thread, &failed);
+    cr_assert_null(failed);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+static void run_beside_process(const struct run *run)
+{
+    struct kymo_options options = begin(run);
+    struct kymo_reader *reader;
+    pid_t child = process_start(writer_process, &options);
+
+    process_await(&arena->state, WRITING);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    read_beside(run, reader);
+    cr_assert_eq(process_wait(child), 0);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+}
+
+Test(reads, beside_a_writing_thread)
+{
+    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+        run_beside_thread(&runs[i]);
+}
+
+Test(reads, beside_a_writing_process)
+{
+    for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
+        run_beside_process(&runs[i]);
+}
