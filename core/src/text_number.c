@@ -47,46 +47,47 @@ void kymo_text_i64(struct kymo_text *text, int64_t value)
 
 /* ---- floating point that fits a fixed point ---- */
 
-/* A finite number above 0 is mantissa / 2^scale; `even_below`: the next smaller number is as far
- * away as the next larger one, and not half as far, as it is below a power of two. */
+/* A finite number above 0: mantissa / 2^scale. */
 struct binary {
     uint64_t mantissa;
     int scale;
-    int even_below;
 };
+
+/* Which of two digits the rest is nearer to; the even one where it lies half-way, as printf. */
+static int is_nearer_up(wide rest, wide one, unsigned digit)
+{
+    return rest > one / 2 || (rest == one / 2 && digit % 2 == 1);
+}
 
 /*
  * Writes the fraction's digits, the fewest that lie nearer to it than to its neighbours; returns
- * where they end. All of it counts in quarters of the mantissa's last bit, so that half of the way
- * to either neighbour is a whole number. The bounds are taken as outside: a decimal that lies on
- * one has more digits than the number itself, which ends the loop before.
+ * where they end. All of it counts in halves of the mantissa's last bit, so that half of the way to
+ * a neighbour is one. That bound is taken as outside: a decimal that lies on it has more digits
+ * than the number itself, which ends the loop before. Below a power of two the neighbour is only
+ * half as far; the powers in our range have so few digits that it makes no difference.
  */
 static char *fraction_digits(char *at, const struct binary *number)
 {
-    const int scale = number->scale + 2;
+    const int scale = number->scale + 1;
     const wide one = (wide)1 << scale;
-    wide rest = ((wide)number->mantissa << 2) & (one - 1);
-    wide below = number->even_below ? 2 : 1;
-    wide above = 2;
+    wide rest = ((wide)number->mantissa << 1) & (one - 1);
+    wide bound = 1;
 
     for (;;) {
         unsigned digit;
         int is_low, is_high;
 
         rest *= 10;
-        below *= 10;
-        above *= 10;
+        bound *= 10;
         digit = (unsigned)(rest >> scale);
         rest &= one - 1;
-        is_low = rest < below;
-        is_high = rest > one - above;
-        if (is_low || is_high) {
-            /* Never 9 + 1: the digit before would have ended it. */
-            digit += is_high && (!is_low || rest > one / 2);
-            *at++ = (char)('0' + digit);
-            return at;
-        }
+        is_low = rest < bound;
+        is_high = rest + bound > one;
+        if (is_high && (!is_low || is_nearer_up(rest, one, digit)))
+            digit++; /* never to ten: the digit before would have been the last */
         *at++ = (char)('0' + digit);
+        if (is_low || is_high)
+            return at;
     }
 }
 
@@ -202,7 +203,6 @@ void kymo_text_f64(struct kymo_text *text, double value)
     memcpy(&bits, &size, sizeof(bits));
     number.mantissa = (bits & (hidden - 1)) | hidden;
     number.scale = 1023 + MANTISSA_BITS_F64 - (int)(bits >> MANTISSA_BITS_F64);
-    number.even_below = number.mantissa != hidden;
     if (value < 0)
         kymo_text_append(text, "-", 1);
     text_fixed(text, &number);
@@ -224,7 +224,6 @@ void kymo_text_f32(struct kymo_text *text, float value)
     memcpy(&bits, &size, sizeof(bits));
     number.mantissa = (bits & (hidden - 1)) | hidden;
     number.scale = 127 + MANTISSA_BITS_F32 - (int)(bits >> MANTISSA_BITS_F32);
-    number.even_below = number.mantissa != hidden;
     if (value < 0)
         kymo_text_append(text, "-", 1);
     text_fixed(text, &number);

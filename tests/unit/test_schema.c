@@ -374,7 +374,9 @@ Test(schema, check_of_the_whole)
     /* Said of a table that has only four: it must not be looked into. */
     cr_assert_eq(kymo_schema_check(&(struct kymo_schema){sound, KYMO_FIELD_LIMIT + 1, 32}, &field),
                  -EINVAL);
+    cr_assert_eq(field, KYMO_FIELD_LIMIT);
     cr_assert_eq(kymo_schema_check(&(struct kymo_schema){sound, UINT32_MAX, 32}, &field), -EINVAL);
+    cr_assert_eq(field, KYMO_FIELD_LIMIT);
 }
 
 /* Whatever check lets through lies inside the payload and in order. */

@@ -171,6 +171,7 @@ Test(time, out_of_range)
     expect_error("now-1000000000001", KYMO_MONOTONIC, -ERANGE);
     expect_error("now+18446744073709551615", KYMO_MONOTONIC, -ERANGE);
     expect_error("now-99999999999999999999", KYMO_MONOTONIC, -ERANGE);
+    expect_error("now-18446744073709551616", KYMO_MONOTONIC, -ERANGE); /* 0 in 64 bits */
     expect_error("1969-12-31T23:59:59Z", KYMO_REALTIME, -ERANGE);
     expect_error("0000-01-01T00:00:00Z", KYMO_REALTIME, -ERANGE);
     expect_error("1970-01-01T00:00:00+00:01", KYMO_REALTIME, -ERANGE);
