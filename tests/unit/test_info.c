@@ -2,6 +2,8 @@
  * test_info.c - a segment as lines of "key: value": the keys that scripts rely on, and what each
  * says of a writer that runs, stalls, ends or dies.
  */
+#include <signal.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "unit.h"
@@ -240,6 +242,44 @@ Test(info, of_a_writer_that_ended)
     kymo_text_clear(&text);
     cr_assert_eq(kymo_text_info(&text, reader), -EIDRM);
     cr_assert_eq(text.len, 0);
+    kymo_reader_close(reader);
+    kymo_text_free(&text);
+}
+
+static _Noreturn void publish_for_ever(const char *name)
+{
+    const struct kymo_options options = {.kind = KYMO_VALUE, .size = 8};
+    struct kymo_writer *writer;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || kymo_writer_open(&writer, name, &options))
+        _exit(1);
+    for (;;)
+        kymo_ring_publish(writer, "12345678", 8, kymo_clock_now(KYMO_MONOTONIC), 0);
+}
+
+/* Whole, and in finite time, however fast the history moves on. */
+Test(info, beside_a_writer_at_full_speed)
+{
+    struct kymo_reader *reader = NULL;
+    pid_t child = fork();
+    int status;
+
+    if (child == 0)
+        publish_for_ever("racing");
+    cr_assert_gt(child, 0);
+    while (kymo_reader_open(&reader, "racing") == -ENOENT)
+        usleep(1000);
+    cr_assert_not_null(reader);
+    cr_assert_eq(kymo_ring_wait(reader, 1000, KYMO_FOREVER), 0);
+    for (int i = 0; i < 2000; i++) {
+        info_of(reader);
+        expect_keys(KEYS);
+        cr_assert_str_eq(value_of("available"), "1");
+    }
+    cr_assert_eq(kill(child, SIGKILL), 0);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    info_of(reader);
+    cr_assert_str_eq(value_of("writer"), "DEAD");
     kymo_reader_close(reader);
     kymo_text_free(&text);
 }
