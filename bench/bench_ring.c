@@ -21,8 +21,6 @@ struct ring {
 #endif
 };
 
-static uint64_t publish(struct ring *ring, uint64_t count);
-
 static int open_ring(const struct bench_row *row, void **context)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
@@ -33,7 +31,7 @@ static int open_ring(const struct bench_row *row, void **context)
     if (status)
         return status;
     bench_middle_open(&ring->middle, row->size, row->depth);
-    publish(ring, row->depth);
+    bench_pair_fill(&ring->pair, 1, 0);
     *context = ring;
     return 0;
 }
@@ -45,17 +43,6 @@ static void close_ring(void *context)
     bench_middle_close(&ring->middle);
     bench_pair_close(&ring->pair);
     free(ring);
-}
-
-static uint64_t publish(struct ring *ring, uint64_t count)
-{
-    struct bench_pair *pair = &ring->pair;
-
-    for (uint64_t i = 0; i < count; i++)
-        bench_require(kymo_ring_publish(pair->writer, bench_record(&pair->data, i), pair->size,
-                                        ++pair->time, i),
-                      "publishing");
-    return pair->time;
 }
 
 static uint64_t publish_and_read(void *context, uint64_t count)
@@ -137,6 +124,20 @@ static uint64_t copy_locked(void *context, uint64_t count)
 }
 
 static uint64_t read_lines(void *context, uint64_t count)
+{
+    struct ring *ring = context;
+    struct bench_line copy;
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        bench_require(line_latest(ring->pair.line_reader, &copy, NULL), "reading");
+        __asm__ volatile("" : : "r"(&copy) : "memory");
+        sum += copy.word[0] + copy.word[7];
+    }
+    return sum;
+}
+
+static uint64_t read_records(void *context, uint64_t count)
 {
     struct ring *ring = context;
     struct bench_line copy;
@@ -284,6 +285,7 @@ const struct bench_row bench_ring_rows[] = {
      .open = open_guarded,
      .run = read_lines,
      .baseline = read_guarded},
+    {.name = "latest-typed-with-record", COMMON(64, 64), .open = open_ring, .run = read_records},
     {.name = "cursor-next-typed", COMMON(64, 1024), .open = open_ring, .run = follow},
     {.name = "loan+commit+view+validate",
      .most_ns = 100,

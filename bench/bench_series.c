@@ -14,48 +14,50 @@
 #define PERIOD UINT64_C(5000000)
 #define JITTER UINT64_C(500000)
 
-struct series {
+/* A ring and what it is asked for. */
+struct asked {
     struct bench_pair pair;
     uint64_t *instants;
-    struct bench_pair small; /* what growth is held against */
-    uint64_t *small_instants;
+    uint64_t next; /* instant; goes on from round to round */
 };
 
-/* Publishes twice the depth, so that the ring has gone round. */
-static void fill(struct bench_pair *pair)
+struct series {
+    struct asked row;
+    struct asked small; /* what growth is held against */
+};
+
+static void pick_instants(struct asked *asked)
 {
-    uint64_t state = 88172645463325252u;
-
-    for (uint64_t i = 0; i < 2 * pair->depth; i++) {
-        void *payload = NULL;
-
-        pair->time += PERIOD - JITTER + bench_random(&state) % (2 * JITTER);
-        bench_require(kymo_ring_loan(pair->writer, &payload), "lending");
-        memcpy(payload, &i, sizeof(i));
-        bench_require(kymo_ring_commit(pair->writer, pair->size, pair->time, i), "committing");
-    }
-}
-
-static uint64_t *pick_instants(struct bench_pair *pair)
-{
-    uint64_t *instants = bench_memory(INSTANTS * sizeof(*instants));
-    const uint64_t span = (pair->depth - 1) * PERIOD;
+    const uint64_t span = (asked->pair.depth - 1) * PERIOD;
     uint64_t state = 1181783497276652981u;
 
+    asked->instants = bench_memory(INSTANTS * sizeof(*asked->instants));
     for (unsigned int i = 0; i < INSTANTS; i++)
-        instants[i] = pair->time - bench_random(&state) % span;
-    return instants;
+        asked->instants[i] = asked->pair.time - bench_random(&state) % span;
 }
 
-static int open_pair(const struct bench_row *row, struct bench_pair *pair, uint64_t **instants)
+static inline uint64_t next_instant(struct asked *asked)
 {
-    int status = bench_pair_open(row, pair);
+    return asked->instants[asked->next++ % INSTANTS];
+}
+
+static int open_asked(const struct bench_row *row, struct asked *asked)
+{
+    int status = bench_pair_open(row, &asked->pair);
 
     if (status)
         return status;
-    fill(pair);
-    *instants = pick_instants(pair);
+    bench_pair_fill(&asked->pair, PERIOD, JITTER);
+    pick_instants(asked);
     return 0;
+}
+
+static void close_asked(struct asked *asked)
+{
+    if (!asked->instants)
+        return;
+    bench_pair_close(&asked->pair);
+    bench_memory_free(asked->instants, INSTANTS * sizeof(*asked->instants));
 }
 
 static int open_series(const struct bench_row *row, void **context)
@@ -64,7 +66,7 @@ static int open_series(const struct bench_row *row, void **context)
 
     bench_require(series ? 0 : -ENOMEM, row->name);
     *context = series;
-    return open_pair(row, &series->pair, &series->instants);
+    return open_asked(row, &series->row);
 }
 
 /* With a ring of 64 lines beside the row's. */
@@ -74,25 +76,21 @@ static int open_growth(const struct bench_row *row, void **context)
     int status = open_series(row, context);
     struct series *series = *context;
 
-    return status ? status : open_pair(&small, &series->small, &series->small_instants);
+    return status ? status : open_asked(&small, &series->small);
 }
 
 static void close_series(void *context)
 {
     struct series *series = context;
 
-    bench_pair_close(&series->pair);
-    bench_memory_free(series->instants, INSTANTS * sizeof(*series->instants));
-    if (series->small_instants) {
-        bench_pair_close(&series->small);
-        bench_memory_free(series->small_instants, INSTANTS * sizeof(*series->instants));
-    }
+    close_asked(&series->row);
+    close_asked(&series->small);
     free(series);
 }
 
 static uint64_t copy_line(void *context, uint64_t count)
 {
-    const struct bench_data *data = &((struct series *)context)->pair.data;
+    const struct bench_data *data = &((struct series *)context)->row.pair.data;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
@@ -102,14 +100,14 @@ static uint64_t copy_line(void *context, uint64_t count)
     return sum;
 }
 
-static inline uint64_t closest(struct bench_pair *pair, const uint64_t *instants, uint64_t count)
+static inline uint64_t closest(struct asked *asked, uint64_t count)
 {
     struct bench_line copy;
     struct kymo_record record;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(line_closest(pair->line_reader, instants[i % INSTANTS], KYMO_ANY_DISTANCE,
+        bench_require(line_closest(asked->pair.line_reader, next_instant(asked), KYMO_ANY_DISTANCE,
                                    &copy, &record),
                       "closest");
         __asm__ volatile("" : : "r"(&copy), "r"(&record) : "memory");
@@ -122,28 +120,28 @@ static uint64_t run_closest(void *context, uint64_t count)
 {
     struct series *series = context;
 
-    return closest(&series->pair, series->instants, count);
+    return closest(&series->row, count);
 }
 
 static uint64_t run_small_closest(void *context, uint64_t count)
 {
     struct series *series = context;
 
-    return closest(&series->small, series->small_instants, count);
+    return closest(&series->small, count);
 }
 
 /* Each question waits for the answer to the one before: what a single one takes. */
 static uint64_t run_closest_chained(void *context, uint64_t count)
 {
-    struct series *series = context;
+    struct asked *asked = &((struct series *)context)->row;
     struct bench_line copy;
     struct kymo_record record;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t instant = series->instants[i % INSTANTS] + (sum & 1);
+        uint64_t instant = next_instant(asked) + (sum & 1);
 
-        bench_require(line_closest(series->pair.line_reader, instant, KYMO_ANY_DISTANCE, &copy,
+        bench_require(line_closest(asked->pair.line_reader, instant, KYMO_ANY_DISTANCE, &copy,
                                    &record),
                       "closest");
         __asm__ volatile("" : : "r"(&copy), "r"(&record) : "memory");
@@ -152,12 +150,12 @@ static uint64_t run_closest_chained(void *context, uint64_t count)
     return sum;
 }
 
-static inline uint64_t find(struct bench_pair *pair, const uint64_t *instants, uint64_t count)
+static inline uint64_t find(struct asked *asked, uint64_t count)
 {
     uint64_t pos = 0, sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(kymo_series_find_closest(pair->reader, instants[i % INSTANTS],
+        bench_require(kymo_series_find_closest(asked->pair.reader, next_instant(asked),
                                                KYMO_ANY_DISTANCE, &pos),
                       "find_closest");
         sum += pos;
@@ -169,28 +167,28 @@ static uint64_t run_find(void *context, uint64_t count)
 {
     struct series *series = context;
 
-    return find(&series->pair, series->instants, count);
+    return find(&series->row, count);
 }
 
 static uint64_t run_small_find(void *context, uint64_t count)
 {
     struct series *series = context;
 
-    return find(&series->small, series->small_instants, count);
+    return find(&series->small, count);
 }
 
 static uint64_t run_bracket(void *context, uint64_t count)
 {
-    struct series *series = context;
+    struct asked *asked = &((struct series *)context)->row;
     struct bench_line before, after;
     struct kymo_bracket bracket = {.alpha = 0};
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        int error = line_bracket(series->pair.line_reader, series->instants[i % INSTANTS], &before,
-                                 &after, &bracket);
+        int error =
+            line_bracket(asked->pair.line_reader, next_instant(asked), &before, &after, &bracket);
 
-        if (error != -EDOM)
+        if (error != -EDOM) /* an instant before the oldest record */
             bench_require(error, "bracket");
         __asm__ volatile("" : : "r"(&before), "r"(&after), "r"(&bracket) : "memory");
         sum += before.word[0] + (bracket.alpha > 0.5);
@@ -200,14 +198,13 @@ static uint64_t run_bracket(void *context, uint64_t count)
 
 static uint64_t run_fresh(void *context, uint64_t count)
 {
-    struct series *series = context;
+    const struct bench_pair *pair = &((struct series *)context)->row.pair;
     struct bench_line copy;
     struct kymo_record record;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(line_fresh(series->pair.line_reader, series->pair.time, &copy, &record),
-                      "fresh");
+        bench_require(line_fresh(pair->line_reader, pair->time, &copy, &record), "fresh");
         __asm__ volatile("" : : "r"(&copy), "r"(&record) : "memory");
         sum += copy.word[0];
     }

@@ -50,6 +50,38 @@ int bench_pair_open(const struct bench_row *row, struct bench_pair *pair)
     return 0;
 }
 
+static void look_at_all(const struct bench_pair *pair)
+{
+    for (uint64_t back = 0; back < pair->depth; back++) {
+        struct kymo_view view = {.payload = NULL};
+        const unsigned char *byte;
+        uint64_t pos = 0;
+
+        bench_require(kymo_ring_view_back(pair->reader, back, &view), "viewing");
+        byte = view.payload;
+        for (uint64_t i = 0; i < pair->size; i += 4096)
+            __asm__ volatile("" : : "r"(byte[i]) : "memory");
+        bench_require(kymo_series_find_closest(pair->reader, view.record.time, KYMO_ANY_DISTANCE,
+                                               &pos),
+                      "searching");
+    }
+}
+
+void bench_pair_fill(struct bench_pair *pair, uint64_t period, uint64_t jitter)
+{
+    uint64_t state = 88172645463325252u;
+
+    for (uint64_t i = 0; i < 2 * pair->depth; i++) {
+        pair->time += period;
+        if (jitter)
+            pair->time += bench_random(&state) % (2 * jitter) - jitter;
+        bench_require(kymo_ring_publish(pair->writer, bench_record(&pair->data, i), pair->size,
+                                        pair->time, i),
+                      "publishing");
+    }
+    look_at_all(pair);
+}
+
 void bench_pair_close(struct bench_pair *pair)
 {
     kymo_reader_close(pair->reader);

@@ -37,4 +37,9 @@ struct bench_pair {
 int bench_pair_open(const struct bench_row *row, struct bench_pair *pair);
 void bench_pair_close(struct bench_pair *pair);
 
+/* Publishes until the ring has gone round, and looks at every record: no page of either mapping is
+ * touched for the first time while somebody measures. `period`: ns from one record to the next,
+ * give or take `jitter`, 0 for none. */
+void bench_pair_fill(struct bench_pair *pair, uint64_t period, uint64_t jitter);
+
 #endif
