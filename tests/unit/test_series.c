@@ -5,7 +5,7 @@
  */
 #include "unit.h"
 
-#define DEEPEST 4096
+#define DEEPEST 8192
 
 /* What was published, by position; all positions begin at 0. */
 struct history {

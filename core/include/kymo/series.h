@@ -12,9 +12,10 @@
  *
  * Ties: of equal times the newest record counts; of two equally far, the earlier time.
  *
- * The search: one guess by interpolation, steps that grow eightfold until they bracket the time,
- * then bisection without branches. Even times cost a handful of probes at any depth; the worst
- * cost is logarithmic.
+ * The search: in windows of up to KYMO_BISECT_LIMIT records, bisection by four without branches; in
+ * wider ones two guesses by interpolation, a look at the few records around, and only where that
+ * fails steps that grow eightfold until they bracket the time. Even times cost a handful of probes
+ * at any depth; the worst cost is logarithmic.
  *
  * Times are ns on the segment's clock. All queries return 0, or
  *   -ENODATA  nothing published yet
@@ -88,39 +89,98 @@ KYMO_INLINE int kymo_window_holds(const struct kymo_ring *ring, uint64_t pos)
            !kymo_load_relaxed32(&ring->damaged);
 }
 
-/* The first position in [low, high) whose time is after `time`, by bisection; high if none. */
+/*
+ * The first position in [low, high) whose time is after `time`; high if none. Three probes at once
+ * cut the window into four: they wait for memory together, and the choice among them is one of
+ * values, not of ways, so that nothing has to be foreseen.
+ *
+ * Of probes that contradict each other the newest that is not after `time` decides: an older one may
+ * be overwritten by now. But the result is never beyond a probe that decided the other way, since
+ * nothing then says that its own time is after `time`. So the window always has 2^n - 1 positions,
+ * which three probes cut into four of 2^(n-2) - 1; what it has beyond that is cut off first.
+ */
 KYMO_INLINE uint64_t kymo_window_bisect(const struct kymo_ring *ring, uint64_t low, uint64_t high,
                                         uint64_t time)
 {
-    uint64_t count = high - low;
+    const uint64_t count = high - low;
+    uint64_t size = (UINT64_C(1) << (63 - __builtin_clzll(count + 1))) - 1;
+    uint64_t from;
 
-    while (count > 1) {
-        uint64_t half = count / 2;
-
-        low += kymo_window_time(ring, low + half - 1) <= time ? half : 0;
-        count -= half;
+    if (size < count) {
+        from = high - size;
+        if (kymo_window_time(ring, from - 1) <= time)
+            low = from;
+        else
+            high = from - 1;
     }
-    return low + (count == 1 && kymo_window_time(ring, low) <= time);
+    while (size > 7) {
+        const uint64_t part = (size + 1) / 4;
+        const uint64_t first = low + part, second = first + part, third = second + part;
+        const uint64_t first_time = kymo_window_time(ring, first - 1);
+        const uint64_t second_time = kymo_window_time(ring, second - 1);
+        const uint64_t third_time = kymo_window_time(ring, third - 1);
+
+        low = first_time <= time ? first : low;
+        low = second_time <= time ? second : low;
+        low = third_time <= time ? third : low;
+        size = part - 1;
+    }
+    from = low;
+    for (uint64_t i = 0; i < size; i++)
+        low = kymo_window_time(ring, from + i) <= time ? from + i + 1 : low;
+    return low < high ? low : high;
 }
+
+/* A guess as a distance from the window's oldest, cut to 0 .. span. */
+KYMO_INLINE uint64_t kymo_window_cut(double guess, uint64_t span)
+{
+    guess = guess > 0 ? guess : 0;
+    guess = guess < (double)(int64_t)span ? guess : (double)(int64_t)span;
+    return (uint64_t)(int64_t)guess;
+}
+
+/*
+ * Where `time`, not before `from` and before `to`, would lie if the records from low to low + span
+ * came evenly; then again from there on, which leaves of the first error only what the records
+ * between the two guesses deviate. Only a guess: nothing depends on what it reads being true.
+ */
+KYMO_INLINE uint64_t kymo_window_interpolate(const struct kymo_ring *ring, uint64_t low,
+                                             uint64_t span, uint64_t from, uint64_t to,
+                                             uint64_t time)
+{
+    /* Halves fit a signed number, which converts in one instruction. */
+    const double rate = (double)(int64_t)span / ((double)(int64_t)((to - from) / 2) * 2.0 + 1.0);
+    uint64_t guess = kymo_window_cut((double)(int64_t)((time - from) / 2) * 2.0 * rate, span);
+    const double rest = (double)(int64_t)(time - kymo_window_time(ring, low + guess));
+
+    return low + kymo_window_cut((double)(int64_t)guess + rest * rate, span);
+}
+
+/* How far from a guess the time is looked for first: together in a cache line or two. */
+#define KYMO_NEAR 4
 
 /* The same for wide windows: guess, bracket, bisect. */
 KYMO_INLINE uint64_t kymo_window_guess(const struct kymo_ring *ring, uint64_t low, uint64_t high,
                                        uint64_t time)
 {
-    uint64_t last = high - 1;
-    uint64_t from = kymo_window_time(ring, low);
-    uint64_t to = kymo_window_time(ring, last);
-    uint64_t step = 8;
-    uint64_t guess;
+    const uint64_t last = high - 1;
+    const uint64_t from = kymo_window_time(ring, low);
+    const uint64_t to = kymo_window_time(ring, last);
+    uint64_t step = 8 * KYMO_NEAR;
+    uint64_t guess, below, above;
 
     if (time >= to)
         return high;
     if (time < from)
         return low;
-    /* from <= time < to: the quotient lies in [0, 1), rounding aside. */
-    guess = low + (uint64_t)((double)(time - from) / (double)(to - from) * (double)(last - low));
-    if (guess > last)
-        guess = last;
+    guess = kymo_window_interpolate(ring, low, last - low, from, to, time);
+    /* Who asks for a time mostly reads the record next: let its slot come while times are compared.
+     */
+    __builtin_prefetch(kymo_ring_slot(ring, guess));
+    below = guess - low > KYMO_NEAR ? guess - KYMO_NEAR : low;
+    above = last - guess > KYMO_NEAR ? guess + KYMO_NEAR : last;
+    if (KYMO_LIKELY(kymo_window_time(ring, below) <= time && kymo_window_time(ring, above) > time))
+        return kymo_window_bisect(ring, below + 1, above, time);
     if (kymo_window_time(ring, guess) <= time) {
         low = guess;
         while (step < last - low && kymo_window_time(ring, low + step) <= time) {
@@ -142,7 +202,9 @@ KYMO_INLINE uint64_t kymo_window_guess(const struct kymo_ring *ring, uint64_t lo
 }
 
 /* Windows up to this many positions are bisected at once. */
-#define KYMO_BISECT_LIMIT 128
+#ifndef KYMO_BISECT_LIMIT
+#define KYMO_BISECT_LIMIT 4096
+#endif
 
 /* The first position of the window whose time is after `time`; high if none is. */
 KYMO_INLINE uint64_t kymo_window_after(const struct kymo_ring *ring, uint64_t low, uint64_t high,
@@ -165,28 +227,32 @@ KYMO_INLINE uint64_t kymo_window_newest_of(const struct kymo_ring *ring, uint64_
 
 /* ---- positions: for those who then look in place (kymo_ring_view), or copy typed ---- */
 
-/* One try at the closest position and its time; -ESTALE where the window moved past it. */
+KYMO_INLINE uint64_t kymo_distance(uint64_t one, uint64_t other)
+{
+    return one > other ? one - other : other - one;
+}
+
+/* One try at the closest position and its distance; -ESTALE where the window moved past it. */
 KYMO_INLINE int kymo_window_closest(const struct kymo_ring *ring, uint64_t time, uint64_t *pos,
                                     uint64_t *distance)
 {
     struct kymo_window window;
-    uint64_t after, before_distance, after_distance;
+    uint64_t before, after, nearest, before_distance, after_distance;
     int error = kymo_window_pin(ring, &window);
 
     if (KYMO_UNLIKELY(error))
         return error;
+    /* At either end of the window both are the same. Which of the two it is cannot be foreseen, so
+     * it is a choice of values and not of ways. */
     after = kymo_window_after(ring, window.low, window.high, time);
-    before_distance = after > window.low ? time - kymo_window_time(ring, after - 1) : UINT64_MAX;
-    after_distance = after < window.high ? kymo_window_time(ring, after) - time : UINT64_MAX;
-    if (after == window.high || (after > window.low && before_distance <= after_distance)) {
-        *pos = after - 1;
-        *distance = before_distance;
-    } else {
-        *pos = kymo_window_newest_of(ring, after, window.high);
-        *distance = after_distance;
-    }
-    return kymo_window_holds(ring, after > window.low ? after - 1 : after) ? 0
-                                                                           : kymo_ring_lost(ring);
+    before = after - (after > window.low);
+    after -= after == window.high;
+    before_distance = kymo_distance(time, kymo_window_time(ring, before));
+    after_distance = kymo_distance(time, kymo_window_time(ring, after));
+    nearest = before_distance <= after_distance ? before : after;
+    *distance = before_distance < after_distance ? before_distance : after_distance;
+    *pos = kymo_window_newest_of(ring, nearest, window.high);
+    return kymo_window_holds(ring, before) ? 0 : kymo_ring_lost(ring);
 }
 
 /* One try at the newest position whose time is not after `time`. */
