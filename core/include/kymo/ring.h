@@ -245,13 +245,25 @@ KYMO_INLINE void kymo_slot_record(const struct kymo_slot *slot, uint64_t pos,
     record->flags = kymo_load_relaxed32(&slot->flags);
 }
 
-/* The end of every read: 0 where what was read since read_begin is the record at pos. */
-KYMO_INLINE int kymo_ring_confirm(const struct kymo_ring *ring, uint64_t pos, uint32_t len)
+/* The end of every read: 0 where what was read of the slot since read_begin is the record at pos.
+ */
+KYMO_INLINE int kymo_ring_confirm(const struct kymo_ring *ring, const struct kymo_slot *slot,
+                                  uint64_t pos, uint32_t len)
 {
-    if (KYMO_UNLIKELY(kymo_slot_read_retry(kymo_ring_slot(ring, pos), pos) ||
-                      kymo_load_relaxed32(&ring->damaged)))
+    if (KYMO_UNLIKELY(kymo_slot_read_retry(slot, pos) || kymo_load_relaxed32(&ring->damaged)))
         return kymo_ring_lost(ring);
     return KYMO_LIKELY(len <= ring->size) ? 0 : -EBADMSG;
+}
+
+/* Copies len bytes of payload, at most size. Most records fill the buffer: where its size is a
+ * constant, so is the length of the copy. */
+KYMO_INLINE void kymo_slot_copy_out(const struct kymo_slot *slot, void *buffer, size_t size,
+                                    uint32_t len)
+{
+    if (__builtin_constant_p(size) && KYMO_LIKELY(len == size))
+        kymo_copy_out(buffer, kymo_slot_payload_const(slot), size);
+    else
+        kymo_copy_out(buffer, kymo_slot_payload_const(slot), len);
 }
 
 /* Copies the record at pos, if its slot still holds it; does not look at head. */
@@ -267,9 +279,9 @@ KYMO_INLINE int kymo_ring_read(const struct kymo_ring *ring, uint64_t pos, void 
     kymo_slot_record(slot, pos, &found);
     /* A length from shared memory bounds nothing until it is held against both sizes. */
     if (KYMO_LIKELY(found.len <= size && found.len <= ring->size))
-        kymo_copy_out(buffer, kymo_slot_payload_const(slot), found.len);
+        kymo_slot_copy_out(slot, buffer, size, found.len);
     KYMO_TESTPOINT(RECORD_COPIED);
-    error = kymo_ring_confirm(ring, pos, found.len);
+    error = kymo_ring_confirm(ring, slot, pos, found.len);
     if (KYMO_UNLIKELY(error))
         return error;
     if (record)
@@ -286,7 +298,7 @@ KYMO_INLINE int kymo_ring_look(const struct kymo_ring *ring, uint64_t pos, struc
         return kymo_ring_lost(ring);
     kymo_slot_record(slot, pos, &view->record);
     view->payload = kymo_slot_payload_const(slot);
-    return kymo_ring_confirm(ring, pos, view->record.len);
+    return kymo_ring_confirm(ring, slot, pos, view->record.len);
 }
 
 /* 0 where pos may be asked for: not before the first record, not yet to come. */
@@ -393,7 +405,8 @@ KYMO_INLINE int kymo_ring_view_latest(const struct kymo_reader *reader, struct k
 /* 0 where the view has not changed since it was taken; else -ESTALE, or -EBADMSG. */
 KYMO_INLINE int kymo_ring_validate(const struct kymo_reader *reader, const struct kymo_view *view)
 {
-    return kymo_ring_confirm(&reader->ring, view->record.pos, view->record.len);
+    return kymo_ring_confirm(&reader->ring, kymo_ring_slot(&reader->ring, view->record.pos),
+                             view->record.pos, view->record.len);
 }
 
 /* ---- waiting ---- */

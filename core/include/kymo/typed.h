@@ -208,36 +208,37 @@ KYMO_INLINE int kymo_typed_end(int error, size_t size, const struct kymo_record 
         return kymo_ring_wait(&reader->untyped, seen, deadline);                               \
     }
 
-#define KYMO_TYPED_VIEWS(name, type)                                                         \
-    KYMO_TYPED int name##_view_from(int error, const struct kymo_view *found,                \
-                                    struct name##_view *view)                                \
-    {                                                                                        \
-        view->payload = error ? NULL : (const type *)found->payload;                         \
-        return kymo_typed_end(error, sizeof(type), &found->record, &view->record);           \
-    }                                                                                        \
-    KYMO_TYPED int name##_view_at(const struct name##_reader *reader, uint64_t pos,          \
-                                  struct name##_view *view)                                  \
-    {                                                                                        \
-        struct kymo_view found = {{0, 0, 0, 0, 0}, NULL};                                    \
-        int error = kymo_ring_view(&reader->untyped, pos, &found);                           \
-        return name##_view_from(error, &found, view);                                        \
-    }                                                                                        \
-    KYMO_TYPED int name##_view_back(const struct name##_reader *reader, uint64_t back,       \
-                                    struct name##_view *view)                                \
-    {                                                                                        \
-        struct kymo_view found = {{0, 0, 0, 0, 0}, NULL};                                    \
-        int error = kymo_ring_view_back(&reader->untyped, back, &found);                     \
-        return name##_view_from(error, &found, view);                                        \
-    }                                                                                        \
-    KYMO_TYPED int name##_view_latest(const struct name##_reader *reader,                    \
-                                      struct name##_view *view)                              \
-    {                                                                                        \
-        return name##_view_back(reader, 0, view);                                            \
-    }                                                                                        \
-    KYMO_TYPED int name##_validate(const struct name##_reader *reader,                       \
-                                   const struct name##_view *view)                           \
-    {                                                                                        \
-        return kymo_ring_confirm(&reader->untyped.ring, view->record.pos, view->record.len); \
+#define KYMO_TYPED_VIEWS(name, type)                                                   \
+    KYMO_TYPED int name##_view_from(int error, const struct kymo_view *found,          \
+                                    struct name##_view *view)                          \
+    {                                                                                  \
+        view->payload = error ? NULL : (const type *)found->payload;                   \
+        return kymo_typed_end(error, sizeof(type), &found->record, &view->record);     \
+    }                                                                                  \
+    KYMO_TYPED int name##_view_at(const struct name##_reader *reader, uint64_t pos,    \
+                                  struct name##_view *view)                            \
+    {                                                                                  \
+        struct kymo_view found = {{0, 0, 0, 0, 0}, NULL};                              \
+        int error = kymo_ring_view(&reader->untyped, pos, &found);                     \
+        return name##_view_from(error, &found, view);                                  \
+    }                                                                                  \
+    KYMO_TYPED int name##_view_back(const struct name##_reader *reader, uint64_t back, \
+                                    struct name##_view *view)                          \
+    {                                                                                  \
+        struct kymo_view found = {{0, 0, 0, 0, 0}, NULL};                              \
+        int error = kymo_ring_view_back(&reader->untyped, back, &found);               \
+        return name##_view_from(error, &found, view);                                  \
+    }                                                                                  \
+    KYMO_TYPED int name##_view_latest(const struct name##_reader *reader,              \
+                                      struct name##_view *view)                        \
+    {                                                                                  \
+        return name##_view_back(reader, 0, view);                                      \
+    }                                                                                  \
+    KYMO_TYPED int name##_validate(const struct name##_reader *reader,                 \
+                                   const struct name##_view *view)                     \
+    {                                                                                  \
+        const struct kymo_view untyped = {view->record, view->payload};                \
+        return kymo_ring_validate(&reader->untyped, &untyped);                         \
     }
 
 #define KYMO_TYPED_CURSORS(name, type)                                                       \
