@@ -151,7 +151,7 @@ static uint64_t publish_with(const struct actor_turn *turns, int count)
     return steps;
 }
 
-#define WAITER_STEPS 12
+#define WAITER_STEPS 16
 
 /* The schedules with two turns: the waiter's k steps, some of the writer's, and k more. */
 static void publish_in_all_orders(void)

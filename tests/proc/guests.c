@@ -1,0 +1,254 @@
+/*
+ * guests.c - readers change nothing about a segment, and need no permission but to read (promise
+ * B).
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "process.h"
+#include "stress/checked.h"
+#include "test.h"
+
+#define NAME  "guests"
+#define DEPTH 8
+#define SIZE  40
+
+static struct kymo_options options = {.depth = DEPTH, .size = SIZE, .clock = KYMO_USER};
+
+static void publish(struct kymo_writer *writer, int count)
+{
+    unsigned char buffer[SIZE];
+
+    for (int i = 0; i < count; i++)
+        cr_assert_eq(checked_publish(writer, buffer), 0);
+}
+
+/* ---- what there is to know about a file, its bytes included ---- */
+
+struct state {
+    struct stat status;
+    struct stat directory;
+    unsigned char *bytes;
+};
+
+static struct state take_state(void)
+{
+    struct state state;
+    char path[4096];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/" NAME, kymo_directory());
+    fd = open(path, O_RDONLY);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(fstat(fd, &state.status), 0);
+    cr_assert_eq(stat(kymo_directory(), &state.directory), 0);
+    state.bytes = malloc((size_t)state.status.st_size);
+    cr_assert_eq(pread(fd, state.bytes, (size_t)state.status.st_size, 0), state.status.st_size);
+    close(fd);
+    return state;
+}
+
+static int same_time(const struct timespec *one, const struct timespec *other)
+{
+    return one->tv_sec == other->tv_sec && one->tv_nsec == other->tv_nsec;
+}
+
+static void check_same(const struct state *one, const struct state *other)
+{
+    cr_assert_eq(one->status.st_ino, other->status.st_ino);
+    cr_assert_eq(one->status.st_mode, other->status.st_mode);
+    cr_assert_eq(one->status.st_nlink, other->status.st_nlink);
+    cr_assert_eq(one->status.st_uid, other->status.st_uid);
+    cr_assert_eq(one->status.st_size, other->status.st_size);
+    cr_assert_eq(one->status.st_blocks, other->status.st_blocks);
+    cr_assert(same_time(&one->status.st_mtim, &other->status.st_mtim));
+    cr_assert(same_time(&one->status.st_ctim, &other->status.st_ctim));
+    cr_assert(same_time(&one->directory.st_mtim, &other->directory.st_mtim));
+    cr_assert_eq(memcmp(one->bytes, other->bytes, (size_t)one->status.st_size), 0);
+}
+
+/* ---- a guest's visit: everything that a reader can do without sleeping ---- */
+
+static int visit(void *context)
+{
+    const int says_goodbye = context != NULL;
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+    struct kymo_cursor cursor;
+    struct kymo_reader *reader;
+    struct kymo_range range;
+    struct kymo_view view;
+    struct kymo_info info;
+    uint64_t missed;
+
+    if (kymo_reader_open(&reader, NAME) != 0)
+        return 1;
+    if (kymo_ring_latest(reader, buffer, SIZE, &record) != 0 ||
+        kymo_ring_back(reader, 3, buffer, SIZE, &record) != 0 ||
+        kymo_ring_view_latest(reader, &view) != 0 || kymo_ring_validate(reader, &view) != 0)
+        return 2;
+    kymo_cursor_oldest(&cursor, reader);
+    while (kymo_cursor_next(&cursor, buffer, SIZE, &record, &missed) == 0)
+        ;
+    if (kymo_series_closest(reader, 0, KYMO_ANY_DISTANCE, buffer, SIZE, &record) != 0 ||
+        kymo_series_range(reader, 0, UINT64_MAX, &range) != 0)
+        return 3;
+    if (kymo_ring_wait(reader, cursor.next, 0) != -ETIMEDOUT)
+        return 4;
+    if (kymo_segment_info(reader->segment, &info) != 0 ||
+        kymo_segment_liveness(reader->segment, 0) < 0 || kymo_segment_exists(NAME) != 1)
+        return 5;
+    if (says_goodbye)
+        kymo_reader_close(reader);
+    return 0;
+}
+
+static void visit_often(int visits)
+{
+    struct state before = take_state(), after;
+
+    for (int i = 0; i < visits; i++)
+        cr_assert_eq(process_wait(process_start(visit, i % 2 ? &before : NULL)), 0);
+    after = take_state();
+    check_same(&before, &after);
+    free(before.bytes);
+    free(after.bytes);
+}
+
+Test(guests, leave_everything_as_it_was)
+{
+    const int visits = (int)(1000 * process_scale());
+    struct kymo_writer *writer;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    publish(writer, DEPTH + 3);
+    visit_often(visits / 2);
+    kymo_writer_close(writer);
+    visit_often(visits - visits / 2);
+    printf("%d visits\n", visits);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+}
+
+/* ---- a guest without write permission ---- */
+
+#define NOBODY 65534
+
+static struct {
+    uint32_t waits;  /* how many waits the guest has begun */
+    uint32_t served; /* and how many have ended well */
+} * arena;
+
+#define WAITS 20
+
+/* root may write whatever the mode says, so it becomes somebody else. */
+static int become_nobody(void)
+{
+    return geteuid() == 0 && (setgid(NOBODY) != 0 || setuid(NOBODY) != 0);
+}
+
+static int wait_without_permission(void *context)
+{
+    const uint64_t patience = UINT64_C(30000000000);
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    unsigned char buffer[SIZE];
+    struct kymo_record record;
+    uint64_t seen;
+
+    (void)context;
+    if (become_nobody() != 0 || kymo_writer_open(&writer, NAME, NULL) != -EACCES)
+        return 1;
+    if (kymo_segment_remove(NAME) != -EACCES || kymo_reader_open(&reader, NAME) != 0)
+        return 2;
+    for (uint32_t i = 0; i < WAITS; i++) {
+        seen = kymo_ring_head(&reader->ring);
+        process_say(&arena->waits, i + 1);
+        if (kymo_ring_wait(reader, seen, kymo_clock_now(KYMO_MONOTONIC) + patience) != 0)
+            return 3;
+        if (kymo_ring_at(reader, seen, buffer, SIZE, &record) != 0 ||
+            checked_fault(&record, buffer, SIZE))
+            return 4;
+        process_say(&arena->served, i + 1);
+    }
+    /* Nobody comes any more, and the deadline is kept. */
+    seen = kymo_ring_head(&reader->ring);
+    if (kymo_ring_wait(reader, seen, kymo_clock_now(KYMO_MONOTONIC) + 3000000) != -ETIMEDOUT)
+        return 5;
+    kymo_reader_close(reader);
+    return 0;
+}
+
+static void serve_nobody(enum kymo_wake_policy wake_policy)
+{
+    struct kymo_writer *writer;
+    struct kymo_info info;
+    pid_t guest;
+
+    arena = process_share(sizeof(*arena));
+    options.mode = 0444;
+    options.wake_policy = wake_policy;
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    guest = process_start(wait_without_permission, NULL);
+    for (uint32_t i = 0; i < WAITS; i++) {
+        process_await(&arena->waits, i + 1);
+        process_nap(i % 2 ? 2000000 : 0); /* so that it sleeps already, or not yet */
+        publish(writer, 1);
+        process_await(&arena->served, i + 1);
+    }
+    cr_assert_eq(process_wait(guest), 0);
+    /* It could not have said that it waits; the segment's policy makes up for that, or its naps. */
+    cr_assert_eq(kymo_load_relaxed32(&writer->bell->word) & KYMO_BELL_WAITING, 0U);
+    cr_assert_eq(kymo_segment_info(writer->segment, &info), 0);
+    cr_assert_eq(info.wakes, wake_policy == KYMO_WAKE_ALWAYS ? (uint64_t)WAITS : 0U);
+    cr_assert_eq(info.mode & 0777U, 0444U);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+Test(guests, block_without_permission)
+{
+    serve_nobody(KYMO_WAKE_WAITERS);
+}
+
+Test(guests, block_without_permission_where_each_publish_wakes)
+{
+    serve_nobody(KYMO_WAKE_ALWAYS);
+}
+
+/* With permission, the publish wakes: a single bit in the bell's page is all that changes. */
+static int wait_with_permission(void *context)
+{
+    struct kymo_reader *reader;
+
+    (void)context;
+    if (kymo_reader_open(&reader, NAME) != 0)
+        return 1;
+    return kymo_ring_wait(reader, 1, KYMO_FOREVER) ? 2 : 0;
+}
+
+Test(guests, block_with_permission_and_write_the_bell_alone)
+{
+    struct kymo_writer *writer;
+    struct state before, after;
+    struct kymo_info info;
+    pid_t guest;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    publish(writer, 1);
+    before = take_state();
+    guest = process_start(wait_with_permission, NULL);
+    while (!(kymo_load_relaxed32(&writer->bell->word) & KYMO_BELL_WAITING))
+        process_nap(100000);
+    after = take_state();
+    for (off_t i = 0, changed = 0; i < after.status.st_size; i++) {
+        changed += before.bytes[i] != after.bytes[i];
+        cr_assert_leq(changed, 1);
+    }
+    publish(writer, 1);
+    cr_assert_eq(process_wait(guest), 0);
+    cr_assert_eq(kymo_segment_info(writer->segment, &info), 0);
+    cr_assert_eq(info.wakes, 1U);
+    free(before.bytes);
+    free(after.bytes);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}

@@ -1,0 +1,168 @@
+/*
+ * kills.c - a writer that is killed at any instant, a thousand times over: every reader keeps
+ * answering, the kernel says DEAD, and the next writer goes on with the history (promises C and H).
+ */
+#include <stdio.h>
+
+#include "process.h"
+#include "stress/checked.h"
+#include "test.h"
+
+#define NAME  "kills"
+#define DEPTH 16
+#define SIZE  200
+
+static struct {
+    uint32_t stop;     /* the watching reader's */
+    uint32_t watching; /* it has read its first record */
+    uint64_t reads;
+} * arena;
+
+static const struct kymo_options options = {.depth = DEPTH, .size = SIZE, .clock = KYMO_USER};
+
+/* Publishes until it is killed. */
+static int write_for_ever(void *context)
+{
+    unsigned char buffer[SIZE];
+    struct kymo_writer *writer;
+
+    (void)context;
+    if (kymo_writer_open(&writer, NAME, &options) != 0)
+        return 1;
+    while ((writer->pos % 3 ? checked_publish : checked_commit)(writer, buffer) == 0)
+        ;
+    return 2;
+}
+
+/* Reads the newest record again and again, whoever is alive. Returns what went wrong. */
+static int watch(void *context)
+{
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+    struct kymo_reader *reader;
+    uint64_t newest = 0;
+    int error;
+
+    (void)context;
+    if (kymo_reader_open(&reader, NAME) != 0)
+        return 1;
+    while (!process_heard(&arena->stop)) {
+        error = kymo_ring_latest(reader, buffer, SIZE, &record);
+        /* -EAGAIN: it was lapped 64 times in one call, which says that there is a living writer. */
+        if (error == -EAGAIN)
+            continue;
+        if (error)
+            return 2;
+        if (checked_fault(&record, buffer, SIZE) || record.pos < newest)
+            return 3;
+        newest = record.pos;
+        process_say(&arena->watching, 1);
+        /* Leaves the processor to those who are to be killed, now and then. */
+        if (++arena->reads % 64 == 0)
+            process_nap(1000);
+    }
+    kymo_reader_close(reader);
+    return 0;
+}
+
+/* All that a dead writer leaves: at most its oldest record is gone. */
+static void check_history(const struct kymo_reader *reader)
+{
+    const uint64_t head = kymo_ring_head(&reader->ring);
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+
+    for (uint64_t back = 0; back < DEPTH - 1 && back < head; back++) {
+        cr_assert_eq(kymo_ring_at(reader, head - 1 - back, buffer, SIZE, &record), 0);
+        cr_assert_null(checked_fault(&record, buffer, SIZE));
+    }
+}
+
+/* Ends the writer somewhere in its work, not before it has done some. */
+static void kill_at_random(pid_t writer, const struct kymo_reader *reader, uint64_t before,
+                           uint64_t round)
+{
+    while (kymo_ring_head(&reader->ring) <= before + 1)
+        process_nap(1000);
+    process_nap((long)(checked_mix(round) % 100000));
+    cr_assert_eq(process_kill(writer), -SIGKILL);
+}
+
+Test(kills, a_thousand_writers)
+{
+    const uint64_t rounds = (uint64_t)(1000 * process_scale());
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    unsigned char buffer[SIZE];
+    struct kymo_info info;
+    uint64_t adopted = 0;
+    pid_t watcher;
+
+    arena = process_share(sizeof(*arena));
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    cr_assert_eq(checked_publish(writer, buffer), 0);
+    kymo_writer_close(writer);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    watcher = process_start(watch, NULL);
+    process_await(&arena->watching, 1);
+    for (uint64_t round = 0; round < rounds; round++) {
+        const uint64_t before = kymo_ring_head(&reader->ring);
+
+        kill_at_random(process_start(write_for_ever, NULL), reader, before, round);
+        cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_DEAD);
+        check_history(reader);
+        cr_assert_eq(kymo_segment_info(reader->segment, &info), 0);
+        cr_assert_eq(info.writers, round + 2);
+        adopted = info.adopted;
+    }
+    process_say(&arena->stop, 1);
+    cr_assert_eq(process_wait(watcher), 0);
+    printf("%llu writers killed in %llu records, %llu records adopted; %llu reads meanwhile\n",
+           (unsigned long long)rounds, (unsigned long long)kymo_ring_head(&reader->ring),
+           (unsigned long long)adopted, (unsigned long long)arena->reads);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_segment_reap(NAME), 1);
+}
+
+/* ---- a waiter that is killed ---- */
+
+static int wait_for_ever(void *context)
+{
+    struct kymo_reader *reader;
+
+    (void)context;
+    if (kymo_reader_open(&reader, NAME) != 0)
+        return 1;
+    return kymo_ring_wait(reader, kymo_ring_head(&reader->ring), KYMO_FOREVER) ? 2 : 3;
+}
+
+static uint64_t wakes(const struct kymo_writer *writer)
+{
+    struct kymo_info info;
+
+    cr_assert_eq(kymo_segment_info(writer->segment, &info), 0);
+    return info.wakes;
+}
+
+/* Its bit stays behind in the bell: one publish enters the kernel for nothing, and no other
+ * (promise D). */
+Test(kills, a_waiter_costs_one_wake)
+{
+    struct kymo_writer *writer;
+    unsigned char buffer[SIZE];
+    pid_t waiter;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    for (int round = 0; round < 20; round++) {
+        const uint64_t before = wakes(writer);
+
+        waiter = process_start(wait_for_ever, NULL);
+        while (!(kymo_load_relaxed32(&writer->bell->word) & KYMO_BELL_WAITING))
+            process_nap(100000);
+        cr_assert_eq(process_kill(waiter), -SIGKILL);
+        for (int i = 0; i < 10; i++)
+            cr_assert_eq(checked_publish(writer, buffer), 0);
+        cr_assert_eq(wakes(writer), before + 1);
+    }
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
