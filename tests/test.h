@@ -3,7 +3,8 @@
  * on other machines) a small runner that understands the same words.
  *
  * Tests keep to the words below; whoever needs another one adds it here. Each test runs in a
- * process of its own, one after another, and every program has KYMO_DIR to itself.
+ * process of its own, one after another, and every program has KYMO_DIR to itself. In C++ a test
+ * has no options.
  */
 #ifndef KYMO_TEST_H
 #define KYMO_TEST_H
@@ -17,6 +18,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct plain_options {
     void (*init)(void); /* run before the test, in its process */
@@ -42,7 +47,22 @@ void plain_register(struct plain_test *test);
 void plain_check(int holds, const char *file, int line, const char *expression, const char *format,
                  ...);
 /* Ends the test as skipped. */
-_Noreturn void plain_skip(const char *format, ...);
+__attribute__((noreturn)) void plain_skip(const char *format, ...);
+
+#ifdef __cplusplus
+} /* extern "C" */
+
+/* Without options: C++17 has no designated initializers. */
+#define Test(suite_, name_)                                                                        \
+    static void suite_##_##name_##_run();                                                          \
+    static plain_test suite_##_##name_##_test = {#suite_, #name_, suite_##_##name_##_run, {}, {}}; \
+    __attribute__((constructor)) static void suite_##_##name_##_register()                         \
+    {                                                                                              \
+        plain_register(&suite_##_##name_##_test);                                                  \
+    }                                                                                              \
+    static void suite_##_##name_##_run()
+
+#else
 
 #define Test(...) PLAIN_TEST(__VA_ARGS__, .end = 0)
 #define PLAIN_TEST(suite_, name_, ...)                                         \
@@ -58,6 +78,8 @@ _Noreturn void plain_skip(const char *format, ...);
         plain_register(&suite_##_##name_##_test);                              \
     }                                                                          \
     static void suite_##_##name_##_run(void)
+
+#endif
 
 /* The empty string behind each list stands for a message where none is given, and is one argument
  * too many for the format where one is. */

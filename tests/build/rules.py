@@ -49,7 +49,7 @@ def read_tree(root):
 
 
 def is_code(path):
-    return path.endswith((".c", ".h", ".cpp"))
+    return path.endswith((".c", ".h", ".cpp", ".hpp"))
 
 
 def blank_comments(text):

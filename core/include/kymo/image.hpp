@@ -1,0 +1,156 @@
+/*
+ * image.hpp - rings of frames (image.h), written and read in place.
+ */
+#ifndef KYMO_IMAGE_HPP
+#define KYMO_IMAGE_HPP
+
+#include <kymo/bytes.hpp>
+#include <kymo/image.h>
+
+namespace kymo
+{
+
+/* The pixels of one image and how they lie. */
+template <typename Byte> struct basic_frame {
+    kymo_geometry geometry{};
+    basic_span<Byte> pixels;
+
+    int planes() const noexcept
+    {
+        return kymo_image_planes(&geometry);
+    }
+    /* The bytes of a plane's row that carry pixels; empty where there is no such row. */
+    basic_span<Byte> row(std::uint32_t y, int plane = 0) const noexcept
+    {
+        kymo_plane found;
+
+        if (kymo_image_plane(&geometry, plane, &found) || y >= found.rows)
+            return {};
+        return pixels.part(found.offset + std::size_t{y} * found.stride, found.bytes);
+    }
+};
+
+using frame = basic_frame<const std::byte>;
+using mutable_frame = basic_frame<std::byte>;
+
+/* The geometry of an image: -EINVAL as kymo_image_geometry. */
+inline result<kymo_geometry> geometry(kymo_pixel_format format, std::uint32_t width,
+                                      std::uint32_t height, std::uint32_t stride = 0) noexcept
+{
+    return {detail::filled{}, [&](kymo_geometry &made) {
+                return kymo_image_geometry(format, width, height, stride, &made);
+            }};
+}
+
+/* A loan of one frame. */
+class frame_loan : public any_loan
+{
+  public:
+    /* The pixels, to write to. */
+    const mutable_frame &frame() const noexcept
+    {
+        return frame_;
+    }
+    /* Publishes it. The loan stands after an error. */
+    KYMO_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
+    {
+        return publish(frame_.pixels.size(), time, tag);
+    }
+
+  private:
+    friend class frame_writer;
+    template <typename> friend class result;
+    frame_loan() noexcept = default;
+
+    mutable_frame frame_;
+};
+
+/* Publishes frames of one geometry. */
+class frame_writer : public any_writer
+{
+  public:
+    frame_writer() noexcept = default;
+    frame_writer(const std::string &name, const kymo_geometry &geometry, const options &how = {})
+        : frame_writer(detail::opened(open(name, geometry, how), name))
+    {
+    }
+    /* Payloads begin on a page unless the options say otherwise. */
+    static result<frame_writer> open(const std::string &name, const kymo_geometry &geometry,
+                                     options how = {}) noexcept
+    {
+        how.raw().geometry = &geometry;
+        how.raw().size = kymo_image_size(&geometry);
+        if (!how.raw().alignment)
+            how.alignment(4096);
+        if (!how.raw().size)
+            return failure{-EINVAL};
+        return {detail::filled{}, [&](frame_writer &made) {
+                    made.geometry_ = geometry;
+                    made.size_ = how.raw().size;
+                    return made.open_raw(name, &how.raw());
+                }};
+    }
+    KYMO_HOT result<frame_loan> loan() noexcept
+    {
+        return {detail::filled{}, [&](frame_loan &lent) {
+                    const int error = lent.take(raw());
+
+                    lent.frame_ = {geometry_, {static_cast<std::byte *>(lent.payload_), size_}};
+                    return error;
+                }};
+    }
+    const kymo_geometry &geometry() const noexcept
+    {
+        return geometry_;
+    }
+
+  private:
+    kymo_geometry geometry_{};
+    std::size_t size_ = 0;
+};
+
+/* Reads images in place. -EPROTONOSUPPORT: a sound segment, but not of images. */
+class frame_reader : public bytes_reader
+{
+  public:
+    frame_reader() noexcept = default;
+    explicit frame_reader(const std::string &name) : frame_reader(detail::opened(open(name), name))
+    {
+    }
+    static result<frame_reader> open(const std::string &name) noexcept
+    {
+        return {detail::filled{}, [&](frame_reader &made) { return made.open_frames(name); }};
+    }
+    /* The pixels of a record: of a view, of a snapshot, of the caller's own copy. */
+    frame frame_of(bytes payload) const noexcept
+    {
+        return {geometry_, payload};
+    }
+    const kymo_geometry &geometry() const noexcept
+    {
+        return geometry_;
+    }
+
+  private:
+    int open_frames(const std::string &name) noexcept
+    {
+        int error = open_raw(name);
+        kymo_info info;
+
+        if (!error)
+            error = kymo_segment_info(raw()->segment, &info);
+        if (!error && !kymo_image_size(&info.geometry))
+            error = -EPROTONOSUPPORT;
+        if (error)
+            handle_.reset();
+        else
+            geometry_ = info.geometry;
+        return error;
+    }
+
+    kymo_geometry geometry_{};
+};
+
+} // namespace kymo
+
+#endif

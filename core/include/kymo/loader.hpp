@@ -1,0 +1,130 @@
+/*
+ * loader.hpp - the newest big record, always at hand in private memory (loader.h).
+ */
+#ifndef KYMO_LOADER_HPP
+#define KYMO_LOADER_HPP
+
+#include <kymo/bytes.hpp>
+
+namespace kymo
+{
+
+/* A record in private memory, which stays as it is until the snapshot is gone. */
+class snapshot
+{
+  public:
+    snapshot(snapshot &&other) noexcept
+        : loader_(std::exchange(other.loader_, nullptr)), pinned_(other.pinned_)
+    {
+    }
+    snapshot &operator=(snapshot &&other) noexcept
+    {
+        std::swap(loader_, other.loader_);
+        std::swap(pinned_, other.pinned_);
+        return *this;
+    }
+    ~snapshot()
+    {
+        unpin();
+    }
+
+    const kymo_record &record() const noexcept
+    {
+        return pinned_.record;
+    }
+    bytes payload() const noexcept
+    {
+        return {static_cast<const std::byte *>(pinned_.payload), pinned_.record.len};
+    }
+    /* The payload as a T; NULL where it is not as long as one. */
+    template <typename T> const T *as() const noexcept
+    {
+        static_assert(alignof(typename detail::record_type<T>::type) <= KYMO_CACHE_LINE,
+                      "kymo: a loader aligns to the cache line");
+        return pinned_.record.len == sizeof(T) ? static_cast<const T *>(pinned_.payload) : nullptr;
+    }
+    /* Gives it back now. */
+    void unpin() noexcept
+    {
+        if (kymo_loader *loader = std::exchange(loader_, nullptr))
+            kymo_loader_unpin(loader, &pinned_);
+    }
+
+  private:
+    friend class loader;
+    template <typename> friend class result;
+    snapshot() noexcept = default;
+
+    kymo_loader *loader_ = nullptr;
+    kymo_snapshot pinned_{};
+};
+
+/* Keeps the newest record of a segment at hand. */
+class loader
+{
+  public:
+    loader() noexcept = default;
+    explicit loader(const std::string &name, std::uint32_t max_buffers = 0)
+        : loader(detail::opened(open(name, max_buffers), name))
+    {
+    }
+    static result<loader> open(const std::string &name, std::uint32_t max_buffers = 0) noexcept
+    {
+        return {detail::filled{}, [&](loader &made) {
+                    kymo_loader *opened = nullptr;
+                    const int error = kymo_loader_open(&opened, name.c_str(), max_buffers);
+
+                    made.handle_.reset(error ? nullptr : opened);
+                    return error;
+                }};
+    }
+
+    explicit operator bool() const noexcept
+    {
+        return handle_ != nullptr;
+    }
+    kymo_loader *raw() const noexcept
+    {
+        return handle_.get();
+    }
+    void close() noexcept
+    {
+        handle_.reset();
+    }
+    /* The newest. */
+    result<snapshot> pin() const noexcept
+    {
+        return {detail::filled{}, [&](snapshot &pinned) {
+                    const int error = kymo_loader_pin(raw(), &pinned.pinned_);
+
+                    pinned.loader_ = error ? nullptr : raw();
+                    return error;
+                }};
+    }
+    /* The newest once more than `seen` were published: pos + 1 of the last one. */
+    result<snapshot> pin_wait(std::uint64_t seen,
+                              deadline until = deadline::forever()) const noexcept
+    {
+        return {detail::filled{}, [&](snapshot &pinned) {
+                    const int error =
+                        kymo_loader_pin_wait(raw(), seen, until.time(), &pinned.pinned_);
+
+                    pinned.loader_ = error ? nullptr : raw();
+                    return error;
+                }};
+    }
+    kymo_loader_stats stats() const noexcept
+    {
+        kymo_loader_stats stats = {};
+
+        kymo_loader_get_stats(raw(), &stats);
+        return stats;
+    }
+
+  private:
+    std::unique_ptr<kymo_loader, detail::closer> handle_;
+};
+
+} // namespace kymo
+
+#endif

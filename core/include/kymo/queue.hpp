@@ -1,0 +1,134 @@
+/*
+ * queue.hpp - a bounded, lossless hand-off (queue.h).
+ */
+#ifndef KYMO_QUEUE_HPP
+#define KYMO_QUEUE_HPP
+
+#include <kymo/ring.hpp>
+
+namespace kymo
+{
+
+/* The end of a queue that pushes. */
+template <typename T> class producer : public writer<T>
+{
+  public:
+    producer() noexcept = default;
+    explicit producer(const std::string &name, const options &how = {})
+        : producer(detail::opened(open(name, how), name))
+    {
+    }
+    static result<producer> open(const std::string &name, const options &how = {}) noexcept
+    {
+        return {detail::filled{},
+                [&](producer &made) { return made.open_kind(name, how, KYMO_QUEUE); }};
+    }
+    /* Waits for room; as kymo_queue_push. */
+    status push(const T &data, std::uint64_t time, std::uint64_t tag = 0,
+                deadline until = deadline::forever()) noexcept
+    {
+        return failure{kymo_queue_push(this->raw(), &data, sizeof(T), time, tag, until.time())};
+    }
+};
+
+/* The end that takes. Each as its namesake in queue.h. */
+template <typename T> class consumer
+{
+  public:
+    using value_type = typename detail::record_type<T>::type;
+
+    consumer() noexcept = default;
+    explicit consumer(const std::string &name) : consumer(detail::opened(open(name), name))
+    {
+    }
+    static result<consumer> open(const std::string &name) noexcept
+    {
+        return {detail::filled{}, [&](consumer &made) { return made.open_typed(name); }};
+    }
+
+    explicit operator bool() const noexcept
+    {
+        return handle_ != nullptr;
+    }
+    kymo_consumer *raw() const noexcept
+    {
+        return handle_.get();
+    }
+    /* Leaves what was not acknowledged for the next consumer. */
+    void close() noexcept
+    {
+        handle_.reset();
+    }
+
+    KYMO_HOT result<record<T>> receive() noexcept
+    {
+        return {detail::filled{}, [&](record<T> &found) {
+                    const int error = kymo_queue_receive(raw(), &found.data, sizeof(T), &found);
+
+                    return kymo_typed_end(error, sizeof(T), &found, nullptr);
+                }};
+    }
+    /* Consumes everything that was received so far. */
+    KYMO_HOT void acknowledge() noexcept
+    {
+        kymo_queue_acknowledge(raw());
+    }
+    result<record<T>> pop(deadline until = deadline::forever()) noexcept
+    {
+        return {detail::filled{}, [&](record<T> &found) {
+                    const int error =
+                        kymo_queue_pop(raw(), &found.data, sizeof(T), &found, until.time());
+
+                    return kymo_typed_end(error, sizeof(T), &found, nullptr);
+                }};
+    }
+    status wait(deadline until = deadline::forever()) noexcept
+    {
+        return failure{kymo_queue_wait(raw(), until.time())};
+    }
+    std::uint64_t waiting() const noexcept
+    {
+        return kymo_queue_waiting(raw());
+    }
+
+  private:
+    int open_typed(const std::string &name) noexcept
+    {
+        kymo_consumer *opened = nullptr;
+        int error = kymo_consumer_open(&opened, name.c_str());
+
+        handle_.reset(opened);
+        if (!error)
+            error = check();
+        if (error)
+            handle_.reset();
+        return error;
+    }
+    /* As the typed opens of typed.h hold a segment against its type. */
+    int check() const noexcept
+    {
+        const kymo_typed typed = detail::record_type<T>::typed();
+        kymo_info info;
+        const int error = kymo_segment_info(raw()->segment, &info);
+
+        if (error)
+            return error;
+        if (info.size != typed.size)
+            return -EMSGSIZE;
+        if (info.alignment < typed.alignment)
+            return -EPROTONOSUPPORT;
+        return !typed.schema || kymo_schema_same(&info.schema, typed.schema) ? 0 : -EPROTONOSUPPORT;
+    }
+
+    std::unique_ptr<kymo_consumer, detail::closer> handle_;
+};
+
+template <typename T> struct queue {
+    using producer = kymo::producer<T>;
+    using consumer = kymo::consumer<T>;
+    using record = kymo::record<T>;
+};
+
+} // namespace kymo
+
+#endif

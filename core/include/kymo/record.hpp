@@ -1,0 +1,112 @@
+/*
+ * record.hpp - what a record is: a payload of type T, what stands beside it, and what its bytes mean.
+ */
+#ifndef KYMO_RECORD_HPP
+#define KYMO_RECORD_HPP
+
+#include <kymo/text.h>
+#include <kymo/typed.h>
+
+#include <functional>
+#include <string>
+#include <type_traits>
+
+namespace kymo
+{
+
+/* The schema of T, or NULL: its segments are bytes then. KYMO_SCHEMA_OF gives it one. */
+template <typename T> struct schema_of {
+    static const kymo_schema *get() noexcept
+    {
+        return nullptr;
+    }
+};
+
+/*
+ * Names the fields of a type, outside of any namespace and before its first use:
+ *
+ *     KYMO_SCHEMA_OF(imu, KYMO_FIELD(imu, accel, "m/s^2", "acceleration along x, y, z"),
+ *                         KYMO_FIELD(imu, temperature, "degC", "of the chip"));
+ */
+#define KYMO_SCHEMA_OF(type, ...)                                            \
+    template <> struct kymo::schema_of<type> {                               \
+        static const kymo_schema *get() noexcept                             \
+        {                                                                    \
+            static constexpr kymo_field fields[] = {__VA_ARGS__};            \
+            static constexpr kymo_schema schema = KYMO_SCHEMA(type, fields); \
+            return &schema;                                                  \
+        }                                                                    \
+    }
+
+namespace detail
+{
+
+template <typename T> struct record_type {
+    static_assert(std::is_trivially_copyable_v<T>,
+                  "kymo: a record's type must be trivially copyable: it travels as its bytes");
+    static_assert(std::is_standard_layout_v<T>,
+                  "kymo: a record's type must be of standard layout: other programs read it");
+    static_assert(!std::is_pointer_v<T>, "kymo: a pointer means nothing to another process");
+    static_assert(!std::is_const_v<T> && !std::is_volatile_v<T>,
+                  "kymo: a record's type must be neither const nor volatile");
+    static_assert(sizeof(T) <= KYMO_SIZE_LIMIT, "kymo: a record has at most 2^30 bytes");
+    using type = T;
+
+    static kymo_typed typed() noexcept
+    {
+        return {sizeof(T), alignof(T), schema_of<T>::get()};
+    }
+};
+
+} // namespace detail
+
+/* A record: pos, time, tag, len and flags, and its payload in `data`. */
+template <typename T> struct record : kymo_record {
+    using type = typename detail::record_type<T>::type;
+
+    /* A union, so that a read need not make a T before it copies one. */
+    union {
+        T data;
+    };
+
+    /* Holds nothing until something is read into it. */
+    record() noexcept
+    {
+    }
+    /* For value_or: data that came from nowhere. */
+    explicit record(const T &instead) noexcept : kymo_record{0, 0, 0, sizeof(T), 0}, data(instead)
+    {
+    }
+};
+
+/* The two records around an instant. */
+template <typename T> struct bracket {
+    record<T> before;
+    record<T> after;
+    double alpha; /* 0 at before, 1 at after */
+
+    /* A number of the payload, interpolated: pair.interpolate(&imu::temperature), or of any
+     * function of it. */
+    template <typename Member> double interpolate(Member &&member) const
+    {
+        const auto from = static_cast<double>(std::invoke(member, before.data));
+
+        return from + alpha * (static_cast<double>(std::invoke(member, after.data)) - from);
+    }
+};
+
+/* A record as one JSON object, as kymo_text_record spells it. */
+template <typename T>
+std::string to_json(const record<T> &record, kymo_clock clock = KYMO_MONOTONIC)
+{
+    kymo_text text = {};
+
+    kymo_text_record(&text, schema_of<T>::get(), clock, &record, &record.data);
+    const std::string json = text.data ? std::string(text.data, text.len) : std::string();
+    kymo_text_free(&text);
+    return json;
+}
+
+} // namespace kymo
+
+#endif

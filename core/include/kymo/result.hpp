@@ -1,0 +1,225 @@
+/*
+ * result.hpp - a value, or the error that says why there is none; and the exception that constructors throw.
+ */
+#ifndef KYMO_RESULT_HPP
+#define KYMO_RESULT_HPP
+
+#include <kymo/segment.h>
+
+#include <cassert>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+#include <utility>
+
+/* The hot functions: every inline body behind them is compiled into them, with its constants. */
+#define KYMO_HOT [[gnu::flatten]]
+
+namespace kymo
+{
+
+/* The category of the library's errors: their sentences, and comparison with std::errc. */
+inline const std::error_category &category() noexcept
+{
+    struct sentences final : std::error_category {
+        const char *name() const noexcept override
+        {
+            return "kymo";
+        }
+        std::string message(int value) const override
+        {
+            return kymo_error_text(value);
+        }
+        std::error_condition default_error_condition(int value) const noexcept override
+        {
+            return {value, std::generic_category()};
+        }
+    };
+    static const sentences instance;
+    return instance;
+}
+
+/* What constructors and value() throw: code() in category(), what() with the segment's name. */
+class error : public std::system_error
+{
+  public:
+    error(int negative, const std::string &what)
+        : std::system_error(std::error_code(-negative, category()), what)
+    {
+    }
+};
+
+namespace detail
+{
+
+[[noreturn]] inline void raise(int negative, const std::string &what)
+{
+#ifdef __cpp_exceptions
+    throw error(negative, what);
+#else
+    std::fprintf(stderr, "kymo: %s: %s\n", what.c_str(), kymo_error_text(negative));
+    std::abort();
+#endif
+}
+
+/* Chooses the constructor of a result that lets a function fill in the value and return its error:
+ * no value is copied on its way out of a hot function. */
+struct filled {
+};
+
+} // namespace detail
+
+/* Makes a result of an error: return kymo::failure{-ENODATA}; */
+struct failure {
+    int error;
+};
+
+/* A value, or the negative errno that says why there is none. */
+template <typename T> class [[nodiscard]] result
+{
+  public:
+    using value_type = T;
+
+    result(T value) : value_(std::move(value))
+    {
+    }
+    result(failure why) noexcept : error_(why.error)
+    {
+        assert(why.error < 0);
+    }
+    template <typename Fill> result(detail::filled, Fill &&fill)
+    {
+        error_ = fill(value_);
+    }
+
+    bool has_value() const noexcept
+    {
+        return error_ == 0;
+    }
+    explicit operator bool() const noexcept
+    {
+        return has_value();
+    }
+    /* 0, or a negative errno. */
+    int error() const noexcept
+    {
+        return error_;
+    }
+    /* The error as a sentence: what is wrong and what to do. */
+    const char *message() const noexcept
+    {
+        return kymo_error_text(error_);
+    }
+    std::error_code code() const noexcept
+    {
+        return {-error_, category()};
+    }
+
+    /* As std::optional: only where there is a value. */
+    T *operator->() noexcept
+    {
+        assert(has_value());
+        return &value_;
+    }
+    const T *operator->() const noexcept
+    {
+        assert(has_value());
+        return &value_;
+    }
+    T &operator*() &noexcept
+    {
+        assert(has_value());
+        return value_;
+    }
+    const T &operator*() const &noexcept
+    {
+        assert(has_value());
+        return value_;
+    }
+    T &&operator*() &&noexcept
+    {
+        assert(has_value());
+        return std::move(value_);
+    }
+
+    /* The value; throws kymo::error where there is none. */
+    T &value() &
+    {
+        return require();
+    }
+    const T &value() const &
+    {
+        return const_cast<result *>(this)->require();
+    }
+    T &&value() &&
+    {
+        return std::move(require());
+    }
+
+    template <typename Other> T value_or(Other &&other) const &
+    {
+        return has_value() ? value_ : static_cast<T>(std::forward<Other>(other));
+    }
+    template <typename Other> T value_or(Other &&other) &&
+    {
+        return has_value() ? std::move(value_) : static_cast<T>(std::forward<Other>(other));
+    }
+
+  private:
+    T &require()
+    {
+        if (KYMO_UNLIKELY(error_))
+            detail::raise(error_, "no value");
+        return value_;
+    }
+
+    T value_;
+    int error_ = 0;
+};
+
+/* The result of what has nothing to give but its success. */
+template <> class [[nodiscard]] result<void>
+{
+  public:
+    result() noexcept = default;
+    result(failure why) noexcept : error_(why.error)
+    {
+    }
+
+    bool has_value() const noexcept
+    {
+        return error_ == 0;
+    }
+    explicit operator bool() const noexcept
+    {
+        return has_value();
+    }
+    int error() const noexcept
+    {
+        return error_;
+    }
+    const char *message() const noexcept
+    {
+        return kymo_error_text(error_);
+    }
+    std::error_code code() const noexcept
+    {
+        return {-error_, category()};
+    }
+    /* Throws kymo::error where it failed. */
+    void value() const
+    {
+        if (KYMO_UNLIKELY(error_))
+            detail::raise(error_, "failed");
+    }
+
+  private:
+    int error_ = 0;
+};
+
+using status = result<void>;
+
+} // namespace kymo
+
+#endif

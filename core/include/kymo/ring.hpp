@@ -1,0 +1,396 @@
+/*
+ * ring.hpp - rings of one C++ type (ring.h, typed.h), and questions about time (series.h).
+ */
+#ifndef KYMO_RING_HPP
+#define KYMO_RING_HPP
+
+#include <kymo/key.hpp>
+#include <kymo/record.hpp>
+#include <kymo/segment.hpp>
+
+namespace kymo
+{
+
+/* The next slot of a ring, to be written in place: given back unless it is committed. */
+class any_loan
+{
+  public:
+    any_loan(any_loan &&other) noexcept
+        : writer_(std::exchange(other.writer_, nullptr)), payload_(other.payload_)
+    {
+    }
+    any_loan &operator=(any_loan &&other) noexcept
+    {
+        std::swap(writer_, other.writer_);
+        std::swap(payload_, other.payload_);
+        return *this;
+    }
+    ~any_loan()
+    {
+        abort();
+    }
+    /* Gives it back now. */
+    void abort() noexcept
+    {
+        if (kymo_writer *writer = std::exchange(writer_, nullptr))
+            kymo_ring_abort(writer);
+    }
+
+  protected:
+    any_loan() noexcept = default;
+
+    int take(kymo_writer *writer) noexcept
+    {
+        const int error = kymo_ring_loan(writer, &payload_);
+
+        writer_ = error ? nullptr : writer;
+        return error;
+    }
+    /* The loan stands after an error. */
+    status publish(std::size_t len, std::uint64_t time, std::uint64_t tag) noexcept
+    {
+        if (KYMO_UNLIKELY(!writer_))
+            return failure{-EINVAL};
+        const int error = kymo_ring_commit(writer_, len, time, tag);
+        if (KYMO_LIKELY(error == 0))
+            writer_ = nullptr;
+        return failure{error};
+    }
+
+    kymo_writer *writer_ = nullptr;
+    void *payload_ = nullptr;
+};
+
+/* The slot's payload as a T, which has not been constructed: it holds an older record's bytes. */
+template <typename T> class loan : public any_loan
+{
+  public:
+    T *operator->() const noexcept
+    {
+        return static_cast<T *>(payload_);
+    }
+    T &operator*() const noexcept
+    {
+        return *static_cast<T *>(payload_);
+    }
+    /* Publishes it. The loan stands after an error. */
+    KYMO_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
+    {
+        return publish(sizeof(T), time, tag);
+    }
+
+  private:
+    template <typename> friend class writer;
+    template <typename> friend class result;
+    loan() noexcept = default;
+};
+
+/* Publishes records of type T. */
+template <typename T> class writer : public any_writer
+{
+  public:
+    using value_type = typename detail::record_type<T>::type;
+
+    writer() noexcept = default;
+    explicit writer(const std::string &name, const options &how = {})
+        : writer(detail::opened(open(name, how), name))
+    {
+    }
+    /* As kymo_writer_open, with T's size, alignment and schema where the options leave them 0;
+     * and the errors that typed.h adds. */
+    static result<writer> open(const std::string &name, const options &how = {}) noexcept
+    {
+        return {detail::filled{}, [&](writer &made) { return made.open_typed(name, &how.raw()); }};
+    }
+    /* Only where it is there, whatever its depth and clock. */
+    static result<writer> resume(const std::string &name) noexcept
+    {
+        return {detail::filled{}, [&](writer &made) { return made.open_typed(name, nullptr); }};
+    }
+
+    KYMO_HOT status publish(const T &data, std::uint64_t time, std::uint64_t tag = 0) noexcept
+    {
+        return failure{kymo_ring_publish(raw(), &data, sizeof(T), time, tag)};
+    }
+    /* Lends the next slot's payload; as kymo_ring_loan. */
+    KYMO_HOT result<kymo::loan<T>> loan() noexcept
+    {
+        return {detail::filled{}, [&](kymo::loan<T> &lent) { return lent.take(raw()); }};
+    }
+
+  protected:
+    int open_typed(const std::string &name, const kymo_options *how) noexcept
+    {
+        const kymo_typed typed = detail::record_type<T>::typed();
+        kymo_writer *opened = nullptr;
+        const int error =
+            kymo_typed_writer_open(&opened, name.c_str(), how, &typed, KYMO_LAYOUT_MAJOR);
+
+        handle_.reset(opened);
+        return error;
+    }
+    /* With that kind, whatever the options say. */
+    int open_kind(const std::string &name, options how, kymo_kind kind) noexcept
+    {
+        return open_typed(name, &how.kind(kind).raw());
+    }
+};
+
+/* A record in place: its bytes may change at any time, and what was computed from them counts only
+ * if validate() says so afterwards. */
+class any_view
+{
+  public:
+    const kymo_record &record() const noexcept
+    {
+        return view_.record;
+    }
+    /* Success where the record has not changed since the view was taken. */
+    KYMO_HOT status validate() const noexcept
+    {
+        return failure{kymo_ring_validate(reader_, &view_)};
+    }
+
+  protected:
+    any_view() noexcept = default;
+
+    const kymo_reader *reader_ = nullptr;
+    kymo_view view_{};
+};
+
+template <typename T> class view : public any_view
+{
+  public:
+    const T *operator->() const noexcept
+    {
+        return static_cast<const T *>(view_.payload);
+    }
+    const T &operator*() const noexcept
+    {
+        return *static_cast<const T *>(view_.payload);
+    }
+    /* What compute(const T &) returns, if the record held still while it ran. */
+    template <typename Compute>
+    result<std::decay_t<std::invoke_result_t<Compute, const T &>>> read(Compute &&compute) const
+    {
+        auto computed = std::forward<Compute>(compute)(**this);
+        const status held = validate();
+
+        if (!held)
+            return failure{held.error()};
+        return computed;
+    }
+
+  private:
+    template <typename, typename> friend class reader;
+    template <typename> friend class result;
+    view() noexcept = default;
+};
+
+/* Reads each record once, in order. */
+template <typename T> class cursor
+{
+  public:
+    /* The next record. -ENODATA: no new one yet; -EIDRM: none will come. */
+    KYMO_HOT result<record<T>> next() noexcept
+    {
+        return take([&](record<T> &found, std::uint64_t &missed) {
+            return kymo_cursor_next(&cursor_, &found.data, sizeof(T), &found, &missed);
+        });
+    }
+    /* The same, counted. */
+    result<record<T>> next(kymo_stats &stats) noexcept
+    {
+        return take([&](record<T> &found, std::uint64_t &missed) {
+            return kymo_stats_cursor_next(&cursor_, &found.data, sizeof(T), &found, &missed,
+                                          &stats);
+        });
+    }
+    /* Until there is a next one. */
+    status wait(deadline until = deadline::forever()) const noexcept
+    {
+        return failure{kymo_ring_wait(cursor_.reader, cursor_.next, until.time())};
+    }
+    /* The position that next() gives, where it still can. */
+    std::uint64_t pos() const noexcept
+    {
+        return cursor_.next;
+    }
+    /* Records that were overwritten before they could be read, since the cursor began. */
+    std::uint64_t missed() const noexcept
+    {
+        return missed_;
+    }
+
+  private:
+    template <typename, typename> friend class reader;
+    cursor() noexcept = default;
+
+    template <typename Next> result<record<T>> take(Next &&next) noexcept
+    {
+        return {detail::filled{}, [&](record<T> &found) {
+                    std::uint64_t missed = 0;
+                    const int error = next(found, missed);
+
+                    missed_ += missed;
+                    return kymo_typed_end(error, sizeof(T), &found, nullptr);
+                }};
+    }
+
+    kymo_cursor cursor_{};
+    std::uint64_t missed_ = 0;
+};
+
+/* Reads records of type T. With a policy its questions about time take that policy's keys, and
+ * neither bare numbers nor other keys. */
+template <typename T, typename Policy = unchecked> class reader : public any_reader
+{
+  public:
+    using value_type = typename detail::record_type<T>::type;
+    using instant = typename detail::instant<Policy>::type;
+
+    reader() noexcept = default;
+    explicit reader(const std::string &name) : reader(detail::opened(open(name), name))
+    {
+    }
+    /* As kymo_reader_open; and the errors that typed.h adds. */
+    static result<reader> open(const std::string &name) noexcept
+    {
+        return {detail::filled{}, [&](reader &made) { return made.open_typed(name); }};
+    }
+
+    /* The newest; `behind` records before it; the one at pos. Each as its namesake in ring.h. */
+    KYMO_HOT result<record<T>> latest() const noexcept
+    {
+        return back(0);
+    }
+    KYMO_HOT result<record<T>> back(std::uint64_t behind) const noexcept
+    {
+        return read([&](record<T> &found) {
+            return kymo_ring_back(raw(), behind, &found.data, sizeof(T), &found);
+        });
+    }
+    KYMO_HOT result<record<T>> at(std::uint64_t pos) const noexcept
+    {
+        return read([&](record<T> &found) {
+            return kymo_ring_at(raw(), pos, &found.data, sizeof(T), &found);
+        });
+    }
+    /* The newest, counted (stats.h). */
+    result<record<T>> latest(kymo_stats &stats) const noexcept
+    {
+        return read([&](record<T> &found) {
+            return kymo_stats_latest(raw(), &found.data, sizeof(T), &found, &stats);
+        });
+    }
+
+    KYMO_HOT result<view<T>> view_latest() const noexcept
+    {
+        return view_back(0);
+    }
+    KYMO_HOT result<view<T>> view_back(std::uint64_t behind) const noexcept
+    {
+        return look([&](kymo_view &found) { return kymo_ring_view_back(raw(), behind, &found); });
+    }
+    KYMO_HOT result<view<T>> view_at(std::uint64_t pos) const noexcept
+    {
+        return look([&](kymo_view &found) { return kymo_ring_view(raw(), pos, &found); });
+    }
+
+    /* Cursors that begin with the next record to be published, and with the oldest still there. */
+    cursor<T> cursor_newest() const noexcept
+    {
+        cursor<T> made;
+
+        kymo_cursor_newest(&made.cursor_, raw());
+        return made;
+    }
+    cursor<T> cursor_oldest() const noexcept
+    {
+        cursor<T> made;
+
+        kymo_cursor_oldest(&made.cursor_, raw());
+        return made;
+    }
+
+    /* Questions about time; each as its namesake in series.h. */
+    KYMO_HOT result<record<T>>
+    closest(instant time, std::chrono::nanoseconds max_distance = any_distance) const noexcept
+    {
+        return read([&](record<T> &found) {
+            return kymo_series_closest(raw(), detail::ns(time), detail::ns(max_distance),
+                                       &found.data, sizeof(T), &found);
+        });
+    }
+    KYMO_HOT result<record<T>> as_of(instant time) const noexcept
+    {
+        return read([&](record<T> &found) {
+            return kymo_series_as_of(raw(), detail::ns(time), &found.data, sizeof(T), &found);
+        });
+    }
+    KYMO_HOT result<kymo::bracket<T>> bracket(instant time) const noexcept
+    {
+        return {detail::filled{}, [&](kymo::bracket<T> &pair) {
+                    kymo_bracket found;
+                    int error = kymo_series_bracket(raw(), detail::ns(time), &pair.before.data,
+                                                    &pair.after.data, sizeof(T), &found);
+
+                    if (KYMO_UNLIKELY(error))
+                        return error;
+                    pair.alpha = found.alpha;
+                    error = kymo_typed_end(0, sizeof(T), &found.before, &pair.before);
+                    return error ? error : kymo_typed_end(0, sizeof(T), &found.after, &pair.after);
+                }};
+    }
+    KYMO_HOT result<record<T>> fresh(instant min_time) const noexcept
+    {
+        return read([&](record<T> &found) {
+            return kymo_series_fresh(raw(), detail::ns(min_time), &found.data, sizeof(T), &found);
+        });
+    }
+    result<kymo_range> range(instant from, instant to) const noexcept
+    {
+        return {detail::filled{}, [&](kymo_range &found) {
+                    return kymo_series_range(raw(), detail::ns(from), detail::ns(to), &found);
+                }};
+    }
+
+  protected:
+    int open_typed(const std::string &name) noexcept
+    {
+        const kymo_typed typed = detail::record_type<T>::typed();
+        kymo_reader *opened = nullptr;
+        const int error = kymo_typed_reader_open(&opened, name.c_str(), &typed, KYMO_LAYOUT_MAJOR);
+
+        handle_.reset(opened);
+        return error;
+    }
+    template <typename Read> static result<record<T>> read(Read &&read) noexcept
+    {
+        return {detail::filled{}, [&](record<T> &found) {
+                    return kymo_typed_end(read(found), sizeof(T), &found, nullptr);
+                }};
+    }
+
+  private:
+    template <typename Look> result<view<T>> look(Look &&look) const noexcept
+    {
+        return {detail::filled{}, [&](view<T> &found) {
+                    found.reader_ = raw();
+                    return kymo_typed_end(look(found.view_), sizeof(T), &found.view_.record,
+                                          nullptr);
+                }};
+    }
+};
+
+template <typename T> struct ring {
+    using writer = kymo::writer<T>;
+    using reader = kymo::reader<T>;
+    using cursor = kymo::cursor<T>;
+    using record = kymo::record<T>;
+    using view = kymo::view<T>;
+};
+
+} // namespace kymo
+
+#endif

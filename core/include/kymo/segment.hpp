@@ -1,0 +1,442 @@
+/*
+ * segment.hpp - what all handles can do, how segments are created, and segments by name (segment.h).
+ */
+#ifndef KYMO_SEGMENT_HPP
+#define KYMO_SEGMENT_HPP
+
+#include <kymo/loader.h>
+#include <kymo/queue.h>
+#include <kymo/result.hpp>
+#include <kymo/stats.h>
+#include <kymo/time.hpp>
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kymo
+{
+
+/* How to create a segment: struct kymo_options, filled in by name. raw() for whatever is not
+ * listed. Geometry and schema are the caller's until the segment is open. */
+class options
+{
+  public:
+    options() noexcept = default;
+    options(const kymo_options &raw) noexcept : raw_(raw)
+    {
+    }
+
+    options &depth(std::uint64_t slots) noexcept
+    {
+        raw_.depth = slots;
+        return *this;
+    }
+    options &size(std::uint32_t length) noexcept
+    {
+        raw_.size = length;
+        return *this;
+    }
+    options &alignment(std::uint32_t multiple) noexcept
+    {
+        raw_.alignment = multiple;
+        return *this;
+    }
+    options &clock(kymo_clock clock) noexcept
+    {
+        raw_.clock = clock;
+        return *this;
+    }
+    options &time_policy(kymo_time_policy policy) noexcept
+    {
+        raw_.time_policy = policy;
+        return *this;
+    }
+    options &wake_policy(kymo_wake_policy policy) noexcept
+    {
+        raw_.wake_policy = policy;
+        return *this;
+    }
+    options &existing(kymo_existing what) noexcept
+    {
+        raw_.existing = what;
+        return *this;
+    }
+    options &mode(std::uint32_t permissions) noexcept
+    {
+        raw_.mode = permissions;
+        return *this;
+    }
+    options &shared_writer() noexcept
+    {
+        raw_.flags |= KYMO_SHARED_WRITER;
+        return *this;
+    }
+    options &shared_consumer() noexcept
+    {
+        raw_.flags |= KYMO_SHARED_CONSUMER;
+        return *this;
+    }
+    options &kind(kymo_kind kind) noexcept
+    {
+        raw_.kind = kind;
+        return *this;
+    }
+    kymo_options &raw() noexcept
+    {
+        return raw_;
+    }
+    const kymo_options &raw() const noexcept
+    {
+        return raw_;
+    }
+
+  private:
+    kymo_options raw_{};
+};
+
+/* ---- handles ---- */
+
+namespace detail
+{
+
+struct closer {
+    void operator()(kymo_writer *writer) const noexcept
+    {
+        kymo_writer_close(writer);
+    }
+    void operator()(kymo_reader *reader) const noexcept
+    {
+        kymo_reader_close(reader);
+    }
+    void operator()(kymo_consumer *consumer) const noexcept
+    {
+        kymo_consumer_close(consumer);
+    }
+    void operator()(kymo_loader *loader) const noexcept
+    {
+        kymo_loader_close(loader);
+    }
+};
+
+/* What an opened handle is, or the exception that a constructor throws. */
+template <typename Handle> Handle opened(result<Handle> &&handle, const std::string &name)
+{
+    if (!handle)
+        raise(handle.error(), name);
+    return std::move(*handle);
+}
+
+inline result<kymo_info> info(const kymo_segment *segment) noexcept
+{
+    return {filled{}, [&](kymo_info &info) { return kymo_segment_info(segment, &info); }};
+}
+
+inline result<kymo_residence> prefault(kymo_segment *segment, unsigned int wanted) noexcept
+{
+    return {filled{}, [&](kymo_residence &residence) {
+                const int granted = kymo_segment_prefault(segment, wanted, &residence);
+                return granted < 0 ? granted : 0;
+            }};
+}
+
+} // namespace detail
+
+/* A writer of whatever records: what all writers can do. */
+class any_writer
+{
+  public:
+    explicit operator bool() const noexcept
+    {
+        return handle_ != nullptr;
+    }
+    /* For the functions of the C headers that have no twin here. */
+    kymo_writer *raw() const noexcept
+    {
+        return handle_.get();
+    }
+    /* Ends cleanly: the segment stays, and reads as CLOSED. */
+    void close() noexcept
+    {
+        handle_.reset();
+    }
+    /* Removes the segment and closes the handle; as kymo_writer_remove. */
+    status remove() noexcept
+    {
+        return failure{kymo_writer_remove(handle_.release())};
+    }
+    status heartbeat() noexcept
+    {
+        return failure{kymo_writer_heartbeat(raw())};
+    }
+    /* Shared writers: how long a publish may wait for another living one. */
+    status set_patience(std::chrono::nanoseconds patience) noexcept
+    {
+        return failure{kymo_writer_set_patience(raw(), detail::ns(patience))};
+    }
+    result<kymo_info> info() const noexcept
+    {
+        return detail::info(raw()->segment);
+    }
+    /* Asks for bits of enum kymo_prefault, and says what was obtained. */
+    result<kymo_residence> prefault(unsigned int wanted) noexcept
+    {
+        return detail::prefault(raw()->segment, wanted);
+    }
+    /* The next position. */
+    std::uint64_t head() const noexcept
+    {
+        return kymo_ring_head(&raw()->ring);
+    }
+
+  protected:
+    int open_raw(const std::string &name, const kymo_options *how) noexcept
+    {
+        kymo_writer *opened = nullptr;
+        const int error = kymo_writer_open(&opened, name.c_str(), how);
+
+        handle_.reset(opened);
+        return error;
+    }
+
+    std::unique_ptr<kymo_writer, detail::closer> handle_;
+};
+
+/* A reader of whatever records: what all readers can do. */
+class any_reader
+{
+  public:
+    any_reader() noexcept = default;
+    explicit any_reader(const std::string &name) : any_reader(detail::opened(open(name), name))
+    {
+    }
+    static result<any_reader> open(const std::string &name) noexcept
+    {
+        return {detail::filled{}, [&](any_reader &reader) { return reader.open_raw(name); }};
+    }
+
+    explicit operator bool() const noexcept
+    {
+        return handle_ != nullptr;
+    }
+    /* For the functions of the C headers that have no twin here. */
+    const kymo_reader *raw() const noexcept
+    {
+        return handle_.get();
+    }
+    void close() noexcept
+    {
+        handle_.reset();
+    }
+    result<kymo_info> info() const noexcept
+    {
+        return detail::info(raw()->segment);
+    }
+    /* The kernel's word on the writer (promise H); STALLED where its last sign of life is older
+     * than the limit. */
+    result<kymo_liveness> liveness(std::chrono::nanoseconds limit = any_distance) const noexcept
+    {
+        const int state = kymo_segment_liveness(raw()->segment, detail::ns(limit));
+
+        if (state < 0)
+            return failure{state};
+        return static_cast<kymo_liveness>(state);
+    }
+    result<kymo_residence> prefault(unsigned int wanted) noexcept
+    {
+        return detail::prefault(raw()->segment, wanted);
+    }
+    kymo_clock clock() const noexcept
+    {
+        return kymo_segment_clock(raw()->segment);
+    }
+    std::uint64_t depth() const noexcept
+    {
+        return kymo_ring_depth(&raw()->ring);
+    }
+    /* The next position; records published so far; those of them that a query may use. */
+    std::uint64_t head() const noexcept
+    {
+        return kymo_ring_head(&raw()->ring);
+    }
+    std::uint64_t written() const noexcept
+    {
+        return kymo_ring_written(&raw()->ring);
+    }
+    std::uint64_t available() const noexcept
+    {
+        return kymo_ring_available(&raw()->ring);
+    }
+    /* Whether this generation was replaced or removed. */
+    bool retired() const noexcept
+    {
+        return kymo_ring_retired(&raw()->ring) != 0;
+    }
+    /* Until head() > seen. */
+    KYMO_HOT status wait(std::uint64_t seen, deadline until = deadline::forever()) const noexcept
+    {
+        return failure{kymo_ring_wait(raw(), seen, until.time())};
+    }
+    /* The same, counted. */
+    status wait(std::uint64_t seen, deadline until, kymo_stats &stats) const noexcept
+    {
+        return failure{kymo_stats_wait(raw(), seen, until.time(), &stats)};
+    }
+
+  protected:
+    int open_raw(const std::string &name) noexcept
+    {
+        kymo_reader *opened = nullptr;
+        const int error = kymo_reader_open(&opened, name.c_str());
+
+        handle_.reset(opened);
+        return error;
+    }
+
+    std::unique_ptr<kymo_reader, detail::closer> handle_;
+};
+
+/* One of the rings of wait_any: more than seen of it is waited for. */
+struct awaited {
+    const any_reader &reader;
+    std::uint64_t seen;
+};
+
+/* Which of several rings has more first; as kymo_ring_wait_any. */
+inline result<std::size_t> wait_any(std::initializer_list<awaited> rings,
+                                    deadline until = deadline::forever()) noexcept
+{
+    const kymo_reader *readers[KYMO_WAIT_LIMIT];
+    std::uint64_t seen[KYMO_WAIT_LIMIT];
+    std::size_t count = 0;
+
+    if (rings.size() > KYMO_WAIT_LIMIT)
+        return failure{-EINVAL};
+    for (const awaited &ring : rings) {
+        readers[count] = ring.reader.raw();
+        seen[count++] = ring.seen;
+    }
+    const int first = kymo_ring_wait_any(readers, seen, count, until.time());
+    if (first < 0)
+        return failure{first};
+    return static_cast<std::size_t>(first);
+}
+
+/* A writer whose segment is removed with it: kymo::owned<kymo::writer<config>>. */
+template <typename Writer> class owned : public Writer
+{
+  public:
+    using Writer::Writer;
+    owned(Writer &&writer) noexcept : Writer(std::move(writer))
+    {
+    }
+    owned(owned &&) noexcept = default;
+    owned &operator=(owned &&other) noexcept
+    {
+        let_go();
+        Writer::operator=(std::move(other));
+        return *this;
+    }
+    ~owned()
+    {
+        let_go();
+    }
+
+  private:
+    void let_go() noexcept
+    {
+        if (*this)
+            static_cast<void>(this->remove());
+    }
+};
+
+/* ---- segments by name ---- */
+
+namespace segment
+{
+
+/* One file of the directory: error and reason say why it can't be opened. */
+struct entry {
+    std::string name;
+    int error;
+    std::string reason;
+};
+
+/* Sound segments and others, in order of name, whose names begin with the prefix. */
+inline result<std::vector<entry>> list(const std::string &prefix = {})
+{
+    struct collected {
+        const std::string &prefix;
+        std::vector<entry> entries;
+    };
+    collected all = {prefix, {}};
+    const auto visit = [](void *context, const kymo_entry *found) noexcept -> int {
+        auto &to = *static_cast<collected *>(context);
+
+        if (std::string(found->name).compare(0, to.prefix.size(), to.prefix) == 0)
+            to.entries.push_back({found->name, found->error, found->reason});
+        return 0;
+    };
+    const int error = kymo_segment_list(visit, &all);
+
+    if (error)
+        return failure{error};
+    return std::move(all.entries);
+}
+
+/* Whether the name is a sound segment; an error where it is something else. */
+inline result<bool> exists(const std::string &name) noexcept
+{
+    const int found = kymo_segment_exists(name.c_str());
+
+    if (found < 0)
+        return failure{found};
+    return found == 1;
+}
+
+/* Removes a segment that has no living writer. */
+inline status remove(const std::string &name) noexcept
+{
+    return failure{kymo_segment_remove(name.c_str())};
+}
+
+/* Removes it if its writer died without a word; whether it did. */
+inline result<bool> reap(const std::string &name) noexcept
+{
+    const int reaped = kymo_segment_reap(name.c_str());
+
+    if (reaped < 0)
+        return failure{reaped};
+    return reaped == 1;
+}
+
+} // namespace segment
+
+/* Catches truncation under a mapping (promise F) while it lives; for programs, not libraries. */
+class guard
+{
+  public:
+    guard()
+    {
+        const int error = kymo_guard_install();
+
+        if (error)
+            detail::raise(error, "guard");
+    }
+    guard(const guard &) = delete;
+    guard &operator=(const guard &) = delete;
+    ~guard()
+    {
+        kymo_guard_remove();
+    }
+    /* Faults that were caught in this process. */
+    static std::uint64_t caught() noexcept
+    {
+        return kymo_guard_caught();
+    }
+};
+
+} // namespace kymo
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * value.hpp - a ring used for its newest record only (value.h).
+ */
+#ifndef KYMO_VALUE_HPP
+#define KYMO_VALUE_HPP
+
+#include <kymo/ring.hpp>
+#include <kymo/value.h>
+
+namespace kymo
+{
+
+template <typename T> class value_writer : public writer<T>
+{
+  public:
+    value_writer() noexcept = default;
+    explicit value_writer(const std::string &name, const options &how = {})
+        : value_writer(detail::opened(open(name, how), name))
+    {
+    }
+    static result<value_writer> open(const std::string &name, const options &how = {}) noexcept
+    {
+        return {detail::filled{},
+                [&](value_writer &made) { return made.open_kind(name, how, KYMO_VALUE); }};
+    }
+    KYMO_HOT status store(const T &data, std::uint64_t time) noexcept
+    {
+        return this->publish(data, time);
+    }
+};
+
+template <typename T> class value_reader : public reader<T>
+{
+  public:
+    value_reader() noexcept = default;
+    explicit value_reader(const std::string &name) : value_reader(detail::opened(open(name), name))
+    {
+    }
+    static result<value_reader> open(const std::string &name) noexcept
+    {
+        return {detail::filled{}, [&](value_reader &made) { return made.open_typed(name); }};
+    }
+    KYMO_HOT result<record<T>> load() const noexcept
+    {
+        return this->latest();
+    }
+    /* The value once it was stored more than `seen` times: pos + 1 of the last one. */
+    KYMO_HOT result<record<T>> load_wait(std::uint64_t seen,
+                                         deadline until = deadline::forever()) const noexcept
+    {
+        return this->read([&](record<T> &found) {
+            return kymo_value_load_wait(this->raw(), seen, until.time(), &found.data, sizeof(T),
+                                        &found);
+        });
+    }
+};
+
+template <typename T> struct value {
+    using writer = kymo::value_writer<T>;
+    using reader = kymo::value_reader<T>;
+    using record = kymo::record<T>;
+};
+
+} // namespace kymo
+
+#endif
