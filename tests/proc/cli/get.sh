@@ -1,0 +1,103 @@
+# kymo get: each way to choose a record, and each way in which there is none.
+. "$(dirname "$0")/cli.sh"
+
+kymo pub t --fields v:f64[2],n:i32,s:char[8] --clock user --depth 8 --time n \
+    < <(for n in 10 20 20 40 50; do echo "[$n.5,1,$n,\"n$n\"]"; done)
+
+pos()
+{
+    kymo get t "$@" 2>&1 | jq .pos
+}
+
+is "the newest" 4 "$(pos)"
+is "back 0" 4 "$(pos --back 0)"
+is "back 4" 0 "$(pos --back 4)"
+is "pos 2" 2 "$(pos --pos 2)"
+is "closest, exactly" 3 "$(pos --closest 40)"
+is "closest, between" 0 "$(pos --closest 14)"
+is "closest of two equally far is the earlier" 0 "$(pos --closest 15)"
+is "closest of equal times is the newest" 2 "$(pos --closest 19)"
+is "closest before all" 0 "$(pos --closest 0)"
+is "closest after all" 4 "$(pos --closest 1h)"
+is "closest, near enough" 4 "$(pos --closest 55 --max 5)"
+is "as of a record" 2 "$(pos --as-of 20)"
+is "as of between" 2 "$(pos --as-of 39ns)"
+is "as of the future" 4 "$(pos --as-of 100s)"
+is "interpolated" '{"time":45,"alpha":0.5,"data":{"v":[45.5,1],"n":45,"s":"n40"}}' \
+    "$(kymo get t --interp 45 | jq -c 'del(.before,.after)')"
+is "between which" '3 4' "$(kymo get t --interp 45 | jq '.before.pos,.after.pos' | xargs)"
+
+is "a field" 50 "$(kymo get t --field n)"
+is "text" n50 "$(kymo get t --field s)"
+is "an array" '50.5 1' "$(kymo get t --field v | xargs)"
+is "one of an array" 1 "$(kymo get t --field v.1)"
+is "of a record before" 10.5 "$(kymo get t --pos 0 --field v.0)"
+for field in x v.2 v. v.-1 v.0.0 n.0 s.0 '' "$(printf 'x%.0s' {1..100})"; do
+    run kymo get t --field "$field"
+    refused 1 "kymo: t: there is no field $field: *"
+done
+
+run kymo get t --back 5
+refused 1 'kymo: t: nothing has been published there yet'
+run kymo get t --pos 5
+refused 1 'kymo: t: nothing has been published there yet'
+run kymo get t --closest 61 --max 10
+refused 1 'kymo: t: the closest record is farther away than the limit'
+run kymo get t --as-of 9
+refused 1 'kymo: t: the time lies outside the history'
+run kymo get t --interp 51
+refused 1 'kymo: t: the time lies outside the history'
+run kymo get t --interp 9
+refused 1 'kymo: t: the time lies outside the history'
+run kymo get t --fresh 1s
+refused 1 "kymo: t: its clock is the writer's own*"
+for time in abc -1s now 2026-01-31T12:00:00Z '' 1x 1.5 18446744073709551616; do
+    run kymo get t --closest "$time"
+    refused 2 "kymo: t: '$time' is no time on its clock (user): *"
+done
+run kymo get t --closest 1 --max soon
+refused 2 "kymo: t: 'soon' is no duration: *"
+for number in -1 x 1.5 '' 18446744073709551616; do
+    run kymo get t --back "$number"
+    refused 2 "kymo: t: '$number': a number from 0 on is wanted"
+    run kymo get t --pos "$number"
+    refused 2 "kymo: t: '$number': a number from 0 on is wanted"
+done
+run kymo get t --back 1 --pos 1
+refused 2 'kymo get: one record at a time*'
+run kymo get t --max 1s
+refused 2 'kymo get: --max goes with --closest*'
+run kymo get t --raw --field n
+refused 2 'kymo get: --raw and --field exclude each other*'
+run kymo get t --interp 45 --raw
+refused 2 'kymo get: --interp is two records*'
+
+# What was overwritten is gone, and that is said.
+kymo pub t --fields v:f64[2],n:i32,s:char[8] --clock user --depth 8 --time n \
+    < <(for n in {60..80}; do echo "[0,0,$n,\"\"]"; done)
+run kymo get t --pos 0
+refused 1 'kymo: t: that record has been overwritten*'
+run kymo get t --back 8
+refused 1 'kymo: t: that record has been overwritten*'
+run kymo get t --as-of 60
+refused 1 'kymo: t: that record has been overwritten*'
+is "the oldest that a query may use" 19 "$(pos --as-of 74)"
+
+# Relative times, on a clock with a now.
+kymo pub r --fields x:u8 --clock realtime <<<'[1]'
+is "now" '{"x":1}' "$(data r --closest now)"
+is "as of now" '{"x":1}' "$(data r --as-of now)"
+is "fresh" '{"x":1}' "$(data r --fresh 1h)"
+is "a date" '{"x":1}' "$(data r --closest 2030-01-01T00:00:00Z)"
+is "before" '{"x":1}' "$(data r --closest -1h)"
+run kymo get r --as-of -1h
+refused 1 'kymo: r: the time lies outside the history'
+run kymo get r --closest -1h --max 1m
+refused 2 "kymo: r: '1m' is no duration: *"
+run kymo get r --closest -1h --max 1s
+refused 1 'kymo: r: the closest record is farther away than the limit'
+run kymo get r --fresh 1ns
+refused 1 'kymo: r: the newest record is older than asked for'
+run kymo get r --fresh now
+refused 2 "kymo: r: 'now' is no duration: *"
+finish

@@ -1,0 +1,145 @@
+# Lines of JSON: each spelling of a record, exact numbers, and what becomes of bad lines.
+. "$(dirname "$0")/cli.sh"
+
+# publish FIELDS LINE...: a new generation of t.
+publish()
+{
+    local fields=$1
+    shift
+    run kymo pub t --replace --fields "$fields" < <(printf '%s\n' "$@")
+}
+
+# takes FIELDS LINE DATA: the line is taken, and reads as that.
+takes()
+{
+    publish "$1" "$2"
+    ok "taking $2"
+    is "what $2 reads as" "$3" "$(data t)"
+}
+
+# bad FIELDS LINE PATTERN: the line is refused.
+bad()
+{
+    publish "$1" "$2"
+    refused 1 "kymo: t: line 1: $3"
+    run kymo get t
+    refused 1 "kymo: t: nothing has been published there yet"
+}
+
+imu=accel:f32[3],temp:f64
+record='{"accel":[0.1,0.2,9.8],"temp":21.5}'
+takes $imu "$record" "$record"
+takes $imu '{"temp":21.5,"accel":[0.1,0.2,9.8]}' "$record"
+takes $imu '[[0.1,0.2,9.8],21.5]' "$record"
+takes $imu '[0.1,0.2,9.8,21.5]' "$record"
+takes $imu ' {"accel" : [ 1e-1 , 2E-1 , 9.8 ] , "temp" : 21.5 } '$'\r' "$record"
+takes m:i8[2][3] '{"m":[[1,2,3],[4,5,-6]]}' '{"m":[[1,2,3],[4,5,-6]]}'
+takes m:i8[2][3] '{"m":[1,2,3,4,5,-6]}' '{"m":[[1,2,3],[4,5,-6]]}'
+takes m:i8[2][3] '[[[1,2,3],[4,5,-6]]]' '{"m":[[1,2,3],[4,5,-6]]}'
+takes m:i8[2][3] '[1,2,3,4,5,-6]' '{"m":[[1,2,3],[4,5,-6]]}'
+takes one:f32[1] '{"one":[1]}' '{"one":[1]}'
+takes one:f32[1] '[1]' '{"one":[1]}'
+takes x:f64 '1.5' '{"x":1.5}'
+takes name:char[8],ok:bool '{"name":"käse","ok":true}' '{"name":"käse","ok":true}'
+takes name:char[8],ok:bool '["12345678",0]' '{"name":"12345678","ok":false}'
+takes names:char[2][4] '{"names":["ab","cdef"]}' '{"names":["ab","cdef"]}'
+takes names:char[2][4],n:u8 '["ab","cdef",7]' '{"names":["ab","cdef"],"n":7}'
+takes x:f64 '{"pos":7,"time":3,"tag":9,"data":{"x":4}}' '{"x":4}'
+is "the tag of a record as kymo prints it" 9 "$(kymo get t | jq .tag)"
+takes data:f64,x:u8 '{"data":1,"x":2}' '{"data":1,"x":2}'
+
+# Integers to the last digit, at both ends of each type.
+takes x:u64 '{"x":18446744073709551615}' '{"x":18446744073709551615}'
+takes x:u64 '{"x":9223372036854775808}' '{"x":9223372036854775808}'
+takes x:u64,s:char[24],y:u64 '{"x":18446744073709551614,"s":"18446744073709551615\"","y":"12"}' \
+    '{"x":18446744073709551614,"s":"18446744073709551615\"","y":12}'
+takes x:u64[2] '[18446744073709551615,18446744073709551614]' \
+    '{"x":[18446744073709551615,18446744073709551614]}'
+takes x:i64 '{"x":-9223372036854775808}' '{"x":-9223372036854775808}'
+takes x:i64 '{"x":9223372036854775807}' '{"x":9223372036854775807}'
+takes x:f64 '{"x":18446744073709551616}' '{"x":1.8446744073709552e+19}'
+takes x:f64 '{"x":1.8446744073709551616e300}' '{"x":1.8446744073709552e+300}'
+takes x:i32 '{"x":3.0}' '{"x":3}'
+for bits in 8 16 32; do
+    takes "x:u$bits,y:i$bits" "[$((2 ** bits - 1)),$((-(2 ** (bits - 1))))]" \
+        "{\"x\":$((2 ** bits - 1)),\"y\":$((-(2 ** (bits - 1))))}"
+    takes "x:i$bits" "[$((2 ** (bits - 1) - 1))]" "{\"x\":$((2 ** (bits - 1) - 1))}"
+    bad "x:u$bits" "[$((2 ** bits))]" "x: $((2 ** bits)) does not fit u$bits"
+    bad "x:u$bits" "[-1]" "x: -1 does not fit u$bits"
+    bad "x:i$bits" "[$((2 ** (bits - 1)))]" "x: $((2 ** (bits - 1))) does not fit i$bits"
+    bad "x:i$bits" "[$((-(2 ** (bits - 1)) - 1))]" "x: * does not fit i$bits"
+done
+bad x:u64 '{"x":18446744073709551616}' 'x: 18446744073709551616 does not fit u64'
+bad x:u64 '{"x":-1}' 'x: -1 does not fit u64'
+bad x:i64 '{"x":9223372036854775808}' 'x: 9223372036854775808 does not fit i64'
+bad x:i64 '{"x":-9223372036854775809}' 'x: -9223372036854775809 does not fit i64'
+bad x:i64 '{"x":1e300}' 'x: * is not an integer that i64 takes'
+bad x:u8 '{"x":1.5}' 'x: 1.5 is not an integer that u8 takes'
+bad x:f32 '{"x":1e39}' 'x: * does not fit f32'
+bad x:f64 '{"x":1e999}' 'not JSON: *'
+
+# null is NaN, and NaN is null.
+takes x:f64,y:f32[2] '{"x":null,"y":[1,null]}' '{"x":null,"y":[1,null]}'
+bad x:u8 '{"x":null}' "x: u8 can't be null"
+bad x:bool '{"x":null}' "x: bool can't be null"
+
+bad x:f64 '{"x":' 'not JSON: *'
+bad x:f64 '{"x":1} {"x":2}' 'not JSON: *'
+bad x:f64 'x' 'not JSON: *'
+bad x:f64 $'{"x":1,"\xff":2}' 'not JSON: *'
+bad x:f64 '{"x":1,"x":2}' 'not JSON: duplicate*'
+bad x:f64 '{"x":NaN}' 'not JSON: *'
+bad x:f64 '{}' 'x is missing'
+bad x:f64,y:f64 '{"y":1}' 'x is missing'
+bad x:f64 '{"x":1,"z":2}' 'there is no field z'
+bad x:f64 '{"x":"1.5"}' 'x: "1.5" is not an integer'
+bad x:f64 '{"x":true}' 'x: true does not fit f64'
+bad x:f64 '{"x":[1]}' 'x: a single f64 is wanted here'
+bad x:f64 '{"x":{}}' 'x: a single f64 is wanted here'
+bad x:f64 '"text"' '*'
+bad x:f64,y:f64 '1' 'an object or an array is wanted'
+bad x:bool '{"x":2}' 'x: 2 does not fit bool'
+bad x:char[4] '{"x":"12345"}' "x: 5 bytes of text do not fit char\[4\]"
+bad x:char[4] '{"x":1}' 'x is text, not a number'
+bad $imu '{"accel":[1,2],"temp":1}' 'accel: an array of 3 is wanted here'
+bad $imu '{"accel":[1,2,3,4],"temp":1}' 'accel: an array of 3 is wanted here'
+bad $imu '{"accel":1,"temp":1}' 'accel: an array of 3 is wanted here'
+bad $imu '[1,2,3]' '2 fields or 4 values are wanted, not 3'
+bad m:i8[2][3] '{"m":[[1,2],[3,4],[5,6]]}' 'm: an array of 2 is wanted here'
+bad m:i8[2][3] '{"m":[[1,2,3],[4,5]]}' 'm: an array of 3 is wanted here'
+bad x:f64 "$(printf '[%.0s' {1..3000})" 'not JSON: *'
+
+# A bad line is reported with its number and skipped; what stands around it is published.
+publish x:f64 '{"x":1}' '' 'oops' '{"y":1}' '{"x":2}' '{"x":3'
+refused 1 'kymo: t: line 3: not JSON: *
+kymo: t: line 4: x is missing
+kymo: t: line 6: not JSON: *'
+is "the good line after the bad ones" '{"x":2}' "$(data t)"
+is "and the one before them" '{"x":1}' "$(data t --back 1)"
+
+# The last line need not end; a line may be long; a zero byte is no end of a line.
+run kymo pub t --replace --fields x:f64 < <(printf '[1]\n[2]')
+ok
+is "a line without its end" '{"x":2}' "$(data t)"
+run kymo pub t --replace --fields x:f64 < <(printf '{"x":%5000000d}\n{"x":5}\n' 4)
+ok "a line of five million bytes"
+is "the long line" '{"x":4}' "$(data t --back 1)"
+run kymo pub t --replace --fields x:f64 < <(printf '[1]\0\n[2]\n')
+refused 1 'kymo: t: line 1: not JSON: *'
+is "the line after the zero byte" '{"x":2}' "$(data t)"
+run kymo pub t --replace --fields 'x:u32[20000]' < <(jq -nc '[range(20000)]')
+ok "a field of twenty thousand values"
+is "its last value" 19999 "$(kymo get t --field x.19999)"
+is "its values" "$(seq 0 19999 | sha256sum)" "$(kymo get t --field x | sha256sum)"
+
+# What kymo prints, it reads: records with their times and tags.
+run kymo pub a --replace --clock user --fields "$imu" --time time <<<'
+{"time":100,"tag":7,"data":{"accel":[1,null,3.25],"temp":0.1}}
+{"time":200,"tag":8,"data":{"accel":[4,5,6],"temp":1e-300}}'
+ok
+run kymo pub b --clock user --fields "$imu" --time time \
+    < <(kymo watch a --from oldest --count 2)
+ok
+is "a copy of the records" "$(kymo watch a --from oldest --count 2)" \
+    "$(kymo watch b --from oldest --count 2)"
+finish

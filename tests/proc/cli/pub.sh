@@ -1,0 +1,175 @@
+# kymo pub as a process: records appear at once, it ends cleanly, continues, replaces and refuses.
+. "$(dirname "$0")/cli.sh"
+
+# Opens a pipe to `kymo pub ARGUMENT...` on descriptor 3.
+open_pub()
+{
+    rm -f "$scratch/pipe"
+    mkfifo "$scratch/pipe"
+    exec 3<>"$scratch/pipe"
+    start pub kymo pub "$@" <"$scratch/pipe" 3>&-
+}
+
+has_data()
+{
+    [ "$(data "$1")" == "$2" ]
+}
+
+# A line is there as soon as it came through the pipe; half a line waits for the other half.
+open_pub t --fields x:f64
+eventually "the segment is there" kymo info t
+is "before any record" 'kymo: t: nothing has been published there yet' "$(kymo get t 2>&1)"
+echo '{"x":1}' >&3
+eventually "the line is there" has_data t '{"x":1}'
+printf '{"x":' >&3
+echo '2}' >&3
+eventually "the line in two pieces is there" has_data t '{"x":2}'
+is "its writer" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
+
+# While no input comes the heart beats, so that the writer does not seem to stall.
+heartbeat()
+{
+    # A younger heartbeat than record: the one was seen to go on without the other.
+    kymo info t | awk '/^heartbeat-age:|^age:/ {
+        unit = $2; sub(/[0-9.]+/, "", unit)
+        ns[$1] = $2 * (unit == "s" ? 1e9 : unit == "ms" ? 1e6 : unit == "us" ? 1e3 : 1)
+    } END { exit !(ns["age:"] > 1.5e9 && ns["heartbeat-age:"] < ns["age:"] - 1e9) }'
+}
+eventually "the heart beats" heartbeat
+is "the idle writer" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
+
+# A second writer is refused and told of the first.
+run kymo pub t --fields x:f64 <<<'[9]'
+refused 1 "kymo: t: another writer is alive, process $pid: *"
+run kymo pub t --replace --fields y:f64 <<<'[9]'
+refused 1 "kymo: t: another writer is alive, process $pid: *"
+run kymo rm t
+refused 1 "kymo: t: another writer is alive, process $pid: *"
+is "nothing changed" '{"x":2}' "$(data t)"
+exec 3>&-
+wait "$pid"
+is "its exit status" 0 $?
+is "its state" 'writer: CLOSED' "$(kymo info t | grep ^writer:)"
+
+# The next one continues, with the history; another layout starts anew, and that is said.
+run kymo pub t --fields x:f64 <<<'[3]'
+ok
+is "continued" '{"x":2}' "$(data t --back 1)"
+run kymo pub t <<<'[4]'
+ok "continued as it is"
+is "with the history" '4 3 2 1' "$(for i in 0 1 2 3; do kymo get t --back $i --field x; done | xargs)"
+run kymo pub t --fields x:f64 --unit x=m --describe 'x=a length' <<<'[5]'
+ok "units and helps are no part of the layout"
+is "continued with a unit" '{"x":4}' "$(data t --back 1)"
+run kymo pub t --replace --fields x:f64 <<<'[6]'
+ok
+run kymo get t --back 1
+refused 1 'kymo: t: nothing has been published there yet'
+run kymo pub t --fields y:u8 <<<'[7]'
+is "another layout is no failure" 0 "$status"
+is "but it is said" 'kymo: t: its layout was another one: its history was replaced' "$err"
+is "the new layout" '{"y":7}' "$(data t)"
+run kymo pub t --fields y:u8 --depth 128 <<<'[8]'
+is "neither is another depth" "0 kymo: t: its layout was another one: its history was replaced" \
+    "$status $err"
+
+# Signals end it cleanly, however much input there is.
+for signal in INT TERM HUP; do
+    # bash starts background jobs with SIGINT ignored; env gives it back.
+    start pub env --default-signal=INT kymo pub s --replace --fields x:u8 < <(exec yes '[1]')
+    eventually "it publishes" says s 'writer: ALIVE'
+    kill -$signal "$pid"
+    wait "$pid"
+    is "the exit status after SIG$signal" 0 $?
+    is "the state after SIG$signal" 'writer: CLOSED' "$(kymo info s | grep ^writer:)"
+done
+
+# --rm removes at the end, whatever ends it; but not what it could not use.
+run kymo pub gone --rm --fields x:u8 <<<'[1]'
+ok
+run kymo info gone
+refused 1 'kymo: gone: there is no such segment'
+open_pub gone --rm --fields x:u8
+eventually "the segment is there" kymo info gone
+kill -TERM "$pid"
+wait "$pid"
+exec 3>&-
+run kymo info gone
+refused 1 'kymo: gone: there is no such segment'
+run kymo pub s --rm --time nothing <<<'[1]'
+refused 2 'kymo: s: --time nothing: there is no such field'
+is "s is still there" '{"x":1}' "$(data s)"
+
+# How the segment is made.
+run kymo pub m --mode 0640 --depth 8 --clock realtime --clamp --wake always --fields x:f64,n:u64 \
+    --unit x=m/s^2 --describe 'x=how fast, and which way' --counter n <<<'[1,2]'
+ok
+is "the mode" 640 "$(stat -c %a "$KYMO_DIR/m")"
+for line in 'depth: 8' 'clock: realtime' 'time-policy: clamp' 'wake-policy: always' 'mode: 0640' \
+    'schema: x:f64,n:u64' 'kind: ring'; do
+    is "info says" "$line" "$(kymo info m | grep -Fx "$line")"
+done
+(umask 027 && kymo pub m2 --fields x:u8 </dev/null)
+is "the default mode is 0666 less the umask" 640 "$(stat -c %a "$KYMO_DIR/m2")"
+
+# Mistakes in the options. None of them makes a segment.
+before=$(kymo ls)
+for depth in 0 1 3 100 -4 x '' 2199023255552; do
+    run kymo pub new --fields x:u8 --depth "$depth" </dev/null
+    refused 2 "kymo pub: --depth $depth: a power of two from 2 on is wanted*"
+done
+for mode in 0 8 0888 x 01000 ''; do
+    run kymo pub new --fields x:u8 --mode "$mode" </dev/null
+    refused 2 "kymo pub: --mode $mode: octal*"
+done
+for fields in x x: x:f99 ':f64' 'x:f64,' 'x:f64,x:u8' '1x:u8' 'x:f64[0]' 'x:f64[' 'x y:f64' ''; do
+    run kymo pub new --fields "$fields" </dev/null
+    refused 2 "kymo: new: --fields '*': * can't be read; *"
+    is "the fields are named" "$fields" "$(sed "s/.*--fields '\([^']*\)'.*/\1/" <<<"$err")"
+done
+run kymo pub new --fields 'a:u8,b:wrong' </dev/null
+refused 2 "kymo: new: --fields 'a:u8,b:wrong': 'wrong' can't be read; name:type,... is wanted"
+run kymo pub new --fields x:u8 --clock sundial </dev/null
+refused 2 'kymo pub: --clock sundial: *'
+run kymo pub new --fields x:u8 --wake never </dev/null
+refused 2 'kymo pub: --wake never: *'
+run kymo pub new --fields x:u8 --unit y=m </dev/null
+refused 2 "kymo: new: y=m: there is no such field in 'x:u8'"
+run kymo pub new --fields x:u8 --unit x </dev/null
+refused 2 'kymo: new: x: FIELD=TEXT is wanted'
+run kymo pub new --fields x:u8 --counter y </dev/null
+refused 2 'kymo: new: y: there is no such field*'
+run kymo pub new --fields x:u8 --unit "x=$(printf 'm%.0s' {1..32})" </dev/null
+refused 2 'kymo: new: x=m*: that text is too long'
+run kymo pub new --fields x:u8 --time y </dev/null
+refused 2 'kymo: new: --time y: there is no such field'
+run kymo pub new --fields 'x:u8[2]' --time x </dev/null
+refused 2 'kymo: new: --time x: a field with one number is wanted'
+run kymo pub new --fields 'x:char[2]' --time x </dev/null
+refused 2 'kymo: new: --time x: a field with one number is wanted'
+run kymo pub new --fields x:u8 --time x --time-unit h </dev/null
+refused 2 'kymo pub: --time-unit h: *'
+run kymo pub new --fields x:u8 --time-unit ms </dev/null
+refused 2 'kymo pub: --time-unit goes with --time*'
+run kymo pub new </dev/null
+refused 2 'kymo: new: there is no such segment yet: --fields is wanted'
+run kymo pub m --depth 16 </dev/null
+refused 2 'kymo pub: *goes with --fields*'
+run kymo pub m --unit x=m </dev/null
+refused 2 'kymo pub: --unit, --describe and --counter go with --fields*'
+is "none of them made a segment" "$before" "$(kymo ls)"
+
+# What is no segment is not written over.
+echo text >"$KYMO_DIR/text"
+mkdir "$KYMO_DIR/folder"
+for name in text folder; do
+    run kymo pub $name --replace --fields x:u8 <<<'[1]'
+    is "$name is refused" 1 "$status"
+    like "and named" "kymo: $name: *" "$err"
+done
+is "the text is still there" text "$(cat "$KYMO_DIR/text")"
+
+# Input that can't be read.
+run kymo pub t --fields y:u8 --depth 128 <"$KYMO_DIR/folder"
+refused 1 'kymo: t: *'
+finish

@@ -1,0 +1,46 @@
+/*
+ * cmd_info.c - kymo info: the same lines as the file `info` of a mount.
+ */
+#include "command.h"
+
+#include <argp.h>
+
+static error_t info_parse(int key, char *argument, struct argp_state *state)
+{
+    const char **name = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*name)
+            argp_error(state, "one NAME is wanted; %s is another", argument);
+        *name = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "the NAME of a segment is wanted");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int command_info(int argc, char **argv)
+{
+    static const struct argp argp = {NULL,   info_parse,
+                                     "NAME", "Say everything about a segment but its records",
+                                     NULL,   NULL,
+                                     NULL};
+    struct kymo_reader *reader;
+    struct kymo_text text = {0};
+    const char *name = NULL;
+    int error, status;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &name);
+    error = kymo_reader_open(&reader, name);
+    if (error)
+        return complain_open(name, error);
+    error = kymo_text_info(&text, reader);
+    status = error ? complain_error(name, error) : print_status(print_text(&text));
+    kymo_text_free(&text);
+    kymo_reader_close(reader);
+    return status;
+}

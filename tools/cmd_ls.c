@@ -1,0 +1,325 @@
+/*
+ * cmd_ls.c - kymo ls: the segments of the directory; with -l a table, and what was skipped and why.
+ */
+#include "command.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A column shows what kymo_text_info says under its key. */
+static const struct {
+    const char *title;
+    const char *key;
+    bool right; /* numbers stand at the right */
+} columns[] = {
+    {"NAME", "name", false}, {"KIND", "kind", false},   {"DEPTH", "depth", true},
+    {"SIZE", "size", true},  {"CLOCK", "clock", false}, {"RECORDS", "records", true},
+    {"AGE", "age", true},    {"RATE", "rate", true},    {"WRITER", "writer", false},
+    {"MODE", "mode", false}, {"OWNER", NULL, false},
+};
+
+enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
+struct row {
+    char *cells[COLUMNS];
+};
+
+/* What was found, ready to be printed. */
+struct list {
+    bool is_long;
+    bool is_json;
+    struct row *rows; /* of the table */
+    size_t count;
+    struct kymo_text lines;   /* names, or JSON */
+    struct kymo_text skipped; /* follows the table */
+};
+
+enum { KEY_JSON = 256 };
+
+static const struct argp_option ls_argp_options[] = {
+    {"long", 'l', 0, 0, "A table, and after it the files that were skipped, with the reason", 0},
+    {"json", KEY_JSON, 0, 0, "An array of objects, skipped files among them", 0},
+    {0},
+};
+
+static error_t ls_parse(int key, char *argument, struct argp_state *state)
+{
+    struct list *list = state->input;
+
+    switch (key) {
+    case 'l':
+        list->is_long = true;
+        return 0;
+    case KEY_JSON:
+        list->is_json = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "%s: no names are wanted", argument);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* ---- what is to be known about a segment ---- */
+
+struct facts {
+    struct kymo_info info;
+    struct kymo_text lines; /* of kymo_text_info: what that computed is not computed again */
+    bool has_age;
+    uint64_t age; /* ns */
+};
+
+/* The value in the line "key: value", of *len bytes; empty where there is none. */
+static const char *facts_value(const struct facts *facts, const char *key, size_t *len)
+{
+    size_t key_len = strlen(key);
+
+    for (const char *line = facts->lines.data; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, key_len) == 0 && strncmp(line + key_len, ": ", 2) == 0) {
+            *len = strcspn(line + key_len + 2, "\n");
+            return line + key_len + 2;
+        }
+    }
+    *len = 0;
+    return "";
+}
+
+static int facts_read(struct facts *facts, const struct kymo_reader *reader)
+{
+    struct kymo_window window;
+    uint64_t newest, now;
+    int error = kymo_segment_info(reader->segment, &facts->info);
+
+    if (error == 0)
+        error = kymo_text_info(&facts->lines, reader);
+    if (error || kymo_window_pin(&reader->ring, &window) || facts->info.clock == KYMO_USER)
+        return error;
+    newest = kymo_window_time(&reader->ring, window.high - 1);
+    now = kymo_clock_now(facts->info.clock);
+    facts->has_age = true;
+    facts->age = now > newest ? now - newest : 0;
+    return 0;
+}
+
+/* "user:group", by name where they have one. */
+static void text_owner(struct kymo_text *text, const struct kymo_info *info)
+{
+    const struct passwd *user = getpwuid(info->uid);
+    const struct group *group = getgrgid(info->gid);
+
+    if (user)
+        kymo_text_string(text, user->pw_name);
+    else
+        kymo_text_u64(text, info->uid);
+    kymo_text_string(text, ":");
+    if (group)
+        kymo_text_string(text, group->gr_name);
+    else
+        kymo_text_u64(text, info->gid);
+}
+
+/* ---- rows ---- */
+
+static char *cell_make(const struct facts *facts, const char *key)
+{
+    struct kymo_text owner = {0};
+    const char *value;
+    size_t len;
+
+    if (key) {
+        value = facts_value(facts, key, &len);
+        return strndup(value, len);
+    }
+    text_owner(&owner, &facts->info);
+    return owner.data;
+}
+
+static int row_add(struct list *list, const struct facts *facts)
+{
+    struct row *larger = realloc(list->rows, (list->count + 1) * sizeof(*larger));
+    struct row *row;
+
+    if (!larger)
+        return -ENOMEM;
+    list->rows = larger;
+    row = &larger[list->count++];
+    for (int i = 0; i < COLUMNS; i++)
+        row->cells[i] = cell_make(facts, columns[i].key);
+    for (int i = 0; i < COLUMNS; i++)
+        if (!row->cells[i])
+            return -ENOMEM;
+    return 0;
+}
+
+static void text_cell(struct kymo_text *text, int column, size_t width, const char *cell)
+{
+    const char *gap = column ? "  " : "";
+
+    if (columns[column].right)
+        kymo_text_printf(text, "%s%*s", gap, (int)width, cell);
+    else if (column + 1 < COLUMNS)
+        kymo_text_printf(text, "%s%-*s", gap, (int)width, cell);
+    else
+        kymo_text_printf(text, "%s%s", gap, cell);
+}
+
+static void text_table(struct kymo_text *text, const struct list *list)
+{
+    size_t widths[COLUMNS];
+
+    for (int i = 0; i < COLUMNS; i++) {
+        widths[i] = strlen(columns[i].title);
+        for (size_t row = 0; row < list->count; row++)
+            if (widths[i] < strlen(list->rows[row].cells[i]))
+                widths[i] = strlen(list->rows[row].cells[i]);
+        text_cell(text, i, widths[i], columns[i].title);
+    }
+    kymo_text_string(text, "\n");
+    for (size_t row = 0; row < list->count; row++) {
+        for (int i = 0; i < COLUMNS; i++)
+            text_cell(text, i, widths[i], list->rows[row].cells[i]);
+        kymo_text_string(text, "\n");
+    }
+}
+
+static void rows_free(struct list *list)
+{
+    for (size_t row = 0; row < list->count; row++)
+        for (int i = 0; i < COLUMNS; i++)
+            free(list->rows[row].cells[i]);
+    free(list->rows);
+}
+
+/* ---- JSON ---- */
+
+static void json_next(struct list *list)
+{
+    kymo_text_string(&list->lines, list->lines.len ? ",\n" : "");
+}
+
+static void json_add(struct list *list, const struct facts *facts)
+{
+    const struct kymo_info *info = &facts->info;
+    struct kymo_text *text = &list->lines;
+    size_t rate_len, state_len;
+    const char *rate = facts_value(facts, "rate", &rate_len);
+    const char *state = facts_value(facts, "writer", &state_len);
+
+    json_next(list);
+    kymo_text_printf(text, "{\"name\":\"%s\",\"kind\":\"%s\",\"depth\":%" PRIu64 ",\"size\":%u,",
+                     info->name, kymo_kind_text(info->kind), info->depth, info->size);
+    kymo_text_printf(text, "\"clock\":\"%s\",\"records\":%" PRIu64 ",\"age\":",
+                     kymo_clock_text(info->clock), info->head - info->first);
+    if (facts->has_age)
+        kymo_text_u64(text, facts->age);
+    else
+        kymo_text_string(text, "null");
+    kymo_text_string(text, ",\"rate\":");
+    if (*rate >= '0' && *rate <= '9')
+        kymo_text_append(text, rate, rate_len);
+    else
+        kymo_text_string(text, "null");
+    kymo_text_printf(text,
+                     ",\"writer\":\"%.*s\",\"pid\":%u,\"mode\":\"%04o\",\"uid\":%u,\"gid\":%u}",
+                     (int)state_len, state, info->writer_pid, info->mode & 07777, info->uid,
+                     info->gid);
+}
+
+/* ---- the directory ---- */
+
+/* A name with nothing in it that a terminal would obey. */
+static void text_harmless(struct kymo_text *text, const char *name)
+{
+    for (; *name; name++)
+        kymo_text_printf(text, "%c", *name >= ' ' && *name <= '~' ? *name : '?');
+}
+
+static void skip(struct list *list, const char *name, const char *reason)
+{
+    if (list->is_json) {
+        json_next(list);
+        kymo_text_string(&list->lines, "{\"name\":");
+        kymo_text_quoted(&list->lines, name, strlen(name));
+        kymo_text_string(&list->lines, ",\"skipped\":");
+        kymo_text_quoted(&list->lines, reason, strlen(reason));
+        kymo_text_string(&list->lines, "}");
+    } else if (list->is_long) {
+        kymo_text_string(&list->skipped, "skipped ");
+        text_harmless(&list->skipped, name);
+        kymo_text_printf(&list->skipped, ": %s\n", reason);
+    }
+}
+
+static int ls_visit(void *context, const struct kymo_entry *entry)
+{
+    struct list *list = context;
+    struct facts facts = {0};
+    struct kymo_reader *reader;
+    int error = entry->error;
+
+    if (error) {
+        skip(list, entry->name, entry->reason);
+        return 0;
+    }
+    if (!list->is_long && !list->is_json) {
+        kymo_text_printf(&list->lines, "%s\n", entry->name);
+        return 0;
+    }
+    error = kymo_reader_open(&reader, entry->name);
+    if (error == 0) {
+        error = facts_read(&facts, reader);
+        kymo_reader_close(reader);
+    }
+    if (error == 0 && list->is_json)
+        json_add(list, &facts);
+    else if (error == 0)
+        error = row_add(list, &facts);
+    else if (error != -ENOENT && error != -EIDRM) /* those are gone since it was listed */
+        skip(list, entry->name, kymo_error_text(error));
+    kymo_text_free(&facts.lines);
+    return error == -ENOMEM ? error : 0;
+}
+
+static int list_print(struct list *list)
+{
+    struct kymo_text text = {0};
+    int error;
+
+    if (list->is_json)
+        kymo_text_string(&text, "[");
+    else if (list->is_long)
+        text_table(&text, list);
+    kymo_text_append(&text, list->lines.data, list->lines.len);
+    kymo_text_append(&text, list->skipped.data, list->skipped.len);
+    if (list->is_json)
+        kymo_text_string(&text, "]\n");
+    error = list->lines.error ? list->lines.error : list->skipped.error;
+    if (error == 0)
+        error = print_text(&text);
+    kymo_text_free(&text);
+    return print_status(error);
+}
+
+int command_ls(int argc, char **argv)
+{
+    static const struct argp argp = {
+        ls_argp_options, ls_parse, NULL, "List the segments", NULL, NULL, NULL};
+    struct list list = {0};
+    int error, status;
+
+    argp_parse(&argp, argc, argv, 0, NULL, &list);
+    error = kymo_segment_list(ls_visit, &list);
+    status = error ? complain_error(kymo_directory(), error) : list_print(&list);
+    rows_free(&list);
+    kymo_text_free(&list.lines);
+    kymo_text_free(&list.skipped);
+    return status;
+}

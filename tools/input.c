@@ -1,0 +1,136 @@
+/*
+ * input.c - standard input as it comes.
+ */
+#include "input.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_SIZE     ((size_t)64 << 10)
+#define BEAT_INTERVAL UINT64_C(500000000) /* ns */
+
+static void input_beat(struct input *input)
+{
+    uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+
+    if (now - input->beat < BEAT_INTERVAL)
+        return;
+    input->beat = now;
+    kymo_writer_heartbeat(input->writer);
+}
+
+/* Waits until there is something to read. Signals are looked at each time, so that input that
+ * never pauses can't keep them waiting. */
+static int input_wait(struct input *input)
+{
+    struct pollfd fds[] = {{.fd = input->fd, .events = POLLIN},
+                           {.fd = input->signals, .events = POLLIN}};
+
+    for (;;) {
+        int ready = poll(fds, 2, (int)(BEAT_INTERVAL / 1000000));
+
+        input_beat(input);
+        if (ready < 0 && errno != EINTR)
+            return -errno;
+        if (ready > 0 && fds[1].revents)
+            return -EINTR;
+        if (ready > 0 && fds[0].revents)
+            return 0;
+    }
+}
+
+/* Moves what is left to the front and makes room behind it. */
+static int input_reserve(struct input *input)
+{
+    char *larger;
+
+    if (input->start) {
+        memmove(input->data, input->data + input->start, input->len);
+        input->start = 0;
+    }
+    if (input->capacity - input->len >= READ_SIZE)
+        return 0;
+    larger = realloc(input->data, 2 * input->capacity + READ_SIZE);
+    if (!larger)
+        return -ENOMEM;
+    input->data = larger;
+    input->capacity = 2 * input->capacity + READ_SIZE;
+    return 0;
+}
+
+static int input_fill(struct input *input)
+{
+    ssize_t got;
+    int error = input_wait(input);
+
+    if (error == 0)
+        error = input_reserve(input);
+    if (error)
+        return error;
+    got = read(input->fd, input->data + input->len, input->capacity - input->len);
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+    input->len += (size_t)got;
+    input->ended = got == 0;
+    return 0;
+}
+
+/* Takes the first `len` bytes away. */
+static char *input_take(struct input *input, size_t len)
+{
+    char *taken = input->data + input->start;
+
+    input->start += len;
+    input->len -= len;
+    input->searched = 0;
+    return taken;
+}
+
+int input_line(struct input *input, char **line, size_t *len)
+{
+    const char *end;
+    size_t taken;
+    int error;
+
+    for (;;) {
+        const char *from = input->data ? input->data + input->start : "";
+
+        end = memchr(from + input->searched, '\n', input->len - input->searched);
+        if (end || input->ended) {
+            *len = end ? (size_t)(end - from) : input->len;
+            break;
+        }
+        input->searched = input->len;
+        error = input_fill(input);
+        if (error)
+            return error;
+    }
+    taken = *len + (end != NULL);
+    if (taken == 0)
+        return 0;
+    *line = input_take(input, taken);
+    return 1;
+}
+
+int input_block(struct input *input, size_t size, char **block)
+{
+    int error;
+
+    while (input->len < size && !input->ended) {
+        error = input_fill(input);
+        if (error)
+            return error;
+    }
+    if (input->len < size)
+        return 0;
+    *block = input_take(input, size);
+    return 1;
+}
+
+void input_free(struct input *input)
+{
+    free(input->data);
+}
