@@ -18,7 +18,8 @@
     ROW(get, "print one record: the newest, or by position or time") \
     ROW(watch, "print each new record as it comes")                  \
     ROW(rm, "remove segments that have no living writer")            \
-    ROW(reap, "remove what dead writers left behind")
+    ROW(reap, "remove what dead writers left behind")                \
+    ROW(host, "publish this machine's own counters")
 
 /* Runs with argv[0] = "kymo NAME" and returns the exit status. */
 #define KYMO_COMMAND_DECLARE(name, summary) int command_##name(int argc, char **argv);

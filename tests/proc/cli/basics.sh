@@ -15,7 +15,7 @@ is "the list" t "$(kymo ls)"
 
 run kymo --help
 ok
-for command in pub ls info get watch rm reap; do
+for command in pub ls info get watch rm reap host; do
     like "the help lists $command" "*
   $command *" "$out"
     run kymo "$command" --help
@@ -41,7 +41,7 @@ for command in pub info get watch; do
     run kymo "$command" one two
     refused 2 "kymo $command: one NAME*two*"
 done
-for command in ls reap; do
+for command in ls reap host; do
     run kymo "$command" name
     is "$command takes no name" 2 "$status"
 done
