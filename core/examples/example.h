@@ -1,0 +1,42 @@
+/*
+ * example.h - what the examples share: how they complain, how they wait for each other.
+ */
+#ifndef KYMO_EXAMPLE_H
+#define KYMO_EXAMPLE_H
+
+#include <kymo/kymo.h>
+
+#include <stdio.h>
+#include <time.h>
+
+#define SECOND      UINT64_C(1000000000)
+#define MILLISECOND UINT64_C(1000000)
+
+/* Says what went wrong with that segment; returns 1, for main to return. */
+static inline int example_fail(const char *name, int error)
+{
+    fprintf(stderr, "kymo: %s: %s\n", name, kymo_error_text(error));
+    return 1;
+}
+
+static inline void example_nap(uint64_t ns)
+{
+    const struct timespec length = {(time_t)(ns / SECOND), (long)(ns % SECOND)};
+
+    nanosleep(&length, NULL);
+}
+
+/* Opens a segment that its writer may still have to create, as kymo_reader_open, for 10 s. */
+static inline int example_open(struct kymo_reader **reader, const char *name)
+{
+    const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 10 * SECOND;
+    int error = kymo_reader_open(reader, name);
+
+    while (error == -ENOENT && kymo_clock_now(KYMO_MONOTONIC) < deadline) {
+        example_nap(10 * MILLISECOND);
+        error = kymo_reader_open(reader, name);
+    }
+    return error;
+}
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * queue_consumer.c - takes jobs, works, and acknowledges: a job whose consumer died before that is
+ * delivered again, to the next consumer.
+ */
+#include "example.h"
+#include "job.h"
+
+/* The queue exists once its producer has opened it. */
+static int open_queue(struct kymo_consumer **consumer)
+{
+    const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 10 * SECOND;
+    int error = kymo_consumer_open(consumer, "jobs");
+
+    while (error == -ENOENT && kymo_clock_now(KYMO_MONOTONIC) < deadline) {
+        example_nap(10 * MILLISECOND);
+        error = kymo_consumer_open(consumer, "jobs");
+    }
+    return error;
+}
+
+/* The next job, waited for. kymo_queue_pop would acknowledge it as well, before it is done. */
+static int next_job(struct kymo_consumer *consumer, struct job *job)
+{
+    int error = kymo_queue_wait(consumer, kymo_clock_now(KYMO_MONOTONIC) + 10 * SECOND);
+
+    return error ? error : kymo_queue_receive(consumer, job, sizeof(*job), NULL);
+}
+
+int main(void)
+{
+    struct kymo_consumer *consumer;
+    double booked = 0;
+    uint32_t done = 0;
+    struct job job;
+    int error = open_queue(&consumer);
+
+    if (error)
+        return example_fail("jobs", error);
+    while ((error = next_job(consumer, &job)) == 0) {
+        if (job.number != done)
+            printf("job %u came after %u\n", job.number, done);
+        booked += job.amount;
+        done = job.number + 1;
+        /* Now it is done, and its slot is the producer's again. */
+        kymo_queue_acknowledge(consumer);
+    }
+    kymo_consumer_close(consumer);
+    /* -EPIPE: all is consumed, and the producer has gone. */
+    if (error != -EPIPE)
+        return example_fail("jobs", error);
+    printf("%u jobs, %.2f EUR\n", done, booked);
+    return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * value_writer.c - keeps one value up to date: the newest weather, for whoever wants it.
+ *
+ * Start value_reader beside it, before or after; or look with: kymo watch weather
+ */
+#include "example.h"
+#include "weather.h"
+
+int main(void)
+{
+    const struct kymo_options options = {.kind = KYMO_VALUE, .schema = &weather_schema};
+    struct kymo_writer *writer;
+    int error = kymo_writer_open(&writer, "weather", &options);
+
+    if (error)
+        return example_fail("weather", error);
+    for (int i = 0; i < 20 && !error; i++) {
+        const struct weather now = {20.0 + i / 2.0, 1013.25, 7};
+
+        /* No system call, unless somebody sleeps until just this. */
+        error = kymo_value_store(writer, &now, sizeof(now), kymo_clock_now(KYMO_MONOTONIC));
+        example_nap(20 * MILLISECOND);
+    }
+    /* The segment stays, with its last value; it reads as CLOSED from now on. */
+    kymo_writer_close(writer);
+    return error ? example_fail("weather", error) : 0;
+}
