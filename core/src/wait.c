@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define MILLISECOND UINT64_C(1000000)
+#define SECOND      UINT64_C(1000000000)
 
 /*
  * How long one sleep may last where nobody will wake us: 1 ms during the first 100 ms, then a
@@ -58,18 +59,30 @@ static int look(const struct kymo_ring *ring, uint64_t seen)
     return kymo_load_acquire32(&ring->control->state) == KYMO_RETIRED ? -EIDRM : -EAGAIN;
 }
 
+/*
+ * Whoever removes or replaces a generation takes its name first and then rings. Killed in between,
+ * it leaves readers to whom nobody will ever ring: who has slept asks the file (promises C and I).
+ */
+static int is_nameless(const struct kymo_reader *reader)
+{
+    struct stat status;
+
+    return fstat(reader->segment->fd, &status) == 0 && status.st_nlink == 0;
+}
+
 /* When to look again at the latest. */
 static uint64_t wake_time(uint64_t now, uint64_t began, uint64_t deadline, int will_ring)
 {
-    const uint64_t length = nap(now - began);
+    const uint64_t length = will_ring ? SECOND : nap(now - began);
 
-    return will_ring || deadline - now < length ? deadline : now + length;
+    return deadline - now < length ? deadline : now + length;
 }
 
 int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_t deadline)
 {
     const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
     uint64_t now = began;
+    int gone = 0;
 
     for (;;) {
         struct ear ear;
@@ -77,6 +90,8 @@ int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_
 
         if (error != -EAGAIN)
             return error;
+        if (gone)
+            return -EIDRM;
         if (now >= deadline)
             return -ETIMEDOUT;
         listen(reader, &ear);
@@ -88,6 +103,7 @@ int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_
         if (error)
             return error;
         now = kymo_clock_now(KYMO_MONOTONIC);
+        gone = is_nameless(reader);
     }
 }
 
@@ -103,6 +119,15 @@ static int look_any(const struct kymo_reader *const *readers, const uint64_t *se
             return error ? error : (int)i;
     }
     return -EAGAIN;
+}
+
+static int is_any_nameless(const struct kymo_reader *const *readers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_nameless(readers[i]))
+            return 1;
+    }
+    return 0;
 }
 
 /* Begins to listen everywhere; 1 where every writer knows of us. */
@@ -147,6 +172,7 @@ int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t 
     const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
     struct futex_waitv waiters[KYMO_WAIT_LIMIT];
     uint64_t now = began;
+    int gone = 0;
 
     if (count == 0 || count > KYMO_WAIT_LIMIT)
         return -EINVAL;
@@ -156,6 +182,8 @@ int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t 
 
         if (result != -EAGAIN)
             return result;
+        if (gone)
+            return -EIDRM;
         if (now >= deadline)
             return -ETIMEDOUT;
         will_ring = listen_any(readers, count, waiters);
@@ -166,5 +194,6 @@ int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t 
         if (result)
             return result;
         now = kymo_clock_now(KYMO_MONOTONIC);
+        gone = is_any_nameless(readers, count);
     }
 }
