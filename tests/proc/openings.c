@@ -1,0 +1,653 @@
+/*
+ * openings.c - create, resume, replace, remove: killed between any two steps, and racing for a name
+ * (promises C and I).
+ *
+ * Whatever is killed wherever, the name leads to nothing or to a complete segment, what was
+ * published is still there unless it was to go, and the next writer opens without trouble.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "process.h"
+#include "stress/checked.h"
+#include "test.h"
+
+#define NAME    "openings"
+#define DEPTH   4
+#define SIZE    40
+#define RECORDS 6 /* in what was there before */
+
+static const struct kymo_options options = {.depth = DEPTH, .size = SIZE, .clock = KYMO_USER};
+static const struct kymo_options replacing = {.depth = DEPTH,
+                                              .size = SIZE,
+                                              .clock = KYMO_USER,
+                                              .existing = KYMO_REPLACE};
+static const struct kymo_options other = {.depth = 2 * DEPTH, .size = SIZE, .clock = KYMO_USER};
+
+static struct {
+    char point[32]; /* where the last one was killed */
+    uint32_t ready;
+    uint32_t round;
+    uint32_t done[2];
+    uint32_t left[2];
+    int result[2];
+    pid_t orphan;
+} * arena;
+
+static void begin(void)
+{
+    arena = process_share(sizeof(*arena));
+}
+
+static void publish(struct kymo_writer *writer, int count)
+{
+    unsigned char buffer[SIZE];
+
+    for (int i = 0; i < count; i++)
+        cr_assert_eq(checked_publish(writer, buffer), 0);
+}
+
+/* ---- a file system without nameless files, when told so ---- */
+
+static int without_tmpfile;
+
+int __real_openat(int directory, const char *path, int flags, ...);
+int __wrap_openat(int directory, const char *path, int flags, ...);
+
+int __wrap_openat(int directory, const char *path, int flags, ...)
+{
+    mode_t mode = 0;
+    va_list list;
+
+    if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) {
+        va_start(list, flags);
+        mode = va_arg(list, mode_t);
+        va_end(list);
+    }
+    if (without_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return __real_openat(directory, path, flags, mode);
+}
+
+/* ---- unfinished segments ---- */
+
+static int unfinished(void)
+{
+    DIR *listing = opendir(kymo_directory());
+    struct dirent *entry;
+    int count = 0;
+
+    cr_assert_not_null(listing);
+    while ((entry = readdir(listing)))
+        count += strncmp(entry->d_name, ".kymo-", 6) == 0;
+    closedir(listing);
+    return count;
+}
+
+/* The dead leave no more than what sweeping up finds, once it is old enough not to be alive. */
+static void sweep_up(void)
+{
+    const int left = unfinished();
+    int swept = 0;
+
+    for (int rounds = 0; rounds < 100 && swept < left; rounds++) {
+        swept += kymo_segment_reap_unfinished();
+        process_nap(100000000);
+    }
+    cr_assert_eq(swept, left);
+    cr_assert_eq(unfinished(), 0);
+    printf("%d unfinished segments swept up\n", left);
+}
+
+/* ---- what was there before ---- */
+
+static void leave_nothing(void)
+{
+}
+
+static void leave_closed(void)
+{
+    struct kymo_writer *writer;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    publish(writer, RECORDS);
+    kymo_writer_close(writer);
+}
+
+static int publish_and_die(void *context)
+{
+    struct kymo_writer *writer;
+    unsigned char buffer[SIZE];
+
+    (void)context;
+    if (kymo_writer_open(&writer, NAME, NULL) != 0)
+        return 1;
+    testpoint_plan("SLOT_EVEN", 0, testpoint_kill, NULL);
+    return checked_publish(writer, buffer);
+}
+
+/* With a record that is complete and not yet counted. */
+static void leave_dead(void)
+{
+    leave_closed();
+    cr_assert_eq(process_wait(process_start(publish_and_die, NULL)), -SIGKILL);
+}
+
+/* ---- what is done, and killed in the middle ---- */
+
+static int do_open(void)
+{
+    struct kymo_writer *writer;
+
+    return kymo_writer_open(&writer, NAME, &options);
+}
+
+static int do_open_other(void)
+{
+    struct kymo_writer *writer;
+
+    return kymo_writer_open(&writer, NAME, &other);
+}
+
+static int do_replace(void)
+{
+    struct kymo_writer *writer;
+
+    return kymo_writer_open(&writer, NAME, &replacing);
+}
+
+static int do_open_and_close(void)
+{
+    struct kymo_writer *writer;
+    int error = kymo_writer_open(&writer, NAME, &options);
+
+    if (!error)
+        kymo_writer_close(writer);
+    return error;
+}
+
+static int do_open_and_remove(void)
+{
+    struct kymo_writer *writer;
+    int error = kymo_writer_open(&writer, NAME, &options);
+
+    return error ? error : kymo_writer_remove(writer);
+}
+
+static int do_remove(void)
+{
+    return kymo_segment_remove(NAME);
+}
+
+static int do_reap(void)
+{
+    return kymo_segment_reap(NAME) != 1;
+}
+
+enum fate {
+    STAYS,   /* the old generation is the one that goes on */
+    IS_GONE, /* the name leads to nothing, or elsewhere, in the end */
+};
+
+struct scene {
+    const char *name;
+    void (*prepare)(void);
+    int (*act)(void);
+    enum fate fate;
+    uint64_t records; /* that the next writer finds, if the old generation stays */
+};
+
+static const struct scene scenes[] = {
+    {"create", leave_nothing, do_open, STAYS, 0},
+    {"resume after a goodbye", leave_closed, do_open_and_close, STAYS, RECORDS},
+    {"resume after a death", leave_dead, do_open_and_close, STAYS, RECORDS + 1},
+    {"replace", leave_closed, do_replace, IS_GONE, RECORDS},
+    {"replace after a death", leave_dead, do_replace, IS_GONE, RECORDS + 1},
+    {"replace by another layout", leave_closed, do_open_other, IS_GONE, RECORDS},
+    {"remove", leave_closed, do_remove, IS_GONE, RECORDS},
+    {"remove by the writer", leave_closed, do_open_and_remove, IS_GONE, RECORDS},
+    {"reap", leave_dead, do_reap, IS_GONE, RECORDS + 1},
+};
+
+struct attempt {
+    const struct scene *scene;
+    uint64_t step;
+    struct testpoint_gate *gate; /* where it parks instead */
+};
+
+static void note_and_kill(void *context, const char *name)
+{
+    snprintf(arena->point, sizeof(arena->point), "%s", name);
+    testpoint_kill(context, name);
+}
+
+static int act_until_killed(void *context)
+{
+    const struct attempt *attempt = context;
+
+    testpoint_plan(NULL, attempt->step, note_and_kill, NULL);
+    return attempt->scene->act() == 0 ? 0 : 1;
+}
+
+/* ---- what must be true afterwards ---- */
+
+#define HOLDS(attempt, condition) \
+    cr_assert(condition, "%s, killed at %s", (attempt)->scene->name, arena->point)
+
+/* Somebody who had the old generation open reads it as it was, or hears that it is over. */
+static int check_witness(const struct attempt *attempt, struct kymo_reader *witness)
+{
+    const uint64_t head = kymo_ring_head(&witness->ring);
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+    int error = kymo_ring_latest(witness, buffer, SIZE, &record);
+
+    if (error == -EIDRM) {
+        HOLDS(attempt, kymo_ring_wait(witness, head, KYMO_FOREVER) == -EIDRM);
+        return 1;
+    }
+    HOLDS(attempt, error == 0 && record.pos == head - 1);
+    HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
+    for (uint64_t back = 1; back < DEPTH - 1; back++) {
+        HOLDS(attempt, kymo_ring_back(witness, back, buffer, SIZE, &record) == 0);
+        HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
+    }
+    return 0;
+}
+
+/* What has the name is complete, and nobody takes it for alive. */
+static int check_named(const struct attempt *attempt)
+{
+    const int exists = kymo_segment_exists(NAME);
+    struct kymo_reader *reader;
+    int live;
+
+    HOLDS(attempt, exists == 0 || exists == 1);
+    if (!exists)
+        return 0;
+    HOLDS(attempt, kymo_reader_open(&reader, NAME) == 0);
+    live = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
+    HOLDS(attempt, live == KYMO_LIVE_DEAD || live == KYMO_LIVE_CLOSED);
+    kymo_reader_close(reader);
+    return 1;
+}
+
+/* The next one opens at once, goes on with what there is, and can be read. */
+static void check_next(const struct attempt *attempt, int exists)
+{
+    const uint64_t records = exists ? attempt->scene->records : 0;
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+
+    HOLDS(attempt, kymo_writer_open(&writer, NAME, exists ? NULL : &options) == 0);
+    HOLDS(attempt, writer->pos == records || (attempt->scene->fate == IS_GONE && writer->pos == 0));
+    publish(writer, 1);
+    HOLDS(attempt, kymo_reader_open(&reader, NAME) == 0);
+    for (uint64_t back = 0; back < DEPTH - 1 && back < writer->pos; back++) {
+        HOLDS(attempt, kymo_ring_back(reader, back, buffer, SIZE, &record) == 0);
+        HOLDS(attempt, record.pos == writer->pos - 1 - back);
+        HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
+    }
+    HOLDS(attempt, kymo_segment_liveness(reader->segment, KYMO_FOREVER) == KYMO_LIVE_ALIVE);
+    kymo_reader_close(reader);
+    HOLDS(attempt, kymo_writer_remove(writer) == 0);
+}
+
+/* One attempt. Returns 0 once the act comes to its end before it is killed. */
+static int kill_at(const struct attempt *attempt)
+{
+    struct kymo_reader *witness = NULL;
+    int status, exists;
+
+    attempt->scene->prepare();
+    if (attempt->scene->prepare != leave_nothing)
+        cr_assert_eq(kymo_reader_open(&witness, NAME), 0);
+    status = process_wait(process_start(act_until_killed, (void *)(uintptr_t)attempt));
+    HOLDS(attempt, status == 0 || status == -SIGKILL);
+    exists = check_named(attempt);
+    if (witness) {
+        int told = check_witness(attempt, witness);
+
+        HOLDS(attempt, status != 0 || told == (attempt->scene->fate == IS_GONE));
+        HOLDS(attempt, !told || attempt->scene->fate == IS_GONE);
+    }
+    check_next(attempt, exists);
+    if (witness)
+        HOLDS(attempt, kymo_ring_wait(witness, UINT64_MAX, KYMO_FOREVER) == -EIDRM);
+    kymo_reader_close(witness);
+    return status != 0;
+}
+
+static void kill_everywhere(void)
+{
+    begin();
+    for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+        struct attempt attempt = {&scenes[i], 0, NULL};
+
+        printf("%s, killed at", scenes[i].name);
+        while (kill_at(&attempt)) {
+            printf(" %s", arena->point);
+            attempt.step++;
+        }
+        printf("\n");
+        cr_assert_geq(attempt.step, 1U);
+    }
+    sweep_up();
+}
+
+Test(openings, killed_between_any_two_steps)
+{
+    kill_everywhere();
+}
+
+Test(openings, killed_between_any_two_steps_where_files_need_names)
+{
+    without_tmpfile = 1;
+    kill_everywhere();
+}
+
+/* ---- two who want the same name ---- */
+
+/* A racer's way to open, and what the loser is told. */
+struct race {
+    const char *name;
+    void (*prepare)(void);
+    struct kymo_options options;
+    int loser;
+};
+
+static const struct race races[] = {
+    {"create or resume", leave_nothing, {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER}, -EBUSY},
+    {"resume", leave_closed, {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER}, -EBUSY},
+    {"take over from the dead",
+     leave_dead,
+     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER},
+     -EBUSY},
+    {"replace",
+     leave_closed,
+     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER, .existing = KYMO_REPLACE},
+     -EBUSY},
+    {"replace by another layout",
+     leave_closed,
+     {.size = SIZE, .depth = 4 * DEPTH, .clock = KYMO_USER},
+     -EBUSY},
+    {"create",
+     leave_nothing,
+     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER, .existing = KYMO_CREATE},
+     -EEXIST},
+};
+#define RACES (sizeof(races) / sizeof(races[0]))
+
+/* As soon as the round begins; a nap would put one of them behind. */
+static void await_round(uint32_t round)
+{
+    for (uint64_t spins = 0; process_heard(&arena->round) < round; spins++) {
+        if (spins > 1000)
+            sched_yield();
+    }
+}
+
+static void run_round(int racer, uint32_t round)
+{
+    struct kymo_writer *writer;
+    unsigned char buffer[SIZE];
+
+    await_round(round);
+    arena->result[racer] = kymo_writer_open(&writer, NAME, &races[(round - 1) % RACES].options);
+    process_say(&arena->done[racer], round);
+    process_await(&arena->done[!racer], round);
+    if (arena->result[racer] != 0)
+        return;
+    arena->result[racer] = checked_publish(writer, buffer);
+    kymo_writer_close(writer);
+}
+
+static int race_on(void *context)
+{
+    const int racer = *(const int *)context;
+    const uint32_t rounds = process_heard(&arena->ready);
+
+    for (uint32_t round = 1; round <= rounds; round++) {
+        run_round(racer, round);
+        process_say(&arena->left[racer], round);
+    }
+    return 0;
+}
+
+Test(openings, one_of_two_racers_wins)
+{
+    const uint32_t rounds = 500 / PROCESS_SLOWNESS;
+    static const int racers[] = {0, 1};
+    uint32_t won[2] = {0, 0};
+    pid_t processes[2];
+
+    begin();
+    process_say(&arena->ready, rounds);
+    for (int i = 0; i < 2; i++)
+        processes[i] = process_start(race_on, (void *)(uintptr_t)&racers[i]);
+    for (uint32_t round = 1; round <= rounds; round++) {
+        const struct race *race = &races[(round - 1) % RACES];
+        const int *result = arena->result;
+
+        race->prepare();
+        process_say(&arena->round, round);
+        process_await(&arena->left[0], round);
+        process_await(&arena->left[1], round);
+        cr_assert((result[0] == 0 && result[1] == race->loser) ||
+                      (result[1] == 0 && result[0] == race->loser),
+                  "%s, round %u: %d and %d", race->name, round, result[0], result[1]);
+        won[result[0] == 0 ? 0 : 1]++;
+        cr_assert_eq(kymo_segment_remove(NAME), 0);
+    }
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(process_wait(processes[i]), 0);
+    cr_assert_eq(unfinished(), 0);
+    printf("%u rounds, won by %u and %u\n", rounds, won[0], won[1]);
+}
+
+/* The same with one of them stopped at each step: whoever comes first, nobody has it twice. */
+static int open_and_park(void *context)
+{
+    const struct attempt *attempt = context;
+    struct kymo_writer *writer;
+
+    testpoint_plan(NULL, attempt->step, testpoint_park, attempt->gate);
+    arena->result[0] = kymo_writer_open(&writer, NAME, &options);
+    if (testpoint_cancel())
+        testpoint_park(attempt->gate, "opened");
+    process_say(&arena->done[0], 1);
+    process_await(&arena->done[1], 1);
+    return 0;
+}
+
+static int open_beside(const struct attempt *attempt)
+{
+    struct kymo_writer *writer = NULL;
+    pid_t parked;
+    int parked_before, result;
+
+    attempt->scene->prepare();
+    process_say(&arena->done[0], 0);
+    process_say(&arena->done[1], 0);
+    arena->result[0] = 1;
+    parked = process_start(open_and_park, (void *)(uintptr_t)attempt);
+    testpoint_await(attempt->gate);
+    parked_before = arena->result[0];
+    result = kymo_writer_open(&writer, NAME, &options);
+    cr_assert(result == 0 || result == -EBUSY);
+    testpoint_release(attempt->gate);
+    process_await(&arena->done[0], 1);
+    cr_assert_eq(arena->result[0], result == 0 ? -EBUSY : 0, "%s, step %d", attempt->scene->name,
+                 (int)attempt->step);
+    process_say(&arena->done[1], 1);
+    cr_assert_eq(process_wait(parked), 0);
+    kymo_writer_close(writer);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+    return parked_before == 1;
+}
+
+Test(openings, two_writers_in_every_order)
+{
+    begin();
+    for (size_t i = 0; i < 3; i++) {
+        struct attempt attempt = {&scenes[i], 0, NULL};
+        int before_its_end;
+
+        do {
+            attempt.gate = testpoint_gate_make();
+            before_its_end = open_beside(&attempt);
+            testpoint_gate_free(attempt.gate);
+            attempt.step++;
+        } while (before_its_end);
+        cr_assert_geq(attempt.step, 3U);
+    }
+    cr_assert_eq(unfinished(), 0);
+}
+
+/* ---- readers of a generation that is replaced ---- */
+
+/* Blocks until it is over, and reads what came in its place. */
+static int reopen_when_told(void *context)
+{
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+    struct kymo_reader *reader;
+    int error;
+
+    (void)context;
+    if (kymo_reader_open(&reader, NAME) != 0)
+        return 1;
+    __atomic_add_fetch(&arena->ready, 1, __ATOMIC_RELEASE);
+    do
+        error = kymo_ring_wait(reader, kymo_ring_head(&reader->ring), KYMO_FOREVER);
+    while (error == 0);
+    if (error != -EIDRM || kymo_ring_latest(reader, buffer, SIZE, &record) != -EIDRM ||
+        kymo_segment_liveness(reader->segment, 0) != -EIDRM)
+        return 2;
+    kymo_reader_close(reader);
+    if (kymo_reader_open(&reader, NAME) != 0)
+        return 3;
+    if (kymo_ring_wait(reader, 0, KYMO_FOREVER) != 0 ||
+        kymo_ring_latest(reader, buffer, SIZE, &record) != 0 || record.pos != 0 ||
+        checked_fault(&record, buffer, SIZE))
+        return 4;
+    kymo_reader_close(reader);
+    return 0;
+}
+
+Test(openings, readers_of_a_replaced_generation_reopen)
+{
+    struct kymo_writer *writer, *next;
+    pid_t readers[4];
+
+    for (int round = 0; round < 20; round++) {
+        begin();
+        cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+        publish(writer, RECORDS);
+        for (int i = 0; i < 4; i++)
+            readers[i] = process_start(reopen_when_told, NULL);
+        process_await(&arena->ready, 4);
+        process_nap(round % 2 ? 2000000 : 0);
+        cr_assert_eq(kymo_writer_open(&next, NAME, &replacing), -EBUSY);
+        kymo_writer_close(writer);
+        cr_assert_eq(kymo_writer_open(&next, NAME, round % 3 ? &replacing : &other), 0);
+        cr_assert_eq(next->pos, 0U);
+        publish(next, 1);
+        for (int i = 0; i < 4; i++)
+            cr_assert_eq(process_wait(readers[i]), 0);
+        cr_assert_eq(kymo_writer_remove(next), 0);
+    }
+}
+
+/* ---- a fork in the middle of an open ---- */
+
+/* What opens may be open already, and is in no list yet: no child may get hold of it (promise H). */
+static void *fork_and_rest(void *context)
+{
+    pid_t child;
+
+    (void)context;
+    process_say(&arena->done[0], 1);
+    child = fork();
+    if (child == 0) {
+        arena->orphan = getpid();
+        process_say(&arena->done[1], 1);
+        for (;;)
+            pause();
+    }
+    return NULL;
+}
+
+static void fork_beside(void *context, const char *name)
+{
+    pthread_t *thread = context;
+
+    snprintf(arena->point, sizeof(arena->point), "%s", name);
+    if (pthread_create(thread, NULL, fork_and_rest, NULL) != 0)
+        return;
+    process_await(&arena->done[0], 1);
+    process_nap(5000000); /* in which it forks, if nobody makes it wait */
+}
+
+static int open_beside_a_fork(void *context)
+{
+    const struct attempt *attempt = context;
+    struct kymo_writer *writer;
+    pthread_t thread;
+
+    testpoint_plan(NULL, attempt->step, fork_beside, &thread);
+    if (kymo_writer_open(&writer, NAME, &replacing) != 0)
+        return 1;
+    if (testpoint_cancel())
+        return 0;
+    pthread_join(thread, NULL);
+    process_say(&arena->ready, 1);
+    for (;;)
+        pause();
+}
+
+static int fork_at(const struct attempt *attempt)
+{
+    struct kymo_reader *reader;
+    pid_t parent;
+
+    begin();
+    leave_closed();
+    parent = process_start(open_beside_a_fork, (void *)(uintptr_t)attempt);
+    while (!process_heard(&arena->ready)) {
+        if (waitpid(parent, NULL, WNOHANG) == parent)
+            return 0;
+        process_nap(100000);
+    }
+    process_await(&arena->done[1], 1);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_ALIVE);
+    cr_assert_eq(process_kill(parent), -SIGKILL);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_DEAD,
+                 "forked at %s", arena->point);
+    kymo_reader_close(reader);
+    cr_assert_eq(process_kill(arena->orphan), -SIGKILL);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+    return 1;
+}
+
+Test(openings, no_fork_in_the_middle_keeps_a_dead_writer_alive)
+{
+    struct attempt attempt = {&scenes[0], 0, NULL};
+
+    cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    while (fork_at(&attempt))
+        attempt.step++;
+    cr_assert_geq(attempt.step, 8U);
+    printf("forked at %d points\n", (int)attempt.step);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+}
