@@ -124,9 +124,12 @@ static void follow(const struct kymo_reader *reader, const struct fenced *fenced
 static void read_everything(const struct kymo_reader *reader)
 {
     struct fenced fenced = fence(reader->ring.size);
+    const struct kymo_schema *schema = kymo_segment_schema(reader->segment);
     const int liveness = kymo_segment_liveness(reader->segment, 0);
     struct kymo_info info;
 
+    cr_assert(schema->count == 0 || kymo_schema_check(schema, NULL) == 0);
+    cr_assert_leq(schema->size, fenced.size);
     cr_assert(liveness >= 0 || liveness == -EIDRM || liveness == -EBADMSG);
     cr_assert(kymo_segment_info(reader->segment, &info) == 0 || reader->ring.damaged);
     read_positions(reader, &fenced);

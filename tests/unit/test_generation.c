@@ -1,0 +1,178 @@
+/*
+ * test_generation.c - what others see at each step of making, replacing and taking over a segment
+ * (promises H and I): looked at from within the library's own test points.
+ */
+#include "unit.h"
+
+#include <dirent.h>
+
+static const struct kymo_options of_payloads = {.clock = KYMO_USER,
+                                                .depth = 8,
+                                                .size = sizeof(struct unit_payload)};
+
+/* What to look for at each point, and what was found amiss. */
+struct watch {
+    int points;            /* met so far */
+    int linked;            /* 1 once the new name has been given */
+    uint64_t old;          /* inode of the generation before, 0: none */
+    const char *complaint; /* the first */
+    const char *complaint_at;
+};
+
+static void complain(struct watch *watch, const char *complaint, const char *point)
+{
+    if (watch->complaint)
+        return;
+    watch->complaint = complaint;
+    watch->complaint_at = point;
+}
+
+/* Names that anybody would see. */
+static int count_names(void)
+{
+    DIR *directory = opendir(kymo_directory());
+    struct dirent *entry;
+    int count = 0;
+
+    while ((entry = readdir(directory)))
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+/* Somebody opens the name now: nothing, the old generation whole, or the new one whole. */
+static const char *look(const struct watch *watch)
+{
+    struct kymo_reader *reader;
+    struct kymo_info info;
+    const char *complaint = NULL;
+    int error = kymo_reader_open(&reader, "segment");
+
+    if (count_names() != (watch->old || watch->linked))
+        return "a name that should not be there";
+    if (!watch->old && !watch->linked)
+        return error == -ENOENT ? NULL : "the name is there before its time";
+    if (error)
+        return "the name is there and does not open";
+    if (kymo_segment_info(reader->segment, &info) != 0)
+        complaint = "it has no header";
+    else if ((info.inode == watch->old) == watch->linked)
+        complaint = "it is the wrong generation";
+    else if (kymo_segment_liveness(reader->segment, KYMO_FOREVER) != KYMO_LIVE_ALIVE)
+        complaint = "it is not locked";
+    kymo_reader_close(reader);
+    return complaint;
+}
+
+static void look_at_each_point(void *context, const char *point)
+{
+    struct watch *watch = context;
+    const char *complaint;
+
+    watch->points++;
+    if (strcmp(point, "FILE_LINKED") == 0)
+        watch->linked = 1;
+    complaint = look(watch);
+    if (complaint)
+        complain(watch, complaint, point);
+    testpoint_plan(NULL, 0, look_at_each_point, watch);
+}
+
+static void open_watched(struct watch *watch, const struct kymo_options *options)
+{
+    struct kymo_writer *writer;
+    int error;
+
+    testpoint_plan(NULL, 0, look_at_each_point, watch);
+    error = kymo_writer_open(&writer, "segment", options);
+    testpoint_cancel();
+    cr_assert_eq(error, 0);
+    cr_assert_null(watch->complaint, "at %s: %s", watch->complaint_at, watch->complaint);
+    cr_assert_eq(watch->linked, 1);
+    cr_assert_geq(watch->points, 4, "only %d points were met", watch->points);
+    kymo_writer_close(writer);
+}
+
+/* I: there is no name before the segment is whole and locked. */
+Test(generation, has_no_name_before_it_is_whole)
+{
+    struct watch watch = {.old = 0};
+
+    unit_directory("created");
+    open_watched(&watch, &of_payloads);
+}
+
+/* I: the name leads to the old generation, whole, and then to the new one, whole. */
+Test(generation, hands_its_name_over_whole)
+{
+    struct kymo_options options = of_payloads;
+    struct watch watch = {.old = 0};
+    struct stat status;
+    char path[UNIT_PATH];
+
+    unit_directory("replaced");
+    kymo_writer_close(unit_writer("segment", &options));
+    cr_assert_eq(stat(unit_path("segment", path), &status), 0);
+    watch.old = status.st_ino;
+    options.existing = KYMO_REPLACE;
+    open_watched(&watch, &options);
+}
+
+/* ---- the name goes away between open and lock ---- */
+
+static void remove_the_name(void *context, const char *point)
+{
+    char path[UNIT_PATH];
+
+    (void)context;
+    (void)point;
+    unlink(unit_path("segment", path));
+}
+
+static void rename_over(void *other, const char *point)
+{
+    char from[UNIT_PATH], to[UNIT_PATH];
+
+    (void)point;
+    rename(unit_path(other, from), unit_path("segment", to));
+}
+
+static void expect_named(const struct kymo_writer *writer)
+{
+    struct stat status;
+    char path[UNIT_PATH];
+
+    cr_assert_eq(stat(unit_path("segment", path), &status), 0);
+    cr_assert_eq(unit_info(writer->segment).inode, status.st_ino);
+}
+
+/* H: whoever has locked looks whether the name still leads there, and begins anew where not. */
+Test(generation, is_looked_for_again_when_its_name_is_gone)
+{
+    struct kymo_writer *writer;
+
+    unit_directory("gone");
+    kymo_writer_close(unit_writer("segment", &of_payloads));
+    testpoint_plan("LOCKED", 0, remove_the_name, NULL);
+    writer = unit_writer("segment", &of_payloads);
+    cr_assert_eq(testpoint_cancel(), 0);
+    expect_named(writer);
+    kymo_writer_close(writer);
+}
+
+Test(generation, is_looked_for_again_when_its_name_is_anothers)
+{
+    struct kymo_writer *writer, *other;
+
+    unit_directory("anothers");
+    kymo_writer_close(unit_writer("segment", &of_payloads));
+    other = unit_writer("other", &of_payloads);
+    unit_publish(other, 3);
+    kymo_writer_close(other);
+    testpoint_plan("LOCKED", 0, rename_over, "other");
+    writer = unit_writer("segment", &of_payloads);
+    cr_assert_eq(testpoint_cancel(), 0);
+    expect_named(writer);
+    cr_assert_eq(writer->pos, 3);
+    kymo_writer_close(writer);
+}
