@@ -26,23 +26,31 @@ static int lock_seating(int fd)
     return error;
 }
 
+/* The word may still name a dead one's seat: nobody sits there before the lock is taken over. Looked
+ * at with the seat in hand, for whoever sat there may have taken the lock and died just before. */
+static int take_seat(const struct kymo_seat *seat)
+{
+    int error = kymo_file_lock(seat->fd, seat->first + seat->number, 1);
+
+    if (error || (kymo_load_relaxed32(seat->word) & ~KYMO_LOCK_WAITING) != seat->number + 1)
+        return error;
+    kymo_file_unlock(seat->fd, seat->first + seat->number);
+    return -EBUSY;
+}
+
 int kymo_seat_take(struct kymo_seat *seat)
 {
     int error = lock_seating(seat->fd);
-    uint32_t owner;
 
     if (error)
         return error;
-    owner = kymo_load_relaxed32(seat->word) & ~KYMO_LOCK_WAITING;
     error = -EBUSY;
     for (uint32_t number = 0; number < KYMO_SEATS && error == -EBUSY; number++) {
-        /* The word may still name a dead one's seat: nobody sits there before it is taken over. */
-        if (owner == number + 1)
-            continue;
         seat->number = number;
-        error = kymo_file_lock(seat->fd, seat->first + number, 1);
+        error = take_seat(seat);
     }
     kymo_file_unlock(seat->fd, KYMO_LOCK_SEATING);
+    KYMO_TESTPOINT(SEAT_TAKEN);
     return error;
 }
 
@@ -60,18 +68,27 @@ static int take_from_dead(const struct kymo_seat *seat)
         kymo_file_is_locked(seat->fd, seat->first + owner - 1, 1) == 0)
         taken = kymo_compare_exchange_ordered32(seat->word, word,
                                                 (seat->number + 1) | KYMO_LOCK_WAITING);
-    kymo_file_unlock(seat->fd, KYMO_LOCK_SEATING);
-    if (taken)
+    if (taken) {
+        KYMO_TESTPOINT(LOCK_TAKEN_OVER);
         kymo_fetch_add_relaxed(seat->takeovers, 1);
+    }
+    kymo_file_unlock(seat->fd, KYMO_LOCK_SEATING);
     return taken;
+}
+
+/* 1 where the word still was `free` and is ours now, with `waiting` to tell of others. */
+static int take_free(const struct kymo_seat *seat, uint32_t free, uint32_t waiting)
+{
+    /* LOCK-1 (ordered exchange): the lock before what it guards. Pairs with kymo_seat_unlock. */
+    if (!kymo_compare_exchange_ordered32(seat->word, free, (seat->number + 1) | waiting))
+        return 0;
+    KYMO_TESTPOINT(LOCK_TAKEN);
+    return 1;
 }
 
 int kymo_seat_lock(const struct kymo_seat *seat, uint64_t deadline)
 {
-    uint32_t mine = seat->number + 1;
-
-    /* LOCK-1 (ordered exchange): the lock before what it guards. Pairs with kymo_seat_unlock. */
-    if (kymo_compare_exchange_ordered32(seat->word, 0, mine))
+    if (take_free(seat, 0, 0))
         return 0;
     for (;;) {
         uint32_t word = kymo_load_relaxed32(seat->word);
@@ -79,8 +96,8 @@ int kymo_seat_lock(const struct kymo_seat *seat, uint64_t deadline)
         uint64_t until = deadline - now > MILLISECOND ? now + MILLISECOND : deadline;
 
         if (!(word & ~KYMO_LOCK_WAITING)) {
-            /* Others may be asleep for all that is known here: the bit stays for them. */
-            if (kymo_compare_exchange_ordered32(seat->word, word, mine | KYMO_LOCK_WAITING))
+            /* Others may be asleep for all that is known here: the bit is for them. */
+            if (take_free(seat, word, KYMO_LOCK_WAITING))
                 return 0;
             continue;
         }
@@ -101,11 +118,15 @@ void kymo_seat_unlock(const struct kymo_seat *seat)
 
     /* LOCK-1 (ordered exchange): what the lock guards before its release. Pairs with
      * kymo_seat_lock. A word that is no longer ours was scribbled on, and is left alone. */
-    if (kymo_compare_exchange_ordered32(seat->word, mine, 0))
+    if (kymo_compare_exchange_ordered32(seat->word, mine, 0)) {
+        KYMO_TESTPOINT(LOCK_FREED);
         return;
+    }
     if (kymo_compare_exchange_ordered32(seat->word, mine | KYMO_LOCK_WAITING, 0) ||
-        kymo_compare_exchange_ordered32(seat->word, mine, 0))
+        kymo_compare_exchange_ordered32(seat->word, mine, 0)) {
+        KYMO_TESTPOINT(LOCK_FREED);
         kymo_futex_wake(seat->word, 1);
+    }
 }
 
 #define SECOND UINT64_C(1000000000)
