@@ -214,9 +214,17 @@ int kymo_file_lock(int fd, uint64_t start, uint64_t count)
     return set_lock(fd, F_WRLCK, start, count);
 }
 
+/* Whoever has a shared lock to himself, to close, replace or remove, has it for a moment. */
 int kymo_file_lock_shared(int fd, uint64_t start)
 {
-    return set_lock(fd, F_RDLCK, start, 1);
+    int error = -EBUSY;
+
+    for (int tries = 0; tries < 100 && error == -EBUSY; tries++) {
+        if (tries > 0)
+            usleep(1000);
+        error = set_lock(fd, F_RDLCK, start, 1);
+    }
+    return error;
 }
 
 void kymo_file_unlock(int fd, uint64_t start)
