@@ -309,7 +309,8 @@ int kymo_writer_set_patience(struct kymo_writer *writer, uint64_t patience)
 {
     if (!is_shared(&writer->segment->header))
         return -EINVAL;
-    writer->segment->patience = patience;
+    /* Half of all time is for ever, and can be added to any time without coming round to a past. */
+    writer->segment->patience = patience < UINT64_MAX / 2 ? patience : UINT64_MAX / 2;
     return 0;
 }
 
