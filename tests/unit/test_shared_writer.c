@@ -1,0 +1,683 @@
+/*
+ * test_shared_writer.c - several writers of one segment: who may publish when, who counts as alive,
+ * how many there may be, and what a lock in shared memory does with strange owners. What happens
+ * when they are killed is in proc/shared_writer.c.
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <sys/resource.h>
+
+#define MILLISECOND UINT64_C(1000000)
+
+static const struct kymo_options shared = {.clock = KYMO_USER,
+                                           .depth = 64,
+                                           .size = 16,
+                                           .flags = KYMO_SHARED_WRITER};
+
+static struct kymo_writer *open_shared(const char *name)
+{
+    return unit_writer(name, &shared);
+}
+
+static int publish(struct kymo_writer *writer, uint64_t number)
+{
+    const struct unit_payload payload = unit_payload(number);
+
+    return kymo_ring_publish(writer, &payload, sizeof(payload), 10 * number, number + 7);
+}
+
+static void expect_latest(const struct kymo_reader *reader, uint64_t number)
+{
+    struct unit_payload payload;
+    struct kymo_record record;
+
+    cr_assert_eq(kymo_ring_latest(reader, &payload, sizeof(payload), &record), 0);
+    cr_assert_eq(record.pos, number);
+    cr_assert_eq(payload.pos, number);
+    cr_assert_eq(payload.inverse, ~number);
+}
+
+static int liveness(const struct kymo_reader *reader)
+{
+    return kymo_segment_liveness(reader->segment, KYMO_FOREVER);
+}
+
+static void set_patience(struct kymo_writer *writer, uint64_t patience)
+{
+    cr_assert_eq(kymo_writer_set_patience(writer, patience), 0);
+}
+
+/* ---- one after the other ---- */
+
+Test(shared_writer, publishes_behind_the_others)
+{
+    struct kymo_writer *writers[3];
+    struct kymo_reader *reader;
+
+    for (int i = 0; i < 3; i++)
+        writers[i] = open_shared("turns");
+    reader = unit_reader("turns");
+    for (uint64_t pos = 0; pos < 300; pos++) {
+        cr_assert_eq(publish(writers[(pos * 7 / 3) % 3], pos), 0);
+        expect_latest(reader, pos);
+    }
+    cr_assert_eq(unit_info(reader->segment).writers, 3U);
+    /* The newest time is everybody's, whoever published it. */
+    cr_assert_eq(publish(writers[0], 300), 0);
+    cr_assert_eq(kymo_ring_publish(writers[1], "late", 4, 2999, 0), -EINVAL);
+    cr_assert_eq(kymo_ring_publish(writers[1], "equal", 5, 3000, 0), 0);
+    cr_assert_eq(unit_info(reader->segment).rejected, 1U);
+    cr_assert_eq(unit_info(reader->segment).takeovers, 0U);
+    kymo_reader_close(reader);
+    for (int i = 0; i < 3; i++)
+        kymo_writer_close(writers[i]);
+    cr_assert_eq(kymo_segment_remove("turns"), 0);
+}
+
+Test(shared_writer, refuses_what_every_writer_refuses)
+{
+    struct kymo_writer *one = open_shared("refuses");
+    struct kymo_writer *other = open_shared("refuses");
+    static const char large[17];
+
+    cr_assert_eq(kymo_ring_publish(one, large, sizeof(large), 0, 0), -EMSGSIZE);
+    cr_assert_eq(kymo_ring_commit(one, 1, 0, 0), -EINVAL);
+    cr_assert_eq(kymo_ring_abort(one), -EINVAL);
+    /* And holds no lock afterwards. */
+    set_patience(other, 0);
+    cr_assert_eq(publish(other, 5), 0);
+    cr_assert_eq(publish(one, 4), -EINVAL);
+    cr_assert_eq(publish(other, 6), 0);
+    kymo_writer_close(one);
+    cr_assert_eq(kymo_writer_remove(other), 0);
+}
+
+/* ---- loans ---- */
+
+Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
+{
+    struct kymo_writer *one = open_shared("loans");
+    struct kymo_writer *other = open_shared("loans");
+    struct kymo_reader *reader = unit_reader("loans");
+    const struct unit_payload payload = unit_payload(0);
+    void *loan, *again;
+    uint64_t began;
+
+    set_patience(other, 20 * MILLISECOND);
+    cr_assert_eq(kymo_ring_loan(one, &loan), 0);
+    began = kymo_clock_now(KYMO_MONOTONIC);
+    cr_assert_eq(publish(other, 0), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC) - began, 20 * MILLISECOND);
+    cr_assert_eq(kymo_ring_loan(other, &again), -ETIMEDOUT);
+    cr_assert_eq(publish(one, 0), -EINVAL);
+    cr_assert_eq(kymo_ring_loan(one, &again), 0);
+    cr_assert_eq(again, loan);
+    /* An error of commit leaves the loan, and the lock, where they are. */
+    cr_assert_eq(kymo_ring_commit(one, 17, 0, 0), -EMSGSIZE);
+    cr_assert_eq(publish(other, 0), -ETIMEDOUT);
+    memcpy(loan, &payload, sizeof(payload));
+    cr_assert_eq(kymo_ring_commit(one, sizeof(payload), 0, 7), 0);
+    expect_latest(reader, 0);
+    cr_assert_eq(publish(other, 1), 0);
+    expect_latest(reader, 1);
+    cr_assert_eq(unit_info(reader->segment).takeovers, 0U, "it was alive all the time");
+    kymo_reader_close(reader);
+    kymo_writer_close(one);
+    cr_assert_eq(kymo_writer_remove(other), 0);
+}
+
+Test(shared_writer, gives_a_loan_back)
+{
+    struct kymo_writer *one = open_shared("aborts");
+    struct kymo_writer *other = open_shared("aborts");
+    struct kymo_reader *reader = unit_reader("aborts");
+    void *loan;
+
+    set_patience(other, 0);
+    for (uint64_t pos = 0; pos < 200; pos += 2) {
+        cr_assert_eq(kymo_ring_loan(one, &loan), 0);
+        memset(loan, 0xee, 16);
+        cr_assert_eq(kymo_ring_abort(one), 0);
+        cr_assert_eq(publish(other, pos), 0);
+        expect_latest(reader, pos);
+        cr_assert_eq(publish(one, pos + 1), 0);
+        expect_latest(reader, pos + 1);
+    }
+    /* Closing gives it back as well. */
+    cr_assert_eq(kymo_ring_loan(one, &loan), 0);
+    kymo_writer_close(one);
+    cr_assert_eq(publish(other, 200), 0);
+    expect_latest(reader, 200);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(other), 0);
+}
+
+/* ---- patience ---- */
+
+struct release {
+    struct kymo_writer *writer;
+    useconds_t after;
+};
+
+static void *abort_later(void *context)
+{
+    const struct release *release = context;
+
+    usleep(release->after);
+    cr_assert_eq(kymo_ring_abort(release->writer), 0);
+    return NULL;
+}
+
+Test(shared_writer, waits_as_long_as_it_is_told)
+{
+    static const uint64_t patiences[] = {2 * UINT64_C(1000000000), UINT64_MAX / 2, UINT64_MAX - 1,
+                                         KYMO_FOREVER};
+    struct kymo_writer *one = open_shared("patience");
+    struct kymo_writer *other = open_shared("patience");
+    struct release release = {.writer = one, .after = 30000};
+    pthread_t thread;
+    void *loan;
+
+    for (uint64_t i = 0; i < 4; i++) {
+        set_patience(other, patiences[i]);
+        cr_assert_eq(kymo_ring_loan(one, &loan), 0);
+        cr_assert_eq(pthread_create(&thread, NULL, abort_later, &release), 0);
+        cr_assert_eq(publish(other, i), 0, "patience %ju", (uintmax_t)patiences[i]);
+        pthread_join(thread, NULL);
+    }
+    kymo_writer_close(one);
+    cr_assert_eq(kymo_writer_remove(other), 0);
+    one = unit_writer_of_depth("patience", 4);
+    cr_assert_eq(kymo_writer_set_patience(one, 1), -EINVAL);
+    cr_assert_eq(kymo_writer_remove(one), 0);
+}
+
+/* ---- who is alive ---- */
+
+struct other_process {
+    int ready[2];
+    int go[2];
+    pid_t pid;
+};
+
+/* A writer in a process of its own, which publishes `number`, if there is one, and then waits. */
+static struct other_process start_writer(const char *name)
+{
+    struct other_process other;
+    char byte;
+
+    cr_assert_eq(pipe(other.ready), 0);
+    cr_assert_eq(pipe(other.go), 0);
+    fflush(NULL);
+    other.pid = fork();
+    if (other.pid == 0) {
+        struct kymo_writer *writer = NULL;
+
+        close(other.ready[0]);
+        close(other.go[1]);
+        if (kymo_writer_open(&writer, name, &shared) != 0 || write(other.ready[1], "r", 1) != 1)
+            _exit(1);
+        /* Told to end, or left alone by the end of the test. */
+        if (read(other.go[0], &byte, 1) == 1)
+            kymo_writer_close(writer);
+        _exit(0);
+    }
+    close(other.ready[1]);
+    close(other.go[0]);
+    cr_assert_eq(read(other.ready[0], &byte, 1), 1);
+    return other;
+}
+
+static void end_writer(struct other_process *other, int number)
+{
+    if (number)
+        kill(other->pid, number);
+    else
+        cr_assert_eq(write(other->go[1], "g", 1), 1);
+    cr_assert_eq(waitpid(other->pid, NULL, 0), other->pid);
+    close(other->ready[0]);
+    close(other->go[1]);
+}
+
+Test(shared_writer, is_alive_while_any_of_them_is)
+{
+    struct kymo_writer *one = open_shared("alive");
+    struct kymo_writer *two = open_shared("alive");
+    struct kymo_reader *reader = unit_reader("alive");
+    struct other_process others[2];
+
+    cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
+    kymo_writer_close(one);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
+    kymo_writer_close(two);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_CLOSED);
+    for (int i = 0; i < 2; i++)
+        others[i] = start_writer("alive");
+    cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
+    end_writer(&others[0], SIGKILL);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
+    end_writer(&others[1], SIGKILL);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_DEAD);
+    /* The last word counts: one was killed, but the last one ended well; and the other way. */
+    for (int i = 0; i < 2; i++)
+        others[i] = start_writer("alive");
+    end_writer(&others[0], SIGKILL);
+    end_writer(&others[1], 0);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_CLOSED);
+    for (int i = 0; i < 2; i++)
+        others[i] = start_writer("alive");
+    end_writer(&others[0], 0);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
+    end_writer(&others[1], SIGKILL);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_DEAD);
+    cr_assert_eq(kymo_segment_reap("alive"), 1);
+    cr_assert_eq(liveness(reader), -EIDRM);
+    kymo_reader_close(reader);
+}
+
+static int open_with(const char *name, enum kymo_existing existing, uint32_t size)
+{
+    struct kymo_options options = shared;
+    struct kymo_writer *writer;
+    int error;
+
+    options.existing = existing;
+    options.size = size;
+    error = kymo_writer_open(&writer, name, &options);
+    if (!error)
+        kymo_writer_close(writer);
+    return error;
+}
+
+/* Nothing is taken away from a writer that is alive. */
+Test(shared_writer, keeps_its_segment_while_any_of_them_lives)
+{
+    struct kymo_writer *one = open_shared("keeps");
+    struct kymo_writer *two = open_shared("keeps");
+    struct kymo_reader *reader = unit_reader("keeps");
+
+    cr_assert_eq(publish(one, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(open_with("keeps", KYMO_REPLACE, 16), -EBUSY);
+        cr_assert_eq(open_with("keeps", KYMO_CONTINUE, 24), -EBUSY);
+        cr_assert_eq(open_with("keeps", KYMO_CREATE, 16), -EEXIST);
+        cr_assert_eq(kymo_segment_remove("keeps"), -EBUSY);
+        cr_assert_eq(kymo_segment_reap("keeps"), 0);
+        expect_latest(reader, 0);
+        if (i == 0)
+            cr_assert_eq(kymo_writer_remove(two), -EBUSY, "and it is closed all the same");
+    }
+    cr_assert_eq(open_with("keeps", KYMO_RESUME, 16), 0);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
+    cr_assert_eq(publish(one, 1), 0);
+    expect_latest(reader, 1);
+    cr_assert_eq(kymo_writer_remove(one), 0);
+    cr_assert_eq(liveness(reader), -EIDRM);
+    cr_assert_eq(kymo_segment_exists("keeps"), 0);
+    kymo_reader_close(reader);
+}
+
+/* The flag belongs to the layout: one who wants to be alone is not let in beside others. */
+Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
+{
+    struct kymo_options options = shared;
+    struct kymo_writer *one = open_shared("alone"), *two;
+
+    options.flags = 0;
+    cr_assert_eq(kymo_writer_open(&two, "alone", &options), -EBUSY);
+    options.existing = KYMO_RESUME;
+    cr_assert_eq(kymo_writer_open(&two, "alone", &options), -EBUSY);
+    cr_assert_eq(kymo_writer_open(&two, "alone", NULL), 0);
+    kymo_writer_close(two);
+    kymo_writer_close(one);
+    cr_assert_eq(kymo_writer_open(&two, "alone", &options), -EEXIST);
+    cr_assert_eq(kymo_segment_remove("alone"), 0);
+}
+
+/* ---- seats ---- */
+
+Test(shared_writer, seats_1024_and_no_more, .timeout = 100)
+{
+    static struct kymo_writer *writers[KYMO_SEATS];
+    const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+    struct kymo_reader *reader;
+    struct kymo_writer *more;
+
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        cr_skip_test("cannot open so many files");
+    for (uint64_t i = 0; i < KYMO_SEATS; i++) {
+        writers[i] = open_shared("seats");
+        cr_assert_eq(writers[i]->segment ? 0 : 1, 0);
+    }
+    cr_assert_eq(kymo_writer_open(&more, "seats", &shared), -EBUSY);
+    cr_assert_null(more);
+    for (uint64_t i = 0; i < KYMO_SEATS; i++)
+        cr_assert_eq(publish(writers[i], i), 0);
+    reader = unit_reader("seats");
+    expect_latest(reader, KYMO_SEATS - 1);
+    /* Any seat that gets free is taken again. */
+    for (uint64_t i = 0; i < KYMO_SEATS; i += 341) {
+        kymo_writer_close(writers[i]);
+        writers[i] = open_shared("seats");
+        cr_assert_eq(kymo_writer_open(&more, "seats", &shared), -EBUSY);
+        cr_assert_eq(publish(writers[i], KYMO_SEATS + i / 341), 0);
+    }
+    expect_latest(reader, KYMO_SEATS + 3);
+    kymo_reader_close(reader);
+    for (uint64_t i = 0; i < KYMO_SEATS; i++)
+        kymo_writer_close(writers[i]);
+    cr_assert_eq(kymo_segment_remove("seats"), 0);
+}
+
+Test(shared_writer, gets_its_seat_back, .timeout = 100)
+{
+    struct kymo_writer *one = open_shared("reused");
+    struct kymo_reader *reader = unit_reader("reused");
+
+    for (uint64_t i = 0; i < 3000; i++) {
+        struct kymo_writer *other = open_shared("reused");
+
+        cr_assert_eq(publish(other, 2 * i), 0);
+        kymo_writer_close(other);
+        cr_assert_eq(publish(one, 2 * i + 1), 0);
+    }
+    expect_latest(reader, 5999);
+    cr_assert_eq(unit_info(reader->segment).writers, 3001U);
+    cr_assert_eq(unit_info(reader->segment).takeovers, 0U);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(one), 0);
+}
+
+/* ---- coming and going ---- */
+
+#define VISITS 400
+
+/* A shared segment is never taken: whoever comes is let in, also while the last one goes. */
+static int come_and_go(void *context)
+{
+    (void)context;
+    for (int i = 0; i < VISITS; i++) {
+        struct kymo_writer *writer;
+        int error = kymo_writer_open(&writer, "visits", &shared);
+
+        if (!error)
+            error = kymo_ring_publish(writer, "visit", 5, 0, 0);
+        if (error) {
+            fprintf(stderr, "visit %d: %s\n", i, kymo_error_text(error));
+            return 1;
+        }
+        kymo_writer_close(writer);
+    }
+    return 0;
+}
+
+Test(shared_writer, may_come_while_others_go, .timeout = 100)
+{
+    struct kymo_reader *reader;
+    pid_t pids[3];
+
+    kymo_writer_close(open_shared("visits"));
+    reader = unit_reader("visits");
+    fflush(NULL);
+    for (int i = 0; i < 3; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0)
+            _exit(come_and_go(NULL));
+    }
+    for (int i = 0; i < 3; i++) {
+        int status = -1;
+
+        cr_assert_eq(waitpid(pids[i], &status, 0), pids[i]);
+        cr_assert_eq(status, 0);
+    }
+    cr_assert_eq(kymo_ring_head(&reader->ring), 3U * VISITS);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_CLOSED);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_segment_remove("visits"), 0);
+}
+
+/* As one who closes, replaces or removes does, for as long as is said. */
+struct alone {
+    int fd;
+    useconds_t length;
+};
+
+static void take_alone(struct alone *alone, const char *name)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_start = (off_t)KYMO_LOCK_WRITER, .l_len = 1};
+    char path[UNIT_PATH];
+
+    alone->fd = open(unit_path(name, path), O_RDWR | O_CLOEXEC);
+    cr_assert_geq(alone->fd, 0);
+    cr_assert_eq(fcntl(alone->fd, F_OFD_SETLK, &lock), 0);
+}
+
+static void *let_go_later(void *context)
+{
+    const struct alone *alone = context;
+
+    usleep(alone->length);
+    close(alone->fd);
+    return NULL;
+}
+
+Test(shared_writer, waits_for_one_that_is_alone_for_a_moment)
+{
+    struct alone alone = {.length = 5000};
+    struct kymo_writer *writer;
+    pthread_t thread;
+
+    kymo_writer_close(open_shared("moment"));
+    take_alone(&alone, "moment");
+    cr_assert_eq(pthread_create(&thread, NULL, let_go_later, &alone), 0);
+    writer = open_shared("moment");
+    pthread_join(thread, NULL);
+    kymo_writer_close(writer);
+    /* But not for ever. */
+    take_alone(&alone, "moment");
+    cr_assert_eq(kymo_writer_open(&writer, "moment", &shared), -EBUSY);
+    close(alone.fd);
+    cr_assert_eq(kymo_segment_remove("moment"), 0);
+}
+
+/* ---- strange words in the lock ---- */
+
+Test(shared_writer, takes_the_lock_from_nobody)
+{
+    static const uint32_t words[] = {
+        900, 1024, 1025, 5000, 0x7fffffff, 0xffffffff, KYMO_LOCK_WAITING, KYMO_LOCK_WAITING | 77};
+    struct kymo_writer *writer = open_shared("nobody");
+    struct kymo_writer *other = open_shared("nobody");
+    struct kymo_reader *reader = unit_reader("nobody");
+    const size_t count = sizeof(words) / sizeof(words[0]);
+
+    for (uint64_t i = 0; i < count; i++) {
+        kymo_store_relaxed32(&writer->ring.control->lock, words[i]);
+        cr_assert_eq(publish(writer, 2 * i), 0, "%x", words[i]);
+        cr_assert_eq(publish(other, 2 * i + 1), 0, "%x", words[i]);
+        expect_latest(reader, 2 * i + 1);
+    }
+    cr_assert_eq(unit_info(reader->segment).takeovers, count - 1);
+    kymo_reader_close(reader);
+    kymo_writer_close(other);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+/* The lock says that it is held by one who lives and does not hold it: nothing hangs. */
+Test(shared_writer, is_patient_with_a_lock_that_lies)
+{
+    struct kymo_writer *one = open_shared("lies");
+    struct kymo_writer *other = open_shared("lies");
+
+    set_patience(one, 5 * MILLISECOND);
+    set_patience(other, 5 * MILLISECOND);
+    for (uint32_t seat = 1; seat <= 2; seat++) {
+        kymo_store_relaxed32(&one->ring.control->lock, seat);
+        cr_assert_eq(publish(one, 0), -ETIMEDOUT);
+        cr_assert_eq(publish(other, 0), -ETIMEDOUT);
+    }
+    kymo_store_relaxed32(&one->ring.control->lock, 0);
+    cr_assert_eq(publish(one, 0), 0);
+    cr_assert_eq(publish(other, 1), 0);
+    kymo_writer_close(one);
+    cr_assert_eq(kymo_writer_remove(other), 0);
+}
+
+/* ---- a seat whose owner dies at the worst time ---- */
+
+static void (*before_seat)(void);
+int __real_fcntl(int fd, int command, ...);
+int __wrap_fcntl(int fd, int command, void *argument);
+
+/* Calls before_seat, once, before a seat is asked for. */
+int __wrap_fcntl(int fd, int command, void *argument)
+{
+    const struct flock *lock = argument;
+    void (*hook)(void) = before_seat;
+
+    if (hook && command == F_OFD_SETLK && lock->l_type == F_WRLCK &&
+        lock->l_start == (off_t)KYMO_LOCK_SEATS) {
+        before_seat = NULL;
+        hook();
+    }
+    return __real_fcntl(fd, command, argument);
+}
+
+static pid_t doomed;
+static int doomed_go[2], doomed_ready[2];
+
+/* Takes the lock when it is told to, and stays so. */
+static int loan_and_wait(void)
+{
+    struct kymo_writer *writer;
+    void *loan;
+    char byte;
+
+    before_seat = NULL;
+    if (kymo_writer_open(&writer, "doomed", &shared) != 0 || write(doomed_ready[1], "o", 1) != 1 ||
+        read(doomed_go[0], &byte, 1) != 1 || kymo_ring_loan(writer, &loan) != 0 ||
+        write(doomed_ready[1], "l", 1) != 1)
+        return 1;
+    for (;;)
+        pause();
+}
+
+static void await_doomed(void)
+{
+    char byte;
+
+    cr_assert_eq(read(doomed_ready[0], &byte, 1), 1);
+}
+
+/* It takes the lock, and dies with it, after the newcomer has begun to look for a seat. */
+static void doom(void)
+{
+    cr_assert_eq(write(doomed_go[1], "g", 1), 1);
+    await_doomed();
+    kill(doomed, SIGKILL);
+    cr_assert_eq(waitpid(doomed, NULL, 0), doomed);
+}
+
+/* The newcomer must not sit down where the lock's dead owner sat: it would seem to hold the lock,
+ * and nobody could ever take it. */
+Test(shared_writer, does_not_sit_down_on_a_dead_owner)
+{
+    struct kymo_writer *newcomer;
+
+    cr_assert_eq(pipe(doomed_go), 0);
+    cr_assert_eq(pipe(doomed_ready), 0);
+    fflush(NULL);
+    doomed = fork();
+    if (doomed == 0)
+        _exit(loan_and_wait());
+    await_doomed();
+    before_seat = doom;
+    newcomer = open_shared("doomed");
+    cr_assert_null(before_seat);
+    cr_assert_eq(publish(newcomer, 0), 0);
+    cr_assert_eq(unit_info(newcomer->segment).takeovers, 1U);
+    cr_assert_eq(kymo_writer_remove(newcomer), 0);
+}
+
+/* ---- forked children (promise H) ---- */
+
+static int use_in_child(void *context)
+{
+    struct kymo_writer *writer = context;
+    void *loan;
+
+    if (publish(writer, 100) != -EPERM || kymo_ring_loan(writer, &loan) != -EPERM)
+        return 1;
+    if (kymo_ring_commit(writer, 0, 0, 0) != -EPERM || kymo_writer_heartbeat(writer) != -EPERM)
+        return 2;
+    if (kymo_segment_liveness(writer->segment, KYMO_FOREVER) != KYMO_LIVE_UNKNOWN)
+        return 3;
+    kymo_writer_close(writer);
+    return 0;
+}
+
+Test(shared_writer, is_dead_in_a_forked_child)
+{
+    struct kymo_writer *writer = open_shared("forked");
+    struct kymo_writer *other = open_shared("forked");
+    struct kymo_reader *reader = unit_reader("forked");
+    void *loan;
+
+    cr_assert_eq(publish(writer, 0), 0);
+    cr_assert_eq(unit_child(use_in_child, writer), 0);
+    cr_assert_eq(publish(writer, 1), 0);
+    /* A loan stays the parent's, with the lock. */
+    cr_assert_eq(kymo_ring_loan(writer, &loan), 0);
+    cr_assert_eq(unit_child(use_in_child, writer), 0);
+    set_patience(other, MILLISECOND);
+    cr_assert_eq(publish(other, 2), -ETIMEDOUT);
+    memcpy(loan, &(struct unit_payload){2, ~UINT64_C(2)}, 16);
+    cr_assert_eq(kymo_ring_commit(writer, 16, 20, 0), 0);
+    expect_latest(reader, 2);
+    cr_assert_eq(publish(other, 3), 0);
+    cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
+    kymo_reader_close(reader);
+    kymo_writer_close(other);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+/* Killed, with a child of its own that lives on: dead it is, and its lock is there to be taken. */
+static int fork_and_die(void *context)
+{
+    const int *alive = context;
+    struct kymo_writer *writer;
+    void *loan;
+
+    if (kymo_writer_open(&writer, "orphaned", &shared) != 0 || publish(writer, 0) != 0 ||
+        kymo_ring_loan(writer, &loan) != 0)
+        return 1;
+    if (fork() == 0) {
+        char byte;
+
+        /* Until the test is done. */
+        close(alive[1]);
+        _exit(read(alive[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    kill(getpid(), SIGKILL);
+    return 2;
+}
+
+Test(shared_writer, is_not_kept_alive_by_a_forked_child)
+{
+    struct kymo_reader *reader;
+    struct kymo_writer *next;
+    int alive[2];
+
+    cr_assert_eq(pipe(alive), 0);
+    cr_assert_eq(unit_child(fork_and_die, alive), -SIGKILL);
+    reader = unit_reader("orphaned");
+    cr_assert_eq(liveness(reader), KYMO_LIVE_DEAD);
+    next = open_shared("orphaned");
+    cr_assert_eq(publish(next, 1), 0);
+    expect_latest(reader, 1);
+    cr_assert_eq(unit_info(reader->segment).takeovers, 1U);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(next), 0);
+    close(alive[1]);
+}
