@@ -179,7 +179,7 @@ void kymo_bell_ring(struct kymo_bell *bell);
 
 /* ---- writer.c ---- */
 
-/* Counts the record that a dead writer had completed and not counted. */
+/* Does what a dead writer did not get to: counts a complete record, wakes who waits for it. */
 void kymo_writer_adopt(struct kymo_writer *writer);
 /* Takes head and the newest time from the segment. */
 void kymo_writer_catch_up(struct kymo_writer *writer);

@@ -15,9 +15,8 @@
 
 /* A killed writer may have completed the record at head and not counted it: it counts (promise C).
  */
-void kymo_writer_adopt(struct kymo_writer *writer)
+static void count_complete(struct kymo_ring *ring)
 {
-    struct kymo_ring *ring = &writer->ring;
     struct kymo_control *control = ring->control;
     const uint64_t head = kymo_load_relaxed(&control->head);
     const struct kymo_slot *slot = kymo_ring_slot(ring, head);
@@ -28,6 +27,18 @@ void kymo_writer_adopt(struct kymo_writer *writer)
     kymo_store_relaxed(&control->adopted, kymo_load_relaxed(&control->adopted) + 1);
     kymo_store_ordered(&control->head, head + 1);
     KYMO_TESTPOINT(ADOPTED);
+}
+
+void kymo_writer_adopt(struct kymo_writer *writer)
+{
+    const struct kymo_control *control = writer->ring.control;
+
+    count_complete(&writer->ring);
+    /* It may have got as far as head, or as far as the bell's word, and woken nobody. Whoever closed
+     * has done so, and in a new segment nobody was before. */
+    if (kymo_load_relaxed32(&control->state) == KYMO_OPEN &&
+        kymo_load_relaxed32(&control->writers) > 0)
+        kymo_bell_ring(writer->bell);
 }
 
 void kymo_writer_catch_up(struct kymo_writer *writer)
