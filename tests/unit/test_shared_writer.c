@@ -647,20 +647,24 @@ static int fork_and_die(void *context)
 {
     const int *alive = context;
     struct kymo_writer *writer;
+    int forked[2];
+    char byte;
     void *loan;
 
     if (kymo_writer_open(&writer, "orphaned", &shared) != 0 || publish(writer, 0) != 0 ||
-        kymo_ring_loan(writer, &loan) != 0)
+        kymo_ring_loan(writer, &loan) != 0 || pipe(forked) != 0)
         return 1;
     if (fork() == 0) {
-        char byte;
-
-        /* Until the test is done. */
+        /* Here its copy of the lock is closed. Then it stays until the test is done. */
+        close(forked[1]);
         close(alive[1]);
         _exit(read(alive[0], &byte, 1) == 0 ? 0 : 1);
     }
+    close(forked[1]);
+    if (read(forked[0], &byte, 1) != 0)
+        return 2;
     kill(getpid(), SIGKILL);
-    return 2;
+    return 3;
 }
 
 Test(shared_writer, is_not_kept_alive_by_a_forked_child)
