@@ -235,35 +235,44 @@ KYMO_INLINE int kymo_ring_none(const struct kymo_ring *ring)
     return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : -ENODATA;
 }
 
+/* Like the payload's, these bytes count only after kymo_ring_confirm. The length is loaded, once,
+ * since it bounds a copy before that. */
 KYMO_INLINE void kymo_slot_record(const struct kymo_slot *slot, uint64_t pos,
                                   struct kymo_record *record)
 {
     record->pos = pos;
-    record->time = kymo_load_relaxed(&slot->time);
-    record->tag = kymo_load_relaxed(&slot->tag);
+    kymo_copy_out(&record->time, &slot->time, sizeof(record->time));
+    kymo_copy_out(&record->tag, &slot->tag, sizeof(record->tag));
     record->len = kymo_load_relaxed32(&slot->len);
-    record->flags = kymo_load_relaxed32(&slot->flags);
+    kymo_copy_out(&record->flags, &slot->flags, sizeof(record->flags));
 }
 
 /* The end of every read: 0 where what was read of the slot since read_begin is the record at pos.
  */
 KYMO_INLINE int kymo_ring_confirm(const struct kymo_ring *ring, const struct kymo_slot *slot,
-                                  uint64_t pos, uint32_t len)
+                                  uint64_t pos)
 {
     if (KYMO_UNLIKELY(kymo_slot_read_retry(slot, pos) || kymo_load_relaxed32(&ring->damaged)))
         return kymo_ring_lost(ring);
-    return KYMO_LIKELY(len <= ring->size) ? 0 : -EBADMSG;
+    return 0;
 }
 
-/* Copies len bytes of payload, at most size. Most records fill the buffer: where its size is a
- * constant, so is the length of the copy. */
-KYMO_INLINE void kymo_slot_copy_out(const struct kymo_slot *slot, void *buffer, size_t size,
-                                    uint32_t len)
+/* A record that does not fill the buffer: a shorter one, or one that is too large for it. */
+KYMO_INLINE int kymo_ring_read_unusual(const struct kymo_ring *ring, const struct kymo_slot *slot,
+                                       void *buffer, size_t size, const struct kymo_record *found)
 {
-    if (__builtin_constant_p(size) && KYMO_LIKELY(len == size))
-        kymo_copy_out(buffer, kymo_slot_payload_const(slot), size);
-    else
-        kymo_copy_out(buffer, kymo_slot_payload_const(slot), len);
+    int error;
+
+    /* A length from shared memory bounds nothing until it is held against both sizes. */
+    if (KYMO_LIKELY(found->len <= size && found->len <= ring->size))
+        kymo_copy_out(buffer, kymo_slot_payload_const(slot), found->len);
+    KYMO_TESTPOINT(RECORD_COPIED);
+    error = kymo_ring_confirm(ring, slot, found->pos);
+    if (KYMO_UNLIKELY(error))
+        return error;
+    if (KYMO_UNLIKELY(found->len > ring->size))
+        return -EBADMSG;
+    return KYMO_LIKELY(found->len <= size) ? 0 : -EMSGSIZE;
 }
 
 /* Copies the record at pos, if its slot still holds it; does not look at head. */
@@ -277,16 +286,17 @@ KYMO_INLINE int kymo_ring_read(const struct kymo_ring *ring, uint64_t pos, void 
     if (KYMO_UNLIKELY(!kymo_slot_read_begin(slot, pos)))
         return kymo_ring_lost(ring);
     kymo_slot_record(slot, pos, &found);
-    /* A length from shared memory bounds nothing until it is held against both sizes. */
-    if (KYMO_LIKELY(found.len <= size && found.len <= ring->size))
-        kymo_slot_copy_out(slot, buffer, size, found.len);
-    KYMO_TESTPOINT(RECORD_COPIED);
-    error = kymo_ring_confirm(ring, slot, pos, found.len);
-    if (KYMO_UNLIKELY(error))
-        return error;
-    if (record)
+    /* Most records fill the buffer, and where its size is a constant, so is the copy. */
+    if (KYMO_LIKELY(found.len == size && size <= ring->size)) {
+        kymo_copy_out(buffer, kymo_slot_payload_const(slot), size);
+        KYMO_TESTPOINT(RECORD_COPIED);
+        error = kymo_ring_confirm(ring, slot, pos);
+    } else {
+        error = kymo_ring_read_unusual(ring, slot, buffer, size, &found);
+    }
+    if (record && KYMO_LIKELY(!error || error == -EMSGSIZE))
         *record = found;
-    return KYMO_LIKELY(found.len <= size) ? 0 : -EMSGSIZE;
+    return error;
 }
 
 /* Looks at the record at pos in place, if its slot still holds it; does not look at head. */
@@ -298,7 +308,9 @@ KYMO_INLINE int kymo_ring_look(const struct kymo_ring *ring, uint64_t pos, struc
         return kymo_ring_lost(ring);
     kymo_slot_record(slot, pos, &view->record);
     view->payload = kymo_slot_payload_const(slot);
-    return kymo_ring_confirm(ring, slot, pos, view->record.len);
+    if (KYMO_UNLIKELY(view->record.len > ring->size))
+        return kymo_ring_confirm(ring, slot, pos) ? kymo_ring_lost(ring) : -EBADMSG;
+    return kymo_ring_confirm(ring, slot, pos);
 }
 
 /* 0 where pos may be asked for: not before the first record, not yet to come. */
@@ -320,7 +332,7 @@ KYMO_INLINE int kymo_ring_behind(const struct kymo_ring *ring, uint64_t back, ui
 
     if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
         return -EIDRM;
-    if (back >= head - ring->first)
+    if (KYMO_UNLIKELY(back >= head - ring->first))
         return kymo_ring_none(ring);
     *pos = head - 1 - back;
     return back <= ring->mask ? 0 : kymo_ring_lost(ring);
@@ -406,7 +418,7 @@ KYMO_INLINE int kymo_ring_view_latest(const struct kymo_reader *reader, struct k
 KYMO_INLINE int kymo_ring_validate(const struct kymo_reader *reader, const struct kymo_view *view)
 {
     return kymo_ring_confirm(&reader->ring, kymo_ring_slot(&reader->ring, view->record.pos),
-                             view->record.pos, view->record.len);
+                             view->record.pos);
 }
 
 /* ---- waiting ---- */
