@@ -25,13 +25,13 @@ static int fill_in(struct kymo_options *options, const struct kymo_typed *type)
 {
     if (!options->size)
         options->size = type->size;
-    if (!options->alignment)
-        options->alignment = type->alignment > 8 ? type->alignment : 8;
+    if (!options->alignment && type->alignment > 8)
+        options->alignment = type->alignment;
     if (!options->schema)
         options->schema = type->schema;
-    if (options->size != type->size || options->alignment < type->alignment)
+    if (options->size != type->size)
         return -EINVAL;
-    return 0;
+    return options->alignment && options->alignment < type->alignment ? -EINVAL : 0;
 }
 
 int kymo_typed_writer_open(struct kymo_writer **writer, const char *name,

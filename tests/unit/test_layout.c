@@ -288,3 +288,22 @@ Test(layout, is_what_a_file_has)
         kymo_writer_close(writer);
     }
 }
+
+Test(layout, aligns_wide_records_to_a_line_unless_told)
+{
+    const struct kymo_options options[] = {{.size = 511},
+                                           {.size = 512},
+                                           {.size = 512, .alignment = 8},
+                                           {.size = 8, .alignment = 64}};
+    const uint32_t expected[] = {8, 64, 8, 64};
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        struct kymo_writer *writer = NULL;
+        struct kymo_info info;
+
+        cr_assert_eq(kymo_writer_open(&writer, "wide", &options[i]), 0);
+        cr_assert_eq(kymo_segment_info(writer->segment, &info), 0);
+        cr_assert_eq(info.alignment, expected[i], "%zu: %u", i, info.alignment);
+        cr_assert_eq(kymo_writer_remove(writer), 0);
+    }
+}
