@@ -15,8 +15,8 @@ end_background()
 {
     for pid in "${background[@]}"; do
         kill -9 "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
     done
-    wait
 }
 trap end_background EXIT
 
@@ -39,6 +39,18 @@ start()
     "$@" <&0 >"$scratch/$name.out" 2>"$scratch/$name.err" &
     pid=$!
     background+=("$pid")
+}
+
+# Starts a command whose input is one line and then stays open: feed NAME LINE command...
+feed()
+{
+    local name=$1 line=$2 input
+    shift 2
+    rm -f "$scratch/$name.in"
+    mkfifo "$scratch/$name.in"
+    exec {input}<>"$scratch/$name.in"
+    echo "$line" >&"$input"
+    start "$name" "$@" <"$scratch/$name.in"
 }
 
 fail()

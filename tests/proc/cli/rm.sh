@@ -28,7 +28,7 @@ ok
 is "nothing to reap" '' "$out"
 
 for name in dead1 dead2; do
-    start dead kymo pub $name --fields x:u8 < <(echo '[7]'; exec sleep 60)
+    feed $name '[7]' kymo pub $name --fields x:u8
     eventually "it publishes" kymo get $name
     kill -9 "$pid"
     wait "$pid" 2>/dev/null
