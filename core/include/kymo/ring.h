@@ -473,12 +473,13 @@ KYMO_INLINE void kymo_cursor_oldest(struct kymo_cursor *cursor, const struct kym
 }
 
 /*
- * Copies the next record into buffer[size] and moves on. *missed gets how many records were
- * overwritten before they could be read, since the last call that returned 0; where the writer laps
- * the cursor in the middle of a read, it skips ahead, a little further each time.
+ * Copies the next record into buffer[size] and moves on. *missed gets how many records this call
+ * skipped, whatever it returns, since they were overwritten before they could be read: what was read
+ * and the sum of what was missed is what was published. Where the writer laps the cursor in the
+ * middle of a read, it skips ahead, a little further each time.
  * 0. -ENODATA: no new record yet. -EIDRM: none will come, this generation was replaced or removed
  * and everything left in it has been read. -EMSGSIZE: the cursor stays. -EAGAIN, -EBADMSG: as
- * reads; *missed counts on.
+ * reads.
  */
 KYMO_INLINE int kymo_cursor_next(struct kymo_cursor *cursor, void *buffer, size_t size,
                                  struct kymo_record *record, uint64_t *missed)
