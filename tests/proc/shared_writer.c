@@ -1,0 +1,718 @@
+/*
+ * shared_writer.c - several processes publish to one segment at once, and are killed and stopped
+ * meanwhile: each record is there once and in its writer's order, and a death costs the others
+ * nothing but the time in which they find out (promises C and E).
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "proc/process.h"
+#include "stress/checked.h"
+#include "test.h"
+#include "unit/random.h"
+
+#define NAME "shared"
+#define SIZE 40
+
+#define MILLISECOND UINT64_C(1000000)
+#define WRITERS     4
+#define KILLS       300
+#define NUMBERS     (UINT64_C(1) << 32)
+
+/* ---- records: from a writer and its own number, all else follows ---- */
+
+static uint64_t tag_of(uint32_t writer, uint64_t number)
+{
+    return writer * NUMBERS + number;
+}
+
+/* Every third time in place. Times are clamped, since one looks at the clock before it gets the
+ * lock. */
+static int put(struct kymo_writer *writer, uint64_t tag)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    unsigned char payload[SIZE];
+    void *loan;
+    int error;
+
+    checked_fill(payload, tag, SIZE);
+    if (tag % 3)
+        return kymo_ring_publish(writer, payload, SIZE, now, tag);
+    error = kymo_ring_loan(writer, &loan);
+    if (error)
+        return error;
+    kymo_copy_in(loan, payload, SIZE);
+    return kymo_ring_commit(writer, SIZE, now, tag);
+}
+
+static int is_whole(const struct kymo_record *record, const void *payload)
+{
+    unsigned char expected[SIZE];
+
+    checked_fill(expected, record->tag, SIZE);
+    return record->len == SIZE && memcmp(expected, payload, SIZE) == 0;
+}
+
+static int open_shared(struct kymo_writer **writer, uint64_t depth)
+{
+    const struct kymo_options options = {.depth = depth,
+                                         .size = SIZE,
+                                         .flags = KYMO_SHARED_WRITER,
+                                         .time_policy = KYMO_CLAMP};
+
+    return kymo_writer_open(writer, NAME, &options);
+}
+
+static struct kymo_info info_of(const struct kymo_reader *reader)
+{
+    struct kymo_info info;
+
+    cr_assert_eq(kymo_segment_info(reader->segment, &info), 0);
+    return info;
+}
+
+/* ---- what each writer knows: in memory that outlives it ---- */
+
+struct journal {
+    uint32_t number; /* of the writer */
+    uint32_t stop;
+    uint64_t depth;
+    uint64_t limit;   /* the last number */
+    int once;         /* ends there; else it waits to be stopped */
+    long pause;       /* ns, now and then */
+    uint64_t attempt; /* the number that it is publishing, or has published */
+    uint64_t suicide; /* points to pass before it kills itself; 0: it does not */
+    uint64_t slowest; /* ns, of one publish */
+    uint64_t deaths;
+    uint64_t unsure[KILLS + WRITERS + 1]; /* numbers that it was about when it was killed */
+};
+
+static uint64_t load(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void store(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static int at_limit(const struct journal *journal)
+{
+    return load(&journal->attempt) >= journal->limit;
+}
+
+/* One more record, timed. */
+static int write_next(struct journal *journal, struct kymo_writer *writer)
+{
+    const uint64_t number = load(&journal->attempt) + 1;
+    const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
+    uint64_t length;
+    int error;
+
+    store(&journal->attempt, number);
+    error = put(writer, tag_of(journal->number, number));
+    length = kymo_clock_now(KYMO_MONOTONIC) - began;
+    if (length > journal->slowest)
+        journal->slowest = length;
+    return error;
+}
+
+static int write_on(void *context)
+{
+    struct journal *journal = context;
+    struct kymo_writer *writer;
+
+    if (journal->suicide)
+        testpoint_plan(NULL, journal->suicide, testpoint_kill, NULL);
+    if (open_shared(&writer, journal->depth) != 0)
+        return 1;
+    while (!process_heard(&journal->stop) && !(journal->once && at_limit(journal))) {
+        if (at_limit(journal) || (journal->pause && load(&journal->attempt) % 4 == 0))
+            process_nap(journal->pause);
+        if (!at_limit(journal) && write_next(journal, writer) != 0)
+            return 2;
+    }
+    kymo_writer_close(writer);
+    return 0;
+}
+
+/* ---- what became of it all ---- */
+
+static int was_unsure(const struct journal *journal, uint64_t number)
+{
+    for (uint64_t i = 0; i < journal->deaths; i++)
+        if (journal->unsure[i] == number)
+            return 1;
+    return 0;
+}
+
+/* Of each writer every number once and in order; missing are only such as it died about. */
+static void expect_everything(const struct kymo_reader *reader, const struct journal *journals,
+                              uint64_t *lost)
+{
+    const uint64_t head = kymo_ring_head(&reader->ring);
+    uint64_t next[WRITERS];
+    uint64_t newest = 0;
+
+    for (int i = 0; i < WRITERS; i++)
+        next[i] = 1;
+    *lost = 0;
+    for (uint64_t pos = 0; pos < head; pos++) {
+        unsigned char payload[SIZE];
+        struct kymo_record record;
+        uint64_t writer, number;
+
+        cr_assert_eq(kymo_ring_at(reader, pos, payload, SIZE, &record), 0);
+        cr_assert(is_whole(&record, payload), "position %ju", (uintmax_t)pos);
+        cr_assert_geq(record.time, newest);
+        newest = record.time;
+        writer = record.tag / NUMBERS;
+        number = record.tag % NUMBERS;
+        cr_assert_lt(writer, (uint64_t)WRITERS);
+        cr_assert_geq(number, next[writer], "twice, or out of order");
+        for (; next[writer] < number; next[writer]++, ++*lost)
+            cr_assert(was_unsure(&journals[writer], next[writer]), "writer %ju lost %ju",
+                      (uintmax_t)writer, (uintmax_t)next[writer]);
+        next[writer]++;
+    }
+    for (int i = 0; i < WRITERS; i++)
+        for (; next[i] <= journals[i].attempt; next[i]++, ++*lost)
+            cr_assert(was_unsure(&journals[i], next[i]), "writer %d lost its last", i);
+}
+
+static struct journal *make_journals(uint64_t limit, uint64_t depth, long pause)
+{
+    struct journal *journals = process_share(WRITERS * sizeof(*journals));
+
+    for (uint32_t i = 0; i < WRITERS; i++) {
+        journals[i].number = i;
+        journals[i].limit = limit;
+        journals[i].depth = depth;
+        journals[i].pause = pause;
+        journals[i].once = pause == 0;
+    }
+    return journals;
+}
+
+static uint64_t slowest_of(const struct journal *journals)
+{
+    uint64_t slowest = 0;
+
+    for (int i = 0; i < WRITERS; i++)
+        slowest = journals[i].slowest > slowest ? journals[i].slowest : slowest;
+    return slowest;
+}
+
+/* ---- all at once ---- */
+
+Test(shared_writer, publishes_everything_once_and_in_order, .timeout = 110)
+{
+    const uint64_t limit = (uint64_t)(20000 * process_scale());
+    struct kymo_writer *keeper;
+    struct kymo_reader *reader;
+    struct journal *journals;
+    pid_t writers[WRITERS];
+    uint64_t depth = 2, lost;
+
+    while (depth < limit * WRITERS)
+        depth *= 2;
+    journals = make_journals(limit, depth, 0);
+    cr_assert_eq(open_shared(&keeper, depth), 0);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    for (int i = 0; i < WRITERS; i++)
+        writers[i] = process_start(write_on, &journals[i]);
+    for (int i = 0; i < WRITERS; i++)
+        cr_assert_eq(process_wait(writers[i]), 0);
+    cr_assert_eq(kymo_ring_head(&reader->ring), limit * WRITERS);
+    expect_everything(reader, journals, &lost);
+    cr_assert_eq(lost, 0U);
+    cr_assert_eq(info_of(reader).takeovers, 0U);
+    cr_assert_eq(info_of(reader).adopted, 0U);
+    printf("%d processes, %ju records; the slowest publish took %ju us\n", WRITERS,
+           (uintmax_t)(limit * WRITERS), (uintmax_t)(slowest_of(journals) / 1000));
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(keeper), 0);
+}
+
+/* ---- killed at random, and at random test points ---- */
+
+/* It may have been in the midst of a publish. */
+static void bury(struct journal *journal)
+{
+    cr_assert_lt(journal->deaths, (uint64_t)(sizeof(journal->unsure) / sizeof(journal->unsure[0])));
+    journal->unsure[journal->deaths++] = load(&journal->attempt);
+}
+
+struct killing {
+    struct journal *journals;
+    pid_t writers[WRITERS];
+    uint64_t random;
+    uint64_t by_us;
+    uint64_t at_points;
+};
+
+/* Every other one will die by itself, at a point that nobody chose. */
+static void start(struct killing *killing, int i)
+{
+    struct journal *journal = &killing->journals[i];
+
+    journal->suicide =
+        random_below(&killing->random, 2) ? 1 + random_below(&killing->random, 300) : 0;
+    killing->writers[i] = process_start(write_on, journal);
+}
+
+/* Kills one of them, if it has not died before. */
+static void kill_one(struct killing *killing)
+{
+    const int victim = (int)random_below(&killing->random, WRITERS);
+    struct journal *journal = &killing->journals[victim];
+    int status;
+
+    process_nap((long)random_below(&killing->random, 2000000));
+    status = process_kill(killing->writers[victim]);
+    cr_assert_eq(status, -SIGKILL, "a writer ended with %d", status);
+    bury(journal);
+    killing->by_us++;
+    start(killing, victim);
+}
+
+/* Those that died by themselves get a successor. */
+static void replace_dead(struct killing *killing)
+{
+    for (int i = 0; i < WRITERS; i++) {
+        int status;
+
+        if (waitpid(killing->writers[i], &status, WNOHANG) != killing->writers[i])
+            continue;
+        cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a writer ended with %x",
+                  (unsigned int)status);
+        bury(&killing->journals[i]);
+        killing->at_points++;
+        start(killing, i);
+    }
+}
+
+/* A reader that sleeps whenever it may keeps the bell in use. */
+static int follow(void *context)
+{
+    const struct journal *journals = context;
+    struct kymo_reader *reader;
+    uint64_t seen = 0;
+
+    if (kymo_reader_open(&reader, NAME) != 0)
+        return 1;
+    while (!process_heard(&journals[0].stop)) {
+        if (kymo_ring_wait(reader, seen, kymo_clock_now(KYMO_MONOTONIC) + 50 * MILLISECOND) == 0)
+            seen = kymo_ring_head(&reader->ring);
+    }
+    kymo_reader_close(reader);
+    return 0;
+}
+
+static void stop_all(struct killing *killing)
+{
+    for (int i = 0; i < WRITERS; i++)
+        process_say(&killing->journals[i].stop, 1);
+    for (int i = 0; i < WRITERS; i++) {
+        const int status = process_wait(killing->writers[i]);
+
+        cr_assert(status == 0 || status == -SIGKILL, "a writer ended with %d", status);
+        if (status)
+            bury(&killing->journals[i]);
+    }
+}
+
+Test(shared_writer, loses_nothing_to_kills, .timeout = 110)
+{
+    const uint64_t depth = UINT64_C(1) << 20;
+    const uint64_t limit = depth / WRITERS;
+    struct killing killing = {.journals = make_journals(limit, depth, 50000), .random = 3};
+    struct kymo_writer *keeper;
+    struct kymo_reader *reader;
+    struct kymo_info info;
+    uint64_t lost;
+    pid_t follower;
+
+    cr_assert_eq(open_shared(&keeper, depth), 0);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    follower = process_start(follow, killing.journals);
+    for (int i = 0; i < WRITERS; i++)
+        start(&killing, i);
+    while (killing.by_us + killing.at_points < KILLS) {
+        replace_dead(&killing);
+        kill_one(&killing);
+    }
+    stop_all(&killing);
+    cr_assert_eq(process_wait(follower), 0);
+    /* The last one may have died with the lock, or with a record complete and not counted. */
+    cr_assert_eq(put(keeper, tag_of(0, killing.journals[0].attempt + 1)), 0);
+    killing.journals[0].attempt++;
+    expect_everything(reader, killing.journals, &lost);
+    info = info_of(reader);
+    printf("%ju records; %ju writers killed, %ju more at test points: %ju locks taken over, %ju "
+           "records adopted, %ju never begun; the slowest publish took %ju us\n",
+           (uintmax_t)kymo_ring_head(&reader->ring), (uintmax_t)killing.by_us,
+           (uintmax_t)killing.at_points, (uintmax_t)info.takeovers, (uintmax_t)info.adopted,
+           (uintmax_t)lost, (uintmax_t)(slowest_of(killing.journals) / 1000));
+    cr_assert_gt(killing.at_points, 0U);
+    cr_assert_gt(info.takeovers, 0U);
+    cr_assert_gt(info.adopted, 0U);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(keeper), 0);
+}
+
+/* ---- killed at each point ---- */
+
+static int publish_one(struct kymo_writer *writer, uint64_t tag)
+{
+    unsigned char payload[SIZE];
+
+    checked_fill(payload, tag, SIZE);
+    return kymo_ring_publish(writer, payload, SIZE, 0, tag);
+}
+
+static int commit_one(struct kymo_writer *writer, uint64_t tag)
+{
+    void *loan;
+    int error = kymo_ring_loan(writer, &loan);
+
+    if (error)
+        return error;
+    checked_fill(loan, tag, SIZE);
+    return kymo_ring_commit(writer, SIZE, 0, tag);
+}
+
+static int abort_one(struct kymo_writer *writer, uint64_t tag)
+{
+    void *loan;
+    int error = kymo_ring_loan(writer, &loan);
+
+    (void)tag;
+    return error ? error : kymo_ring_abort(writer);
+}
+
+static const struct operation {
+    const char *name;
+    int (*run)(struct kymo_writer *writer, uint64_t tag);
+} operations[] = {{"publish", publish_one}, {"commit", commit_one}, {"abort", abort_one}};
+
+#define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
+
+/* What has happened at a point. */
+struct progress {
+    const char *point;
+    int held;     /* the lock */
+    int complete; /* the record */
+    int counted;
+};
+
+static size_t trace(const struct operation *operation, struct progress points[])
+{
+    const char *names[TESTPOINT_TRACE_LIMIT];
+    struct progress progress = {0};
+    struct kymo_writer *writer;
+    size_t count;
+
+    cr_assert_eq(open_shared(&writer, 8), 0);
+    testpoint_trace_begin(names);
+    cr_assert_eq(operation->run(writer, 0), 0);
+    count = testpoint_trace_end();
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    cr_assert_leq(count, (size_t)TESTPOINT_TRACE_LIMIT);
+    for (size_t i = 0; i < count; i++) {
+        progress.point = names[i];
+        progress.held |= strcmp(names[i], "LOCK_TAKEN") == 0;
+        progress.held &= strcmp(names[i], "LOCK_FREED") != 0;
+        progress.complete |= strcmp(names[i], "SLOT_EVEN") == 0;
+        progress.counted |= strcmp(names[i], "HEAD_STORED") == 0;
+        points[i] = progress;
+    }
+    return count;
+}
+
+struct scene {
+    const struct operation *operation;
+    size_t point;
+};
+
+static int die_at_point(void *context)
+{
+    const struct scene *scene = context;
+    struct kymo_writer *writer;
+
+    if (open_shared(&writer, 8) != 0)
+        return 1;
+    testpoint_plan(NULL, scene->point, testpoint_kill, NULL);
+    return scene->operation->run(writer, 1000) ? 2 : 3;
+}
+
+static void expect_record(const struct kymo_reader *reader, uint64_t pos, uint64_t tag)
+{
+    unsigned char payload[SIZE];
+    struct kymo_record record;
+
+    cr_assert_eq(kymo_ring_at(reader, pos, payload, SIZE, &record), 0);
+    cr_assert_eq(record.tag, tag);
+    cr_assert(is_whole(&record, payload));
+}
+
+/* Another one publishes right after the death; returns how long that took. `newcomer`: it had not
+ * even opened before. */
+static uint64_t run_death(const struct scene *scene, const struct progress *progress,
+                          uint64_t history, int newcomer)
+{
+    struct kymo_writer *writer = NULL;
+    struct kymo_reader *reader;
+    struct kymo_info info;
+    uint64_t began, length, head = history + (progress->complete ? 1 : 0);
+
+    cr_assert_eq(open_shared(&writer, 8), 0);
+    for (uint64_t i = 0; i < history; i++)
+        cr_assert_eq(publish_one(writer, i), 0);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    if (newcomer)
+        kymo_writer_close(writer);
+    cr_assert_eq(process_wait(process_start(die_at_point, (void *)(uintptr_t)scene)), -SIGKILL);
+    /* Readers need nobody for what was counted. */
+    cr_assert_eq(kymo_ring_head(&reader->ring), history + (progress->counted ? 1 : 0));
+    began = kymo_clock_now(KYMO_MONOTONIC);
+    if (newcomer)
+        cr_assert_eq(open_shared(&writer, 8), 0);
+    cr_assert_eq(publish_one(writer, 2000), 0, "%s killed at %s", scene->operation->name,
+                 progress->point);
+    length = kymo_clock_now(KYMO_MONOTONIC) - began;
+    info = info_of(reader);
+    cr_assert_eq(info.takeovers, (uint64_t)progress->held, "%s killed at %s",
+                 scene->operation->name, progress->point);
+    cr_assert_eq(info.adopted, progress->complete && !progress->counted ? 1U : 0U);
+    cr_assert_eq(kymo_ring_head(&reader->ring), head + 1);
+    for (uint64_t pos = head > 6 ? head - 6 : 0; pos < history; pos++)
+        expect_record(reader, pos, pos);
+    if (progress->complete)
+        expect_record(reader, history, 1000);
+    expect_record(reader, head, 2000);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    return length;
+}
+
+Test(shared_writer, goes_on_from_any_death, .timeout = 110)
+{
+    static const uint64_t histories[] = {0, 1, 8, 13};
+    uint64_t deaths = 0, takeovers = 0, sum = 0, most = 0, least = UINT64_MAX;
+
+    for (size_t i = 0; i < OPERATIONS; i++) {
+        struct progress points[TESTPOINT_TRACE_LIMIT];
+        struct scene scene = {.operation = &operations[i]};
+        const size_t count = trace(&operations[i], points);
+
+        cr_assert_geq(count, (size_t)3);
+        for (int variant = 0; variant < 8; variant++) {
+            for (scene.point = 0; scene.point < count; scene.point++) {
+                const uint64_t length =
+                    run_death(&scene, &points[scene.point], histories[variant / 2], variant % 2);
+
+                deaths++;
+                if (!points[scene.point].held)
+                    continue;
+                takeovers++;
+                sum += length;
+                most = length > most ? length : most;
+                least = length < least ? length : least;
+            }
+        }
+    }
+    printf("%ju deaths at test points, %ju with the lock: then the next publish took %ju us at "
+           "least, %ju on average, %ju at most\n",
+           (uintmax_t)deaths, (uintmax_t)takeovers, (uintmax_t)(least / 1000),
+           (uintmax_t)(sum / takeovers / 1000), (uintmax_t)(most / 1000));
+}
+
+/* ---- killed in taking over ---- */
+
+/* One who comes after a death, and may die himself. */
+struct heir {
+    int early;    /* has opened before the death, and takes over by publishing, not by opening */
+    int rehearse; /* writes its points down, and lives */
+    size_t point; /* to die at */
+    size_t count; /* of points */
+    char points[TESTPOINT_TRACE_LIMIT][24];
+    uint32_t ready;
+    uint32_t go;
+};
+
+static void write_down(struct heir *heir, const char *const names[])
+{
+    heir->count = testpoint_trace_end();
+    for (size_t i = 0; i < heir->count; i++)
+        snprintf(heir->points[i], sizeof(heir->points[i]), "%s", names[i]);
+}
+
+static int inherit(void *context)
+{
+    const char *names[TESTPOINT_TRACE_LIMIT];
+    struct heir *heir = context;
+    struct kymo_writer *writer = NULL;
+
+    if (heir->early && open_shared(&writer, 8) != 0)
+        return 1;
+    process_say(&heir->ready, 1);
+    process_await(&heir->go, 1);
+    if (heir->rehearse)
+        testpoint_trace_begin(names);
+    else
+        testpoint_plan(NULL, heir->point, testpoint_kill, NULL);
+    if ((!writer && open_shared(&writer, 8) != 0) || publish_one(writer, 3000) != 0)
+        return 2;
+    kymo_writer_close(writer);
+    if (heir->rehearse)
+        write_down(heir, names);
+    return 0;
+}
+
+/* What has happened when the heir dies at his point. */
+static struct progress progress_of(const struct heir *heir)
+{
+    struct progress progress = {.point = heir->points[heir->point]};
+
+    for (size_t i = 0; i <= heir->point; i++) {
+        progress.held |= strcmp(heir->points[i], "LOCK_TAKEN") == 0 ||
+                         (i > 0 && strcmp(heir->points[i - 1], "LOCK_TAKEN_OVER") == 0);
+        progress.held &= strcmp(heir->points[i], "LOCK_FREED") != 0;
+        progress.complete |= strcmp(heir->points[i], "SLOT_EVEN") == 0;
+        progress.counted |= strcmp(heir->points[i], "HEAD_STORED") == 0;
+    }
+    return progress;
+}
+
+static void expect_estate(const struct heir *heir, const struct kymo_reader *reader)
+{
+    const struct progress progress =
+        heir->rehearse ? (struct progress){.complete = 1, .counted = 1} : progress_of(heir);
+    const struct kymo_info info = info_of(reader);
+
+    cr_assert_eq(info.head, progress.complete ? 3U : 2U, "died at %s", progress.point);
+    expect_record(reader, 0, 1000);
+    if (progress.complete)
+        expect_record(reader, 1, 3000);
+    expect_record(reader, info.head - 1, 2000);
+    cr_assert_eq(info.adopted, progress.complete && !progress.counted ? 2U : 1U);
+    cr_assert_eq(info.takeovers, progress.held ? 2U : 1U, "died at %s", progress.point);
+}
+
+/* The first dies with the lock and a complete record, the heir at his point; a third one goes on. */
+static void run_heir(struct heir *heir)
+{
+    struct progress points[TESTPOINT_TRACE_LIMIT];
+    struct scene first = {.operation = &operations[0]};
+    const size_t count = trace(first.operation, points);
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    pid_t child;
+
+    while (first.point < count && strcmp(points[first.point].point, "SLOT_EVEN") != 0)
+        first.point++;
+    cr_assert_eq(open_shared(&writer, 8), 0);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    heir->ready = heir->go = 0;
+    child = process_start(inherit, heir);
+    process_await(&heir->ready, 1);
+    cr_assert_eq(process_wait(process_start(die_at_point, &first)), -SIGKILL);
+    process_say(&heir->go, 1);
+    cr_assert_eq(process_wait(child), heir->rehearse ? 0 : -SIGKILL);
+    cr_assert_eq(publish_one(writer, 2000), 0);
+    expect_estate(heir, reader);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+Test(shared_writer, goes_on_from_a_death_in_taking_over, .timeout = 110)
+{
+    struct heir *heir = process_share(sizeof(*heir));
+    size_t deaths = 0;
+
+    for (heir->early = 0; heir->early < 2; heir->early++) {
+        heir->rehearse = 1;
+        run_heir(heir);
+        heir->rehearse = 0;
+        for (heir->point = 0; heir->point < heir->count; heir->point++, deaths++)
+            run_heir(heir);
+    }
+    cr_assert_gt(deaths, (size_t)15);
+    printf("%u deaths in taking over\n", (unsigned int)deaths);
+}
+
+/* ---- stopped ---- */
+
+struct stopping {
+    uint32_t holding;
+    uint32_t go;
+};
+
+static int loan_until_told(void *context)
+{
+    struct stopping *stopping = context;
+    struct kymo_writer *writer;
+    void *loan;
+
+    if (open_shared(&writer, 8) != 0 || kymo_ring_loan(writer, &loan) != 0)
+        return 1;
+    checked_fill(loan, 5000, SIZE);
+    process_say(&stopping->holding, 1);
+    process_await(&stopping->go, 1);
+    if (kymo_ring_commit(writer, SIZE, 0, 5000) != 0)
+        return 2;
+    kymo_writer_close(writer);
+    return 0;
+}
+
+/* A stopped owner is alive: nobody takes its lock, however long it takes; who waits is told. */
+Test(shared_writer, does_not_rob_one_that_is_stopped, .timeout = 60)
+{
+    struct stopping *stopping = process_share(sizeof(*stopping));
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    uint64_t began, length;
+    pid_t stopped;
+
+    cr_assert_eq(open_shared(&writer, 8), 0);
+    cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
+    stopped = process_start(loan_until_told, stopping);
+    process_await(&stopping->holding, 1);
+    kill(stopped, SIGSTOP);
+    for (uint64_t patience = 0; patience <= 200 * MILLISECOND; patience += 100 * MILLISECOND) {
+        cr_assert_eq(kymo_writer_set_patience(writer, patience), 0);
+        began = kymo_clock_now(KYMO_MONOTONIC);
+        cr_assert_eq(publish_one(writer, 1), -ETIMEDOUT);
+        length = kymo_clock_now(KYMO_MONOTONIC) - began;
+        cr_assert_geq(length, patience);
+        printf("patience of %ju ms: ended after %ju us\n", (uintmax_t)(patience / MILLISECOND),
+               (uintmax_t)(length / 1000));
+    }
+    cr_assert_eq(info_of(reader).takeovers, 0U);
+    kill(stopped, SIGCONT);
+    process_say(&stopping->go, 1);
+    cr_assert_eq(process_wait(stopped), 0);
+    cr_assert_eq(publish_one(writer, 2), 0);
+    expect_record(reader, 0, 5000);
+    expect_record(reader, 1, 2);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+/* Stopped first and killed then: the next publish is as quick as after any death. */
+Test(shared_writer, takes_over_from_one_killed_while_stopped, .timeout = 60)
+{
+    struct stopping *stopping = process_share(sizeof(*stopping));
+    struct kymo_writer *writer;
+    pid_t stopped;
+
+    cr_assert_eq(open_shared(&writer, 8), 0);
+    stopped = process_start(loan_until_told, stopping);
+    process_await(&stopping->holding, 1);
+    kill(stopped, SIGSTOP);
+    cr_assert_eq(process_kill(stopped), -SIGKILL);
+    cr_assert_eq(publish_one(writer, 1), 0);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
