@@ -10,27 +10,22 @@
 #include <pthread.h>
 #include <unistd.h>
 
-static pthread_mutex_t lock;
+/* A plain mutex, which a child may unlock; one of pthread's recursive ones belongs to a thread that
+ * the child does not have. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local unsigned int depth; /* how often this thread holds it */
 static struct kymo_segment *holders;
 
-static void make_lock(void)
+static void enter(void)
 {
-    pthread_mutexattr_t attributes;
-
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
+    if (depth++ == 0)
+        pthread_mutex_lock(&lock);
 }
 
-static void before_fork(void)
+static void leave(void)
 {
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&lock);
+    if (--depth == 0)
+        pthread_mutex_unlock(&lock);
 }
 
 static void after_fork_in_child(void)
@@ -42,27 +37,25 @@ static void after_fork_in_child(void)
         *segment->limit = 0;
     }
     holders = NULL;
-    /* A recursive lock belongs to a thread that the child does not have. */
-    make_lock();
+    leave();
 }
 
-static void begin(void)
+static void watch_forks(void)
 {
-    make_lock();
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    pthread_atfork(enter, leave, after_fork_in_child);
 }
 
 void kymo_library_lock(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    pthread_once(&once, begin);
-    pthread_mutex_lock(&lock);
+    pthread_once(&once, watch_forks);
+    enter();
 }
 
 void kymo_library_unlock(void)
 {
-    pthread_mutex_unlock(&lock);
+    leave();
 }
 
 void kymo_fork_watch(struct kymo_segment *segment)
