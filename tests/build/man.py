@@ -1,0 +1,233 @@
+"""The manual: every page is sound mdoc, its synopsis is what the headers declare, its examples run
+and print what they say, every public function has a page, every test that kymo(7) names exists.
+
+    man.py ROOT CC CXX LIBRARY   CC and CXX compile the examples; LIBRARY is the static libkymo
+"""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+# What stands in public headers because it is inline, and is not for users to call.
+INTERNAL_HEADERS = ("atomic.h", "seqlock.h")
+INTERNAL = re.compile(
+    r"kymo_(\w+_slow|window_\w+|slot_\w+|typed_\w+|distance|queue_wake_producer"
+    r"|ring_(slot|order_time|wake|complete|lost|none|confirm|read|look|admits|behind|back_counted))$"
+)
+# Pages of ours that other parts bring, or of the system.
+OTHER_PAGES = {"kymo.1", "kymofs.8", "fork.2", "shm_overview.7"}
+PROTOTYPE = re.compile(
+    r"(?:KYMO_EXPORT|KYMO_INLINE)\s+([\w\s*]*?)\b(kymo_\w+)\(([^{};]*?)\)\s*"
+    r"(?:__attribute__\(\([^;]*?\)\)\s*)?[;{]"
+)
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+# How roff spells what it would else change.
+ESCAPES = {"\\e": "\\", "\\-": "-", "\\(aq": "'", "\\(ga": "`", "\\(ha": "^", "\\(ti": "~", "\\&": ""}
+
+failures = 0
+
+
+def fail(page, what):
+    global failures
+    failures += 1
+    print(f"{page}: {what}")
+
+
+def squeeze(text):
+    """One spelling for declarations: blanks only where two words meet."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return re.sub(r" ?([*(),]) ?", r"\1", text)
+
+
+def unescape(line):
+    return re.sub(r"\\(?:\(..|.)", lambda found: ESCAPES[found.group()], line)
+
+
+# ---- lint ----
+
+
+def lint(pages):
+    if shutil.which("mandoc"):
+        command = ["mandoc", "-T", "lint", "-W", "warning"]
+    elif shutil.which("groff"):
+        command = ["groff", "-ww", "-t", "-mandoc", "-Tutf8", "-z"]
+    else:
+        print("neither mandoc nor groff is installed")
+        if os.environ.get("CI") == "true":
+            fail("lint", "nobody looked at the pages")
+        return
+    for path in pages:
+        said = subprocess.run(command + [path], capture_output=True, text=True, check=False)
+        lines = [line for line in (said.stdout + said.stderr).splitlines() if "mandoc.db" not in line]
+        for line in lines:
+            fail(path, line)
+
+
+# ---- synopsis against headers ----
+
+
+def declared(include):
+    """What the public headers declare: name -> (return type, arguments), both squeezed."""
+    found = {}
+    for path in sorted(glob.glob(os.path.join(include, "kymo", "*.h"))):
+        if os.path.basename(path) in INTERNAL_HEADERS:
+            continue
+        with open(path, encoding="utf-8") as file:
+            text = re.sub(r"/\*.*?\*/", " ", file.read(), flags=re.S)
+        text = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*$", "", text, flags=re.M)
+        for returns, name, arguments in PROTOTYPE.findall(text):
+            found[name] = (squeeze(returns), squeeze(arguments))
+    return found
+
+
+def synopsis(lines):
+    """What a page declares, likewise."""
+    found, section, returns, name, arguments = {}, None, None, None, []
+    for line in lines:
+        words = [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', line)]
+        if line.startswith(".Sh "):
+            section = line[4:]
+        if section != "SYNOPSIS" or not words:
+            continue
+        if words[0] == ".Ft":
+            returns = words[1]
+        elif words[0] == ".Fn" and returns:
+            found[words[1]] = (squeeze(returns), squeeze(",".join(words[2:])))
+        elif words[0] == ".Fo":
+            name, arguments = words[1], []
+        elif words[0] == ".Fa" and name:
+            arguments.append(words[1])
+        elif words[0] == ".Fc":
+            found[name] = (squeeze(returns), squeeze(",".join(arguments)))
+            name = None
+    return found
+
+
+def compare(pages, include):
+    headers, described = declared(include), set()
+    for path, lines in pages.items():
+        names = {line.split()[1] for line in lines if line.startswith(".Nm ")}
+        for name, prototype in synopsis(lines).items():
+            described.add(name)
+            if name not in headers:
+                fail(path, f"{name} is in no header")
+            elif headers[name] != prototype:
+                fail(path, f"{name} is {prototype}, but the header has {headers[name]}")
+            if name not in names:
+                fail(path, f"{name} is not in NAME")
+    for name in sorted(headers):
+        if name not in described and not INTERNAL.match(name):
+            fail("headers", f"{name} has no page")
+
+
+# ---- examples ----
+
+
+def displays(lines):
+    """The literal displays of a page's EXAMPLES."""
+    section, display = None, None
+    for line in lines:
+        if line.startswith(".Sh "):
+            section = line[4:]
+        if section != "EXAMPLES":
+            continue
+        if line.startswith(".Bd -literal"):
+            display = []
+        elif line == ".Ed":
+            yield "\n".join(display) + "\n"
+            display = None
+        elif display is not None:
+            display.append(unescape(line))
+
+
+def run(path, number, program, expected, tools):
+    compiler, source = (tools["c"], "example.c")
+    if "kymo.hpp" in program:
+        compiler, source = (tools["c++"], "example.cpp")
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, source), "w", encoding="utf-8") as file:
+            file.write(program)
+        command = compiler + WARNINGS + [source, tools["library"], "-pthread", "-o", "example"]
+        built = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if built.returncode:
+            fail(path, f"example {number} does not compile\n{built.stderr}")
+            return
+        ran = subprocess.run(
+            [os.path.join(folder, "example")], capture_output=True, text=True, timeout=60, check=False
+        )
+    if ran.returncode:
+        fail(path, f"example {number} returns {ran.returncode}\n{ran.stderr}")
+    elif ran.stdout != expected:
+        fail(path, f"example {number} prints\n{ran.stdout}instead of\n{expected}")
+
+
+def examples(path, lines, tools):
+    shown = list(displays(lines))
+    programs = [i for i, text in enumerate(shown) if text.startswith("#include")]
+    if not programs:
+        fail(path, "has no example")
+    for i in programs:
+        expected = shown[i + 1] if i + 1 < len(shown) and i + 1 not in programs else ""
+        run(path, i + 1, shown[i], expected, tools)
+
+
+# ---- references ----
+
+
+def references(pages):
+    names = {os.path.basename(path) for path in pages} | OTHER_PAGES
+    for path, lines in pages.items():
+        for line in lines:
+            found = re.match(r"\.Xr (\S+) (\d)", line)
+            if found and f"{found.group(1)}.{found.group(2)}" not in names:
+                fail(path, f"there is no {found.group(1)}({found.group(2)})")
+
+
+def named_tests(pages, root):
+    """The third cell of each row of kymo(7)'s table names a test: suite/test, or a script's path. In
+    the page \\: stands where a line may break."""
+    tests = set()
+    for path in glob.glob(os.path.join(root, "tests", "**", "*.c*"), recursive=True):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for suite, name in re.findall(r"^Test\((\w+), *(\w+)", file.read(), re.M):
+                tests.add(f"{suite}/{name}")
+    tour = next(lines for path, lines in pages.items() if path.endswith("kymo.7"))
+    table = "\n".join(tour[tour.index(".TS") : tour.index(".TE")]).replace("\\:", "")
+    cells = re.findall(r"T\{\n(.*?)\nT\}", table, re.S)
+    if len(cells) % 3 or len(cells) < 90:
+        fail("kymo.7", f"{len(cells)} cells do not make a table of three columns and 30 rows")
+    for what, test in zip(cells[0::3], cells[2::3]):
+        name = test.replace("\\fI", "").replace("\\fR", "")
+        if name not in tests and not os.path.exists(os.path.join(root, "tests", name)):
+            fail("kymo.7", f"{what}: there is no test {name}")
+
+
+def main():
+    root, compiler, compiler_cxx, library = sys.argv[1:5]
+    include = os.path.join(root, "core", "include")
+    flags = [f"-I{include}"]
+    tools = {
+        "c": [compiler, "-std=c11"] + flags,
+        "c++": [compiler_cxx, "-std=c++17"] + flags,
+        "library": library,
+    }
+    pages = {}
+    for path in sorted(glob.glob(os.path.join(root, "core", "man", "*.[0-9]"))):
+        with open(path, encoding="utf-8") as file:
+            pages[path] = file.read().splitlines()
+    lint(pages)
+    compare(pages, include)
+    references(pages)
+    named_tests(pages, root)
+    for path, lines in pages.items():
+        examples(path, lines, tools)
+    print(f"{len(pages)} pages, {failures} failures")
+    return failures > 0 or not pages
+
+
+if __name__ == "__main__":
+    sys.exit(main())
