@@ -24,13 +24,13 @@
 static const char help[] =
     "usage: kymofs [SOURCE] MOUNTPOINT [-f] [-o OPTION[,OPTION...]]\n"
     "\n"
-    "Shows every kymo segment as a directory of files. Returns when the mount answers.\n"
-    "MOUNTPOINT/README tells which files there are.\n"
+    "Shows every kymo segment as a directory of files; MOUNTPOINT/README tells which.\n"
+    "Returns when the mount answers.\n"
     "\n"
     "  -f                 stay in the foreground, and say on stderr what is skipped\n"
     "  -d                 likewise, and print every request\n"
     "  -s                 one thread\n"
-    "  -o allow_other     let other users in; each sees what the segments' modes allow\n"
+    "  -o allow_other     let others in; each sees what the segments' modes allow\n"
     "  -o fsname=NAME     what mount(8) shows as source (SOURCE, else kymofs)\n"
     "  -o OPTION          any other option of mount(8) or FUSE\n"
     "  -h, --help         this page\n"
@@ -253,9 +253,9 @@ static int mount_and_serve(struct view *view, struct fuse_args *args, const char
     if (chdir("/") != 0)
         complain("/", strerror(errno));
     error = serve(view, options);
+    ops_end(view);
     fuse_session_unmount(view->session);
     fuse_session_destroy(view->session);
-    ops_end(view);
     return error ? complain(point, strerror(-error)) : 0;
 }
 

@@ -113,8 +113,9 @@ static void wait_for_child(pid_t child, int ready)
         ;
     if (len == 1)
         _exit(0);
-    waitpid(child, &status, 0);
-    _exit(1);
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) == 0)
+        _exit(1);
+    _exit(WEXITSTATUS(status));
 }
 
 int mount_background(void)

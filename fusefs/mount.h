@@ -20,7 +20,7 @@ int mount_point_clear(const char *point);
 
 /*
  * Goes into the background: the caller returns in a child, with a descriptor for mount_ready; the
- * parent waits for that and exits with 0, or with 1 where the child ends before. Returns a negative
+ * parent waits for that and exits with 0, or with the child's status where that ends before. Returns a negative
  * errno where there is no child.
  */
 int mount_background(void);

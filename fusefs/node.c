@@ -395,6 +395,37 @@ int node_match(struct registry *registry, const struct node *directory, const ch
     return error;
 }
 
+/* Without a reader nobody can tell any more which records and fields a segment had: all of them. */
+static int match_any(const struct node *directory, const char *name, struct node_key *key)
+{
+    char base[NODE_NAME_LIMIT + 1];
+
+    for (size_t i = 0; i < node_kind_count; i++) {
+        const struct node_kind *kind = &node_kinds[i];
+
+        *key = (struct node_key){.kind = kind, .segment = directory->key.segment};
+        if (kind->parent == directory->key.kind && (kind->flags & NODE_LISTED) &&
+            split_name(kind, name, base, &key->raw) == 0 &&
+            (kind->match || strcmp(base, kind->name) == 0)) {
+            segment_hold(key->segment);
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+int node_match_departed(struct registry *registry, const struct node *directory, const char *name,
+                        uint64_t since, struct node_key *key)
+{
+    if (directory->key.segment)
+        return directory->key.segment->reader ? node_match(registry, directory, name, key)
+                                              : match_any(directory, name, key);
+    *key = (struct node_key){.kind = &node_kinds[KIND_SEGMENT]};
+    if (key->kind->parent != directory->key.kind)
+        return -ENOENT;
+    return registry_find_departed(registry, name, since, &key->segment);
+}
+
 /* A finalizer from splitmix64: every bit of the result depends on every bit of the number. */
 static uint64_t mix(uint64_t number)
 {
@@ -475,6 +506,11 @@ int node_list(struct registry *registry, const struct node *directory, struct li
         else
             listing_add(listing, &key, key.kind->name);
     }
+    for (size_t i = 0; i < listing->count; i++) {
+        struct listing_entry *entry = &listing->entries[i];
+
+        entry->inode = node_inode(directory, &entry->key, entry->name);
+    }
     return error ? error : listing->error;
 }
 
@@ -515,11 +551,15 @@ static uint64_t realtime_of(enum kymo_clock clock, uint64_t time)
 /* When the segment was last written to, as far as one can tell; ns since 1970. */
 static uint64_t segment_modified(const struct segment *segment)
 {
-    const struct kymo_segment *open = segment->reader->segment;
-    const enum kymo_clock clock = kymo_segment_clock(open);
+    const struct kymo_segment *open;
+    enum kymo_clock clock;
     struct kymo_view view;
     struct kymo_info info;
 
+    if (!segment->reader)
+        return segment->created;
+    open = segment->reader->segment;
+    clock = kymo_segment_clock(open);
     if (clock != KYMO_USER && kymo_ring_view_latest(segment->reader, &view) == 0)
         return realtime_of(clock, view.record.time);
     /* Times of the writer's own: its heartbeat, or its start, has to do. */
@@ -600,7 +640,7 @@ bool node_is_large(const struct node *node)
 {
     const struct node_kind *kind = node->key.kind;
 
-    if (kind->type != NODE_FILE)
+    if (kind->type != NODE_FILE || (node->key.segment && !node->key.segment->reader))
         return false;
     return node_has(node, NODE_CONSTANT) || (kind->limit && kind->limit(node) > NODE_PAGE);
 }

@@ -80,6 +80,10 @@ extern const struct node_kind *const node_root;
 int node_match(struct registry *registry, const struct node *directory, const char *name,
                struct node_key *key);
 
+/* The same for a name that the directory had at some time since, CLOCK_MONOTONIC ns. */
+int node_match_departed(struct registry *registry, const struct node *directory, const char *name,
+                        uint64_t since, struct node_key *key);
+
 /* The number by which stat knows the file: of the segment's device and inode and the path below. */
 uint64_t node_inode(const struct node *directory, const struct node_key *key, const char *name);
 
@@ -87,6 +91,7 @@ uint64_t node_inode(const struct node *directory, const struct node_key *key, co
 
 struct listing_entry {
     struct node_key key;
+    uint64_t inode;
     char *name;
 };
 

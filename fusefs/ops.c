@@ -27,14 +27,24 @@ static struct node *node_of(fuse_req_t request, fuse_ino_t number)
                                   : (struct node *)(uintptr_t)number;
 }
 
+static uint64_t caller_of(fuse_req_t request)
+{
+    return (uint64_t)fuse_req_ctx(request)->pid;
+}
+
+static fuse_ino_t number_of(struct view *view, const struct node *node)
+{
+    return node == tree_root(view->tree) ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)node;
+}
+
 /* The names that can be asked for have no end, and content of any size is looked up anew for each
  * open: such names the kernel forgets at once. */
-static void describe(struct tree *tree, struct node *node, struct fuse_entry_param *entry)
+static void describe(struct view *view, struct node *node, struct fuse_entry_param *entry)
 {
     memset(entry, 0, sizeof(*entry));
-    entry->ino = (fuse_ino_t)(uintptr_t)node;
+    entry->ino = number_of(view, node);
     entry->entry_timeout = tree_is_passing(node) ? 0 : NAME_LIFE;
-    entry->attr_timeout = tree_attributes(tree, node, &entry->attr) ? ATTRIBUTES_LIFE : 0;
+    entry->attr_timeout = tree_attributes(view->tree, node, &entry->attr) ? ATTRIBUTES_LIFE : 0;
 }
 
 static void view_init(void *data, struct fuse_conn_info *connection)
@@ -50,18 +60,18 @@ static void view_init(void *data, struct fuse_conn_info *connection)
 
 static void view_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
-    struct tree *tree = view_of(request)->tree;
+    struct view *view = view_of(request);
     struct fuse_entry_param entry;
     struct node *node;
-    int error = tree_lookup(tree, node_of(request, parent), name, &node);
+    int error = tree_lookup(view->tree, node_of(request, parent), name, caller_of(request), &node);
 
     if (error) {
         fuse_reply_err(request, -error);
         return;
     }
-    describe(tree, node, &entry);
+    describe(view, node, &entry);
     if (fuse_reply_entry(request, &entry) != 0)
-        tree_forget(tree, node, 1);
+        tree_forget(view->tree, node, 1);
 }
 
 static void view_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
@@ -91,7 +101,7 @@ static void view_readlink(fuse_req_t request, fuse_ino_t number)
 {
     struct tree *tree = view_of(request)->tree;
     struct snapshot *target;
-    int error = tree_open_file(tree, node_of(request, number), &target);
+    int error = tree_open_file(tree, node_of(request, number), caller_of(request), &target);
 
     if (error) {
         fuse_reply_err(request, -error);
@@ -107,7 +117,7 @@ static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_in
 {
     struct tree *tree = view_of(request)->tree;
     struct snapshot *snapshot;
-    int error = tree_open_file(tree, node_of(request, number), &snapshot);
+    int error = tree_open_file(tree, node_of(request, number), caller_of(request), &snapshot);
 
     if (error) {
         fuse_reply_err(request, -error);
@@ -119,61 +129,90 @@ static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_in
         tree_close_file(tree, snapshot);
 }
 
-/* Names of nodes that are exact from now on, for the registry's thread to have forgotten. */
-struct forgotten {
-    struct node *node; /* held */
-    struct forgotten *next;
+/* A part of an open file, to be replied with. */
+struct part {
+    const struct snapshot *snapshot;
+    size_t offset;
+    size_t size;
 };
 
-static struct forgotten *forgotten_take(struct view *view)
+static void reply_part(fuse_req_t request, const struct part *part)
 {
-    struct forgotten *list;
+    const size_t len = part->snapshot->text.len;
+    const size_t begin = part->offset < len ? part->offset : len;
+
+    /* Content of no bytes has no address. */
+    fuse_reply_buf(request, len > 0 ? part->snapshot->text.data + begin : "",
+                   part->size < len - begin ? part->size : len - begin);
+}
+
+/* A read that waits for the registry's thread to have its node's name forgotten. */
+struct deferred {
+    fuse_req_t request;
+    struct node *node;
+    struct part part;
+    struct deferred *next;
+};
+
+static struct deferred *deferred_take(struct view *view)
+{
+    struct deferred *list;
 
     pthread_mutex_lock(&view->lock);
-    list = view->forgotten;
-    view->forgotten = NULL;
+    list = view->deferred;
+    view->deferred = NULL;
     pthread_mutex_unlock(&view->lock);
     return list;
 }
 
-static void forgotten_add(struct view *view, struct node *node)
+static bool defer(struct view *view, fuse_req_t request, struct node *node, const struct part *part)
 {
-    struct forgotten *forgotten = malloc(sizeof(*forgotten));
+    struct deferred *deferred = malloc(sizeof(*deferred));
 
-    if (!forgotten)
-        return;
-    tree_hold(view->tree, node);
-    forgotten->node = node;
+    if (!deferred)
+        return false;
+    *deferred = (struct deferred){request, node, *part, NULL};
     pthread_mutex_lock(&view->lock);
-    forgotten->next = view->forgotten;
-    view->forgotten = forgotten;
+    deferred->next = view->deferred;
+    view->deferred = deferred;
     pthread_mutex_unlock(&view->lock);
     registry_wake(view->registry);
+    return true;
+}
+
+/* Replies to all deferred reads. They keep their nodes and snapshots: until a read is answered, its
+ * file is open. */
+static void deferred_finish(struct view *view, void (*before)(struct view *, const struct node *))
+{
+    struct deferred *list = deferred_take(view);
+
+    while (list) {
+        struct deferred *next = list->next;
+
+        if (before)
+            before(view, list->node);
+        reply_part(list->request, &list->part);
+        free(list);
+        list = next;
+    }
 }
 
 /*
  * sendfile and splice read through the page cache, which is told by the missing owner. When they
  * meet the end of a file before its size, the kernel takes that end for the size of the node, also
- * for opens that come later and have more to read.
+ * for opens that come later and have more to read. So the node becomes exact, and its name leads to
+ * another one before the first such read returns.
  */
-static void notice_page_cache(struct view *view, struct node *node, bool exact,
-                              const struct fuse_file_info *file)
-{
-    if (file->lock_owner == 0 && !exact && tree_make_exact(node))
-        forgotten_add(view, node);
-}
-
 static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                       struct fuse_file_info *file)
 {
-    const struct snapshot *snapshot = (const struct snapshot *)(uintptr_t)file->fh;
-    const size_t len = snapshot->text.len;
-    const size_t begin = (size_t)offset < len ? (size_t)offset : len;
+    struct view *view = view_of(request);
+    struct node *node = node_of(request, number);
+    const struct part part = {(const struct snapshot *)(uintptr_t)file->fh, (size_t)offset, size};
 
-    notice_page_cache(view_of(request), node_of(request, number), snapshot->exact, file);
-    /* Content of no bytes has no address. */
-    fuse_reply_buf(request, len > 0 ? snapshot->text.data + begin : "",
-                   size < len - begin ? size : len - begin);
+    if (file->lock_owner != 0 || part.snapshot->exact || !tree_make_exact(node) ||
+        !defer(view, request, node, &part))
+        reply_part(request, &part);
 }
 
 static void view_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
@@ -185,31 +224,52 @@ static void view_release(fuse_req_t request, fuse_ino_t number, struct fuse_file
 
 /* ---- directories ---- */
 
+struct directory {
+    struct listing listing;
+    bool is_fresh; /* nobody has read it yet */
+};
+
+static void directory_free(struct directory *directory)
+{
+    if (directory)
+        listing_free(&directory->listing);
+    free(directory);
+}
+
 static void view_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
-    struct listing *listing = calloc(1, sizeof(*listing));
-    int error = listing ? tree_confirm(view_of(request)->tree, node_of(request, number)) : -ENOMEM;
+    struct directory *directory = calloc(1, sizeof(*directory));
+    int error = directory ? tree_list(view_of(request)->tree, node_of(request, number),
+                                      caller_of(request), &directory->listing)
+                          : -ENOMEM;
 
-    /* A directory whose segment has gone since its name was looked up is empty: whoever walks the
-     * tree meanwhile goes on. */
-    if (error && error != -ENOENT) {
-        free(listing);
+    if (error) {
+        directory_free(directory);
         fuse_reply_err(request, -error);
         return;
     }
-    file->fh = (uintptr_t)listing;
+    directory->is_fresh = true;
+    file->fh = (uintptr_t)directory;
     if (fuse_reply_open(request, file) != 0)
-        free(listing);
+        directory_free(directory);
 }
 
 static void view_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
-    struct listing *listing = (struct listing *)(uintptr_t)file->fh;
-
     (void)number;
-    listing_free(listing);
-    free(listing);
+    directory_free((struct directory *)(uintptr_t)file->fh);
     fuse_reply_err(request, 0);
+}
+
+/* From the start again, after rewinddir, means as it is now. */
+static int refresh(fuse_req_t request, struct node *node, struct directory *directory)
+{
+    if (directory->is_fresh) {
+        directory->is_fresh = false;
+        return 0;
+    }
+    listing_free(&directory->listing);
+    return tree_list(view_of(request)->tree, node, caller_of(request), &directory->listing);
 }
 
 /* A reply that is being filled with directory entries. */
@@ -263,19 +323,19 @@ static bool page_add_dot(struct page *page, const char *name, const struct node 
  */
 static bool page_add_entry(struct page *page, const struct listing_entry *listed, off_t next)
 {
-    struct tree *tree = view_of(page->request)->tree;
-    const uint64_t inode = node_inode(page->directory, &listed->key, listed->name);
-    struct fuse_entry_param entry = {.attr = {.st_ino = inode, .st_mode = type_of(&listed->key)}};
-    const struct node stranger = {listed->key, page->directory, inode, listed->name};
+    struct view *view = view_of(page->request);
+    struct fuse_entry_param entry = {
+        .attr = {.st_ino = listed->inode, .st_mode = type_of(&listed->key)}};
+    const struct node stranger = {listed->key, page->directory, listed->inode, listed->name};
     struct node *node = NULL;
     bool fits;
 
     if (page->plus && !tree_is_passing(&stranger) &&
-        tree_take(tree, page->directory, listed, &node) == 0)
-        describe(tree, node, &entry);
+        tree_take(view->tree, page->directory, listed, &node) == 0)
+        describe(view, node, &entry);
     fits = page_add(page, listed->name, &entry, next);
     if (!fits && node)
-        tree_forget(tree, node, 1);
+        tree_forget(view->tree, node, 1);
     return fits;
 }
 
@@ -298,19 +358,16 @@ static void page_fill(struct page *page, const struct listing *listing, size_t f
 static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
                            struct fuse_file_info *file, bool plus)
 {
-    struct listing *listing = (struct listing *)(uintptr_t)file->fh;
+    struct directory *directory = (struct directory *)(uintptr_t)file->fh;
     struct page page = {request, node_of(request, number), plus, malloc(size), size, 0};
     int error = page.data ? 0 : -ENOMEM;
 
-    /* From the start, be it for the first time or after rewinddir, means as it is now. */
-    if (!error && offset == 0) {
-        listing_free(listing);
-        error = tree_list(view_of(request)->tree, page.directory, listing);
-    }
+    if (!error && offset == 0)
+        error = refresh(request, page.directory, directory);
     if (error) {
         fuse_reply_err(request, -error);
     } else {
-        page_fill(&page, listing, (size_t)offset);
+        page_fill(&page, &directory->listing, (size_t)offset);
         fuse_reply_buf(request, page.data, page.len);
     }
     free(page.data);
@@ -352,9 +409,14 @@ struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view)
     return view->session;
 }
 
-static void forget_name(struct view *view, fuse_ino_t parent, const char *name)
+static void forget_name(struct view *view, fuse_ino_t directory, const char *name)
 {
-    fuse_lowlevel_notify_inval_entry(view->session, parent, name, strlen(name));
+    fuse_lowlevel_notify_inval_entry(view->session, directory, name, strlen(name));
+}
+
+static void forget_node(struct view *view, const struct node *node)
+{
+    forget_name(view, number_of(view, node->parent), node->name);
 }
 
 void ops_name_changed(void *context, const char *name)
@@ -364,29 +426,10 @@ void ops_name_changed(void *context, const char *name)
 
 void ops_woken(void *context)
 {
-    struct view *view = context;
-    struct forgotten *list = forgotten_take(view);
-
-    while (list) {
-        struct forgotten *next = list->next;
-        struct node *node = list->node;
-
-        forget_name(view, (fuse_ino_t)(uintptr_t)node->parent, node->name);
-        tree_forget(view->tree, node, 1);
-        free(list);
-        list = next;
-    }
+    deferred_finish(context, forget_node);
 }
 
 void ops_end(struct view *view)
 {
-    struct forgotten *list = forgotten_take(view);
-
-    while (list) {
-        struct forgotten *next = list->next;
-
-        tree_forget(view->tree, list->node, 1);
-        free(list);
-        list = next;
-    }
+    deferred_finish(view, NULL);
 }

@@ -10,7 +10,7 @@
 
 struct fuse_args;
 struct fuse_session;
-struct forgotten;
+struct deferred;
 
 /* What the session's requests are answered from. Outlives the session. */
 struct view {
@@ -20,13 +20,13 @@ struct view {
     void (*ready)(void *context); /* called once, when the kernel has begun to talk to us */
     void *context;
     pthread_mutex_t lock;
-    struct forgotten *forgotten; /* under the lock */
+    struct deferred *deferred; /* under the lock */
 };
 
 /* NULL where an option is wrong, which has been told on stderr. */
 struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view);
 
-/* After the registry's thread and the last request. */
+/* After the registry's thread and the last worker have ended. */
 void ops_end(struct view *view);
 
 /* For the registry to call; the context is the view. They have the kernel forget names, and may

@@ -38,15 +38,27 @@ struct news {
     size_t capacity;
 };
 
+/* A segment that has gone: an entry without a reader, that is in no table. */
+struct departed {
+    struct segment *segment;
+    uint64_t when; /* CLOCK_MONOTONIC ns */
+};
+
+#define DEPARTED_LIMIT 256
+
 struct registry {
     struct cds_lfht *table;
     struct registry_listener listener;
     pthread_mutex_t lock; /* of all below, and of changing the table */
     int inotify;
-    int watch; /* -1: the directory has gone */
+    int watch;    /* -1: there is no directory */
+    dev_t device; /* with `inode`: the directory that is watched */
+    ino_t inode;
     struct news changed;
     struct news skipped;
     uint64_t skipped_count;
+    struct departed departed[DEPARTED_LIMIT]; /* the newest, in a circle */
+    uint64_t departed_count;                  /* ever */
     int wake; /* an eventfd: for the thread to look at `changed`, or to stop */
     bool stop;
     bool started;
@@ -332,13 +344,33 @@ static void leave(struct registry *registry)
 
 /* ---- changing the table, under the lock ---- */
 
+/* What is remembered of a segment does not keep its memory from being freed. */
+static void depart(struct registry *registry, const struct segment *segment)
+{
+    struct departed *departed = &registry->departed[registry->departed_count % DEPARTED_LIMIT];
+    struct entry *shell = entry_new(segment->name);
+
+    if (!shell)
+        return;
+    shell->segment = *segment;
+    shell->segment.name = shell->name;
+    shell->segment.reader = NULL;
+    shell->segment.gone = 1;
+    shell->segment.exact = 0;
+    segment_drop(departed->segment);
+    *departed = (struct departed){&shell->segment, kymo_clock_now(KYMO_MONOTONIC)};
+    registry->departed_count++;
+}
+
 /* What follows when an entry is in the table no more. */
 static void entry_left(struct registry *registry, struct entry *entry)
 {
-    if (entry->segment.error)
+    if (entry->segment.error) {
         registry->skipped_count--;
-    else
+    } else {
         news_add(&registry->changed, entry->name);
+        depart(registry, &entry->segment);
+    }
     kymo_store_relaxed32(&entry->segment.gone, 1);
     call_rcu(&entry->rcu, entry_release);
 }
@@ -488,9 +520,22 @@ static void scan(struct registry *registry)
         closedir(directory);
 }
 
-static void watch(struct registry *registry)
+/* Watches the directory of that name, which need not be the one of before. Returns whether it is
+ * another. */
+static bool watch(struct registry *registry)
 {
+    struct stat status;
+    const bool exists = stat(kymo_directory(), &status) == 0;
+
+    if (exists && registry->watch >= 0 && registry->device == status.st_dev &&
+        registry->inode == status.st_ino)
+        return false;
+    if (registry->watch >= 0)
+        inotify_rm_watch(registry->inotify, registry->watch);
     registry->watch = inotify_add_watch(registry->inotify, kymo_directory(), WATCHED);
+    registry->device = exists ? status.st_dev : 0;
+    registry->inode = exists ? status.st_ino : 0;
+    return true;
 }
 
 /* Takes one event. Returns whether only a scan can tell what happened. */
@@ -498,10 +543,12 @@ static bool take_event(struct registry *registry, const struct inotify_event *ev
 {
     if (event->mask & IN_Q_OVERFLOW)
         return true;
+    /* Of a directory that is no longer the one, names mean nothing. */
+    if (event->wd != registry->watch)
+        return false;
     if (event->mask & IN_IGNORED) {
-        /* The directory itself has gone; one of that name may be there again. */
-        watch(registry);
-        return true;
+        registry->watch = -1;
+        return watch(registry);
     }
     if (event->len > 0 && event->name[0] != '.')
         examine(registry, event->name);
@@ -512,13 +559,9 @@ static bool take_event(struct registry *registry, const struct inotify_event *ev
 static void drain(struct registry *registry)
 {
     _Alignas(struct inotify_event) char buffer[16384];
-    bool lost = false;
+    bool lost = watch(registry);
     ssize_t len;
 
-    if (registry->watch < 0) {
-        watch(registry);
-        lost = true;
-    }
     while ((len = read(registry->inotify, buffer, sizeof(buffer))) > 0) {
         for (const char *at = buffer; at < buffer + len;) {
             const struct inotify_event *event = (const void *)at;
@@ -564,6 +607,30 @@ int registry_find(struct registry *registry, const char *name, struct segment **
     return 0;
 }
 
+static struct segment *departed_find(const struct registry *registry, const char *name,
+                                     uint64_t since)
+{
+    for (size_t i = 0; i < DEPARTED_LIMIT; i++) {
+        const struct departed *departed = &registry->departed[i];
+
+        if (departed->segment && departed->when >= since &&
+            strcmp(departed->segment->name, name) == 0)
+            return departed->segment;
+    }
+    return NULL;
+}
+
+int registry_find_departed(struct registry *registry, const char *name, uint64_t since,
+                           struct segment **segment)
+{
+    pthread_mutex_lock(&registry->lock);
+    *segment = departed_find(registry, name, since);
+    if (*segment)
+        segment_hold(*segment);
+    pthread_mutex_unlock(&registry->lock);
+    return *segment ? 0 : -ENOENT;
+}
+
 ssize_t registry_list(struct registry *registry, struct segment ***segments)
 {
     struct list list = {0};
@@ -581,19 +648,16 @@ ssize_t registry_list(struct registry *registry, struct segment ***segments)
     return (ssize_t)list.count;
 }
 
-int registry_confirm(struct registry *registry, const struct segment *segment)
+bool segment_is_current(const struct segment *segment)
 {
-    struct segment *now;
-    int error;
+    return !kymo_load_relaxed32(&segment->gone) && !kymo_ring_retired(&segment->reader->ring);
+}
 
-    if (!kymo_load_relaxed32(&segment->gone) && !kymo_ring_retired(&segment->reader->ring))
-        return 0;
-    error = registry_find(registry, segment->name, &now);
-    if (error)
-        return -ENOENT;
-    error = now == segment ? 0 : -ESTALE;
-    segment_drop(now);
-    return error;
+bool segment_same_owner(const struct segment *one, const struct segment *other)
+{
+    return kymo_load_relaxed32(&one->uid) == kymo_load_relaxed32(&other->uid) &&
+           kymo_load_relaxed32(&one->gid) == kymo_load_relaxed32(&other->gid) &&
+           kymo_load_relaxed32(&one->mode) == kymo_load_relaxed32(&other->mode);
 }
 
 uint64_t registry_skipped(struct registry *registry)
@@ -688,7 +752,7 @@ int registry_open(struct registry **out, const struct registry_listener *listene
     if (!registry)
         return -ENOMEM;
     registry->listener = *listener;
-    registry->inotify = registry->wake = -1;
+    registry->inotify = registry->wake = registry->watch = -1;
     pthread_mutex_init(&registry->lock, NULL);
     registry->table = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);
     error = registry->table ? open_files(registry) : -ENOMEM;
@@ -723,6 +787,8 @@ void registry_close(struct registry *registry)
     registry_stop(registry);
     if (registry->table)
         empty(registry);
+    for (size_t i = 0; i < DEPARTED_LIMIT; i++)
+        segment_drop(registry->departed[i].segment);
     if (registry->inotify >= 0)
         close(registry->inotify);
     if (registry->wake >= 0)

@@ -18,7 +18,7 @@ struct registry;
 
 struct segment {
     const char *name;
-    struct kymo_reader *reader; /* NULL where error is not 0 */
+    struct kymo_reader *reader; /* NULL where error is not 0, or the segment has departed */
     int error;                  /* why the file can't be shown, as from kymo_reader_open */
     dev_t device;               /* with `inode`: what the generation is known by */
     ino_t inode;
@@ -27,9 +27,10 @@ struct segment {
     /* These change; read them with kymo_load_relaxed32. */
     uint32_t uid;
     uint32_t gid;
-    uint32_t mode;  /* who may read it, as 0444 or less */
-    uint32_t gone;  /* 1: the name leads to something else by now, or to nothing */
-    uint32_t exact; /* the tree's own */
+    uint32_t mode;    /* who may read it, as 0444 or less */
+    uint32_t gone;    /* 1: the name leads to something else by now, or to nothing */
+    uint32_t exact;   /* the tree's own */
+    uint32_t remains; /* 1: has gone, and this one's reader shows what it held last */
 };
 
 /* What the registry tells while it runs. Called with no lock held, by the thread that found out. */
@@ -65,13 +66,20 @@ void registry_stop(struct registry *registry);
  */
 int registry_find(struct registry *registry, const char *name, struct segment **segment);
 
+/* A segment of that name that has gone since, CLOCK_MONOTONIC ns: without a reader, for its
+ * attributes alone. -ENOENT: none, or so long ago that it is forgotten. */
+int registry_find_departed(struct registry *registry, const char *name, uint64_t since,
+                           struct segment **segment);
+
 /* All segments in order of name, everything included that happened before the call. Returns how
  * many, or -ENOMEM. Drop each, then free the list. */
 ssize_t registry_list(struct registry *registry, struct segment ***segments);
 
-/* 0 where the segment is what its name leads to; -ESTALE: another generation took its place;
- * -ENOENT: nothing did. */
-int registry_confirm(struct registry *registry, const struct segment *segment);
+/* Whether the segment is what its name leads to, as far as one can tell by looking at it. */
+bool segment_is_current(const struct segment *segment);
+
+/* Whether the same people may read both (K). */
+bool segment_same_owner(const struct segment *one, const struct segment *other);
 
 /* How many files of the directory are not shown. */
 uint64_t registry_skipped(struct registry *registry);

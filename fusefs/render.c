@@ -124,6 +124,10 @@ int render_field(const struct node *node, struct kymo_text *text)
 
 int render_info(const struct node *node, struct kymo_text *text)
 {
+    if (node->key.segment->remains) {
+        kymo_text_printf(text, "name: %s\nwriter: RETIRED\n", node->key.segment->name);
+        return 0;
+    }
     return kymo_text_info(text, reader_of(node));
 }
 

@@ -22,12 +22,25 @@ struct known {
     char name[];
 };
 
+/* Somebody who has listed the root, and is still at it. */
+struct walk {
+    uint64_t caller;
+    uint64_t began; /* CLOCK_MONOTONIC ns: when he listed the root */
+    uint64_t seen;  /* when he last asked for a name or a listing */
+};
+
+#define WALKS 64
+
+/* Who has not asked for so long, ns, walks no more. */
+#define WALK_PAUSE UINT64_C(1000000000)
+
 struct tree {
     struct registry *registry;
     pthread_mutex_t lock; /* of all below, and of all known nodes but their struct node */
     struct known **buckets;
     size_t mask; /* buckets - 1 */
     size_t count;
+    struct walk walks[WALKS]; /* by caller */
     struct known *root;
 };
 
@@ -244,13 +257,6 @@ void tree_forget(struct tree *tree, struct node *node, uint64_t count)
         known_drop(tree, known_of(node), count);
 }
 
-void tree_hold(struct tree *tree, struct node *node)
-{
-    pthread_mutex_lock(&tree->lock);
-    known_of(node)->references++;
-    pthread_mutex_unlock(&tree->lock);
-}
-
 /* Whether the node may stand for its name once more. */
 static bool still_holds(const struct known *known, bool exact, uint64_t version)
 {
@@ -301,9 +307,8 @@ static struct known *take_up(struct tree *tree, struct known *fresh)
 
 /* Takes over the caller's hold of the key's segment, whatever is returned. */
 static int know(struct tree *tree, struct node *directory, const struct node_key *key,
-                const char *name, struct node **node)
+                uint64_t inode, const char *name, struct node **node)
 {
-    const uint64_t inode = node_inode(directory, key, name);
     const struct node like = {*key, directory, inode, name};
     struct known *known = find_again(tree, &like);
 
@@ -324,21 +329,109 @@ static int know(struct tree *tree, struct node *directory, const struct node_key
     return 0;
 }
 
-int tree_confirm(struct tree *tree, const struct node *node)
+/* ---- what a node stands for now ---- */
+
+static int follow(struct tree *tree, const struct node *node, struct node *now);
+
+/* The segment's directory: by name. What is below: by name in the directory that it is in now. */
+static int follow_name(struct tree *tree, const struct node *node, struct node *now)
 {
-    return node->key.segment ? registry_confirm(tree->registry, node->key.segment) : 0;
+    struct node parent;
+    int error = follow(tree, node->parent, &parent);
+
+    if (!error)
+        error = node_match(tree->registry, &parent, node->name, &now->key);
+    if (error)
+        return error == -ESTALE ? error : -ENOENT;
+    if (!parent.key.segment && !segment_same_owner(node->key.segment, now->key.segment))
+        error = -ESTALE;
+    now->inode = node_inode(&parent, &now->key, node->name);
+    segment_drop(error ? now->key.segment : parent.key.segment);
+    return error;
 }
 
-int tree_lookup(struct tree *tree, struct node *directory, const char *name, struct node **node)
+/* The node with the generation that its name leads to, held. -ENOENT, -ESTALE. */
+static int follow(struct tree *tree, const struct node *node, struct node *now)
 {
-    struct node_key key;
-    int error = tree_confirm(tree, directory);
+    *now = *node;
+    if (!node->key.segment)
+        return 0;
+    if (!segment_is_current(node->key.segment))
+        return follow_name(tree, node, now);
+    segment_hold(node->key.segment);
+    return 0;
+}
 
-    /* What a segment had when it went can still be looked up, by whoever holds its directory. */
-    if (error == -ESTALE)
-        return error;
-    error = node_match(tree->registry, directory, name, &key);
-    return error ? error : know(tree, directory, &key, name, node);
+/* ---- who walks ---- */
+
+static void walk_begin(struct tree *tree, uint64_t caller)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+
+    pthread_mutex_lock(&tree->lock);
+    tree->walks[caller % WALKS] = (struct walk){caller, now, now};
+    pthread_mutex_unlock(&tree->lock);
+}
+
+/* Returns since when the caller walks; UINT64_MAX: he does not. */
+static uint64_t walk_goes_on(struct tree *tree, uint64_t caller)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    struct walk *walk = &tree->walks[caller % WALKS];
+    uint64_t began = UINT64_MAX;
+
+    pthread_mutex_lock(&tree->lock);
+    if (walk->caller == caller && walk->began != 0 && now - walk->seen < WALK_PAUSE) {
+        walk->seen = now;
+        began = walk->began;
+    }
+    pthread_mutex_unlock(&tree->lock);
+    return began;
+}
+
+static bool is_walking(uint64_t since)
+{
+    return since != UINT64_MAX;
+}
+
+/* Takes a name in the directory as it is now. */
+static int match(struct tree *tree, const struct node *directory, const char *name,
+                 struct node_key *key, uint64_t *inode)
+{
+    int error = node_match(tree->registry, directory, name, key);
+
+    if (!error)
+        *inode = node_inode(directory, key, name);
+    return error;
+}
+
+/* The same for one who walks, in the directory as he may remember it. */
+static int match_departed(struct tree *tree, const struct node *directory, const char *name,
+                          uint64_t since, struct node_key *key, uint64_t *inode)
+{
+    int error = node_match_departed(tree->registry, directory, name, since, key);
+
+    if (!error)
+        *inode = node_inode(directory, key, name);
+    return error;
+}
+
+int tree_lookup(struct tree *tree, struct node *directory, const char *name, uint64_t caller,
+                struct node **node)
+{
+    const uint64_t since = walk_goes_on(tree, caller);
+    struct node_key key;
+    struct node now;
+    uint64_t inode;
+    int error = follow(tree, directory, &now);
+
+    if (!error) {
+        error = match(tree, &now, name, &key, &inode);
+        segment_drop(now.key.segment);
+    }
+    if (error == -ENOENT && is_walking(since))
+        error = match_departed(tree, directory, name, since, &key, &inode);
+    return error ? error : know(tree, directory, &key, inode, name, node);
 }
 
 int tree_take(struct tree *tree, struct node *directory, const struct listing_entry *entry,
@@ -346,31 +439,28 @@ int tree_take(struct tree *tree, struct node *directory, const struct listing_en
 {
     if (entry->key.segment)
         segment_hold(entry->key.segment);
-    return know(tree, directory, &entry->key, entry->name, node);
+    return know(tree, directory, &entry->key, entry->inode, entry->name, node);
 }
 
-int tree_list(struct tree *tree, struct node *directory, struct listing *listing)
+int tree_list(struct tree *tree, struct node *directory, uint64_t caller, struct listing *listing)
 {
-    int error = tree_confirm(tree, directory);
+    struct node now;
+    int error;
+
+    if (directory == &tree->root->node)
+        walk_begin(tree, caller);
+    else
+        walk_goes_on(tree, caller);
+    error = follow(tree, directory, &now);
 
     if (error)
         return error == -ENOENT ? 0 : error;
-    return node_list(tree->registry, directory, listing);
+    error = node_list(tree->registry, &now, listing);
+    segment_drop(now.key.segment);
+    return error;
 }
 
 /* ---- open files ---- */
-
-/* Errors as this file's header has them. */
-static int error_of(struct tree *tree, const struct node *node, int error)
-{
-    if (error == -EIDRM)
-        error = tree_confirm(tree, node);
-    else if (error == -ESTALE)
-        error = -ENOENT;
-    else
-        return error;
-    return error ? error : -ENOENT;
-}
 
 /* The content that was made when the node was looked up; NULL where that failed. */
 static struct snapshot *share(struct tree *tree, struct known *known)
@@ -397,22 +487,71 @@ static void settle(struct tree *tree, struct known *known, struct snapshot *snap
     pthread_mutex_unlock(&tree->lock);
 }
 
-int tree_open_file(struct tree *tree, struct node *node, struct snapshot **out)
+/* Content as of now. -EIDRM: the segment was replaced meanwhile. */
+static int make_now(struct tree *tree, struct known *known, struct snapshot **out)
 {
-    struct known *known = known_of(node);
-    int error = tree_confirm(tree, node);
+    struct node now;
+    bool same;
+    int error = follow(tree, &known->node, &now);
 
     if (error)
         return error;
-    *out = known->exact ? share(tree, known) : NULL;
+    same = now.key.segment == known->node.key.segment;
+    *out = known->exact && same ? share(tree, known) : NULL;
+    if (!*out)
+        error = snapshot_make(&now, out);
+    if (!error && known->exact && same)
+        settle(tree, known, *out);
+    segment_drop(now.key.segment);
+    return error == -ESTALE ? -ENOENT : error;
+}
+
+/* Content that the segment held last, when it was replaced or removed. The copy of its reader reads
+ * as if that had not been, through a page of its own. */
+static int make_remains(const struct known *known, struct snapshot **out)
+{
+    const struct segment *segment = known->node.key.segment;
+    struct kymo_control control = {.state = KYMO_CLOSED};
+    struct kymo_reader reader;
+    struct segment remains = {.name = segment->name, .reader = &reader, .remains = 1};
+    struct node node = known->node;
+    int error;
+
+    if (!segment->reader)
+        return -ENOENT;
+    reader = *segment->reader;
+    control.head = kymo_ring_head(&reader.ring);
+    reader.ring.control = &control;
+    node.key.segment = &remains;
+    error = snapshot_make(&node, out);
+    /* F: the guard marks the reader that it knows. */
+    if (!error && kymo_load_relaxed32(&segment->reader->ring.damaged)) {
+        snapshot_free(*out);
+        error = -EBADMSG;
+    }
+    return error ? -ENOENT : 0;
+}
+
+int tree_open_file(struct tree *tree, struct node *node, uint64_t caller, struct snapshot **out)
+{
+    const int tries = 8; /* E: a segment may be replaced over and over */
+    struct known *known = known_of(node);
+    int error = -EIDRM;
+
+    if (node->key.kind->type == NODE_LINK)
+        return snapshot_make(node, out);
+    /* Looked up for this open. */
+    *out = known->exact && tree_is_passing(node) ? share(tree, known) : NULL;
     if (*out)
         return 0;
-    error = snapshot_make(node, out);
-    if (error)
-        return error_of(tree, node, error);
-    if (known->exact)
-        settle(tree, known, *out);
-    return 0;
+    for (int i = 0; i < tries && error == -EIDRM; i++)
+        error = make_now(tree, known, out);
+    if (error == -EIDRM)
+        error = -ENOENT;
+    if (error == -ENOENT && node->key.segment && !segment_is_current(node->key.segment) &&
+        is_walking(walk_goes_on(tree, caller)))
+        error = make_remains(known, out);
+    return error;
 }
 
 /* ---- attributes ---- */

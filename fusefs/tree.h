@@ -5,9 +5,16 @@
  * takes counts back. Open files and known children keep it alive as well. All functions may be
  * called from any thread.
  *
- * Errors are negative errnos as a user should see them, with one exception: -ESTALE says that
- * another generation took the segment's place, so that the path should be walked again. A record
- * that has been overwritten, or a segment that has gone, is -ENOENT.
+ * A node whose segment has been replaced stands for the file of that name in the generation that
+ * its name leads to now, provided that the same people may read both; else the answer is -ESTALE,
+ * upon which the kernel walks the path again and asks about permissions anew. Other errors are
+ * negative errnos as a user should see them: a segment that has gone, and a record that has been
+ * overwritten, are -ENOENT.
+ *
+ * Whoever walks through the view, that is lists the root and goes on from there, is spared these:
+ * to him, a segment that vanished meanwhile is still there, as far as he has come; its directories
+ * are empty when he lists them, and its files hold what they held last. `caller`: a number for the
+ * one who asks.
  */
 #ifndef KYMOFS_TREE_H
 #define KYMOFS_TREE_H
@@ -34,7 +41,8 @@ struct node *tree_root(struct tree *tree);
 
 /* The node of that name, which now is known once more. -ENOENT, -ESTALE, -EINVAL for a malformed
  * query, for a segment also as registry_find. */
-int tree_lookup(struct tree *tree, struct node *directory, const char *name, struct node **node);
+int tree_lookup(struct tree *tree, struct node *directory, const char *name, uint64_t caller,
+                struct node **node);
 
 /* The same for an entry of the directory's listing. 0, or -ENOMEM. */
 int tree_take(struct tree *tree, struct node *directory, const struct listing_entry *entry,
@@ -60,21 +68,17 @@ bool tree_is_passing(const struct node *node);
  */
 bool tree_make_exact(struct node *node);
 
-/* Keeps the node known until it is forgotten once more. */
-void tree_hold(struct tree *tree, struct node *node);
-
 /* Returns whether they hold until somebody writes to the segment, not only for this once. */
 bool tree_attributes(struct tree *tree, struct node *node, struct stat *attributes);
 
-/* -ESTALE, -ENOMEM. A directory whose segment has gone is empty. */
-int tree_list(struct tree *tree, struct node *directory, struct listing *listing);
+/* Into an empty listing. -ESTALE, -ENOMEM. A directory whose segment has gone is empty: whoever
+ * walks the tree meanwhile goes on. */
+int tree_list(struct tree *tree, struct node *directory, uint64_t caller, struct listing *listing);
 
 /* The content: of an exact node as of its lookup, else as of now. As the row's render, but for the
  * errors above. */
-int tree_open_file(struct tree *tree, struct node *node, struct snapshot **snapshot);
+int tree_open_file(struct tree *tree, struct node *node, uint64_t caller,
+                   struct snapshot **snapshot);
 void tree_close_file(struct tree *tree, struct snapshot *snapshot);
-
-/* 0 where the node may still be asked. -ESTALE, -ENOENT. */
-int tree_confirm(struct tree *tree, const struct node *node);
 
 #endif

@@ -1,0 +1,145 @@
+# Segments appear, get new generations and vanish in a running mount, and are truncated under it.
+. "$(dirname "$0")/mounted.sh"
+
+"$SEGMENT" make steady fields=n:u64 count=3 || exit 1
+mount_view
+
+newest()
+{
+    sed 's/.*"n":\([0-9]*\)}}/\1/' "$mnt/$1/latest" 2>/dev/null
+}
+
+# ---- at once: whatever the CLI has returned from is there ----
+rounds=0
+while [ $rounds -lt 60 ]; do
+    rounds=$((rounds + 1))
+    "$SEGMENT" make come fields=n:u64 count=$rounds
+    check "listed as soon as it is there" "come" "$(ls "$mnt" | grep -x come)"
+    check "read as soon as it is there" "$((rounds - 1))" "$(newest come)"
+    inode=$(stat -c %i "$mnt/come/latest")
+
+    "$SEGMENT" make come fields=n:u64 count=$((rounds + 100)) existing=replace
+    check "the new generation, at once" "$((rounds + 99))" "$(newest come)"
+    check "its history" "$((rounds + 98))" "$(cat "$mnt/come/history/1" | sed 's/.*"n":\([0-9]*\)}}/\1/')"
+    check "another inode" "other" "$([ "$inode" = "$(stat -c %i "$mnt/come/latest")" ] || echo other)"
+
+    "$SEGMENT" make come fields=x:f64 count=1 existing=replace
+    check "another schema, at once" "0" "$(cat "$mnt/come/field/x")"
+    fails_with ENOENT come/field/n
+    check "its fields" "x" "$(ls "$mnt/come/field")"
+
+    "$SEGMENT" remove come
+    fails_with ENOENT come/latest
+    fails_with ENOENT come
+    check "listed no more" "" "$(ls "$mnt" | grep -x come)"
+done
+
+# ---- by others than the library ----
+"$SEGMENT" make one fields=n:u64 count=1
+"$SEGMENT" make two fields=n:u64 count=2
+check "before" "0 1" "$(newest one) $(newest two)"
+mv "$KYMO_DIR/two" "$KYMO_DIR/one"
+check "renamed over" "1" "$(newest one)"
+eventually sh -c "! [ -e '$mnt/two' ]"
+fails_with ENOENT two/latest
+cp "$KYMO_DIR/one" "$KYMO_DIR/copy"
+check "copied" "1" "$(newest copy)"
+rm "$KYMO_DIR/copy"
+eventually sh -c "! [ -e '$mnt/copy' ]"
+check "unlinked" "README one steady" "$(echo $(ls "$mnt"))"
+echo something else >"$KYMO_DIR/one"
+check "overwritten: listed no more" "README steady" "$(echo $(ls "$mnt"))"
+rm "$KYMO_DIR/one"
+
+# ---- whoever is inside stays inside ----
+"$SEGMENT" make inside fields=n:u64 count=5
+exec 8<"$mnt/inside/latest"
+cd "$mnt/inside" || exit 1
+"$SEGMENT" make inside fields=n:u64 count=9 existing=replace
+check "an open file keeps its content" "4" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' <&8)"
+check "by path the new one" "8" "$(newest inside)"
+check "from inside, too" "8 9" "$(echo $(sed 's/.*"n":\([0-9]*\)}}/\1/' latest) $(ls history/? | wc -l))"
+"$SEGMENT" make inside fields=x:f64 count=2 existing=replace
+check "from inside, other fields" "x 1" "$(echo $(ls field) $(cat field/x))"
+"$SEGMENT" make inside fields=n:u64 count=3 existing=replace mode=600
+check "from inside, other permissions" "ESTALE" "$("$READERS" open latest)"
+check "by path, other permissions" "2" "$(newest inside)"
+"$SEGMENT" remove inside
+succeeds "a directory that has gone lists nothing" ls .
+check "nothing" "" "$(ls .)"
+cd / || exit 1
+exec 8<&-
+
+# ---- truncated ----
+"$SEGMENT" make short fields=n:u64 count=5
+exec 7<"$mnt/short/history/2"
+truncate -s 4096 "$KYMO_DIR/short"
+check "what was open is readable" "2" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' <&7)"
+exec 7<&-
+case $(error_of "$mnt/short/latest") in
+ENOENT | EBADMSG) ;;
+*) check "truncated" "an error" "none" ;;
+esac
+eventually sh -c "! ls '$mnt' | grep -qx short"
+check "truncated: listed no more" "README steady" "$(echo $(ls "$mnt"))"
+fails_with EBADMSG short/latest
+rm "$KYMO_DIR/short"
+
+# ---- all of it, while it is being read ----
+"$SEGMENT" churn storm fields=n:u64,s:char[40] count=3 many=4 period=1000000 >"$work/churn" &
+background $!
+churn=$!
+run_writer flow fields=n:u64,s:char[40] period=50000
+
+# Reads everything that there is, again and again; says each answer that is none of the expected.
+cat >"$work/reader.py" <<'END'
+import errno, json, os, sys, time
+mount, end = sys.argv[1], time.monotonic() + float(sys.argv[2])
+allowed = {errno.ENOENT, errno.ENODATA, errno.EBADMSG, errno.EAGAIN}
+reads = 0
+while time.monotonic() < end:
+    for segment in os.listdir(mnt := mount):
+        for name in ("latest", "history/1", "latest.raw", "info", "schema", "field/n",
+                     "closest?t=now", "field", "history"):
+            path = f"{mnt}/{segment}/{name}"
+            try:
+                if name in ("field", "history"):
+                    os.listdir(path)
+                    continue
+                data = open(path, "rb").read()
+            except NotADirectoryError:
+                continue
+            except OSError as error:
+                if error.errno not in allowed:
+                    print("unexpected", path, error)
+                continue
+            reads += 1
+            if name in ("latest", "history/1", "closest?t=now"):
+                record = json.loads(data)
+                if record["pos"] != record["data"]["n"]:
+                    print("torn", path, data)
+            elif name == "schema":
+                json.loads(data)
+if reads < 100:
+    print("only", reads, "reads")
+END
+for reader in 1 2; do
+    python3 "$work/reader.py" "$mnt" 8 >"$work/reader.$reader" 2>&1 &
+    eval "reader$reader=$!"
+    background $!
+done
+rounds=0
+while [ $rounds -lt 60 ]; do
+    rounds=$((rounds + 1))
+    "$SEGMENT" make victim fields=n:u64,s:char[40] count=4 existing=replace
+    sleep 0.03
+    truncate -s $((rounds * 700 % 16384)) "$KYMO_DIR/victim"
+    sleep 0.03
+    rm -f "$KYMO_DIR/victim"
+done
+wait $reader1 $reader2
+check "the first reader" "" "$(head -c 1000 "$work/reader.1")"
+check "the second reader" "" "$(head -c 1000 "$work/reader.2")"
+stop $churn
+
+finish

@@ -1,0 +1,158 @@
+# What each file holds, and what the wrong names answer.
+. "$(dirname "$0")/mounted.sh"
+
+"$SEGMENT" make t fields=x:f64 count=2 || exit 1
+"$SEGMENT" make wide 'fields=accel:f32[3],big:i32[65],name:char[4],on:bool,n:u64,m:u8[2][2]' count=5 ||
+    exit 1
+"$SEGMENT" make timed fields=n:u32 clock=user time=1000 step=10 count=10 depth=8 || exit 1
+"$SEGMENT" make dated fields=n:u32 clock=realtime count=1 || exit 1
+"$SEGMENT" make empty fields=n:u32 || exit 1
+"$SEGMENT" make bytes size=4 count=300 depth=512 || exit 1
+mount_view
+
+pos_of()
+{
+    sed 's/^{"pos":\([0-9]*\),.*}$/\1/' "$mnt/$1"
+}
+
+data_of()
+{
+    sed 's/^{.*,"data":\(.*\)}$/\1/' "$mnt/$1"
+}
+
+# ---- the tree ----
+check "the root" "README bytes dated empty t timed wide " "$(ls "$mnt" | tr '\n' ' ')"
+check "a segment" "field history info latest latest.raw raw schema " "$(ls "$mnt/t" | tr '\n' ' ')"
+check "its history" "0 0.raw 1 1.raw " "$(ls "$mnt/t/history" | tr '\n' ' ')"
+check "its field" "x" "$(ls "$mnt/t/field")"
+check "64 are listed" "128" "$(ls "$mnt/bytes/history" | wc -l)"
+check "but not the next to be overwritten" "14" "$(ls "$mnt/timed/history" | wc -l)"
+check "no record, no history" "" "$(ls "$mnt/empty/history")"
+check "types" "directory regular file symbolic link" \
+    "$(echo $(stat -c %F "$mnt/t" "$mnt/t/latest" "$mnt/t/raw"))"
+check "elements" "accel.0 accel.1 accel.2 big m.0 m.1 m.2 m.3 n name on " \
+    "$(ls "$mnt/wide/field" | tr '\n' ' ')"
+
+# ---- records ----
+check "latest" '{"x":1}' "$(data_of "t/latest")"
+check "latest, one line" "1" "$(wc -l <"$mnt/t/latest")"
+check "latest, its keys" '["data","pos","tag","time"]' "$(jq -c keys "$mnt/t/latest")"
+check "back 1" '{"x":0}' "$(data_of "t/history/1")"
+check "raw" "000000000000f03f" "$(od -An -tx1 "$mnt/t/latest.raw" | tr -d ' \n')"
+check "raw, back 1" "0000000000000000" "$(od -An -tx1 "$mnt/t/history/1.raw" | tr -d ' \n')"
+check "bytes" '"2b2b2b2b"' "$(data_of "bytes/latest")"
+check "unlisted, far back" "100" "$(pos_of "bytes/history/199")"
+check "unlisted, far back, raw" "64646464" "$(od -An -tx1 "$mnt/bytes/history/199.raw" | tr -d ' \n')"
+check "the oldest slot" "2" "$(pos_of "timed/history/7")"
+check "a date" "true" "$(jq '.when | test("^20[0-9-]*T[0-9:.]*Z$")' "$mnt/dated/latest")"
+
+# ---- fields ----
+check "a field" "1" "$(cat "$mnt/t/field/x")"
+check "ends with a newline" "2" "$(wc -c <"$mnt/t/field/x")"
+check "an element" "4" "$(cat "$mnt/wide/field/accel.2")"
+check "a long array" "65 4" "$(echo $(wc -l <"$mnt/wide/field/big") $(sort -u "$mnt/wide/field/big"))"
+check "a text" "eeee" "$(cat "$mnt/wide/field/name")"
+check "a bool" "false" "$(cat "$mnt/wide/field/on")"
+check "of a matrix" "4" "$(cat "$mnt/wide/field/m.3")"
+
+# ---- about the segment ----
+check "writer" "writer: CLOSED" "$(grep ^writer: "$mnt/t/info")"
+check "records" "records: 300" "$(grep ^records: "$mnt/bytes/info")"
+check "schema" "x f64 []" "$(jq -r '.fields[] | "\(.name) \(.type) \(.shape)"' "$mnt/t/schema")"
+check "no schema" "[]" "$(jq -c .fields "$mnt/bytes/schema")"
+check "the segment's file" "$KYMO_DIR/t" "$(readlink "$mnt/t/raw")"
+succeeds "through the link" cmp "$KYMO_DIR/t" "$mnt/t/raw"
+
+# ---- questions ----
+closest()
+{
+    pos_of "timed/closest?$1"
+}
+check "exact" "5" "$(closest t=1050)"
+check "nearest" "5" "$(closest t=1054)"
+check "of two equally far the earlier" "5" "$(closest t=1055)"
+check "after the newest" "9" "$(closest t=5us)"
+check "before the oldest" "3" "$(closest t=0)"
+check "near enough" "5" "$(closest 't=1054&max=4')"
+check "in the other order" "5" "$(closest 'max=4ns&t=1054')"
+check "as a path" "5" "$(pos_of "timed/closest/1054")"
+check "raw" "05000000" "$(od -An -tx1 "$mnt/timed/closest?t=1054.raw" | tr -d ' \n')"
+check "raw, with max" "05000000" "$(od -An -tx1 "$mnt/timed/closest?t=1054&max=4.raw" | tr -d ' \n')"
+check "raw, as a path" "05000000" "$(od -An -tx1 "$mnt/timed/closest/1054.raw" | tr -d ' \n')"
+check "now" "1" "$(pos_of "t/closest?t=now")"
+check "relative" "1" "$(pos_of "t/closest/now-1us")"
+check "a date" "0" "$(pos_of "dated/closest/2026-01-31T23:59:59.5Z")"
+fails_with ERANGE "timed/closest?t=1054&max=3"
+for question in 't=abc' '' 't=' 't' 'x=1' 't=1&t=2' 't=1&max=' 't=1&max=-1' 't=1&' 't=-1s' 't=now' \
+    't=1&x=2' 'max=1'; do
+    fails_with EINVAL "timed/closest?$question"
+done
+fails_with EINVAL "timed/closest/abc"
+fails_with EINVAL "t/closest/2026-01-31T23:59:59Z"
+
+# ---- wrong names ----
+for name in nope nope/latest t/nope t/latest.txt t/latest.raw.raw t/info.raw t/field/nope \
+    t/field/x.0 t/field/x.raw wide/field/accel wide/field/accel.3 wide/field/accel.00 \
+    wide/field/accel. wide/field/big.0 t/history/2 t/history/99999 t/history/-1 t/history/01 \
+    t/history/x t/history/ t/history/99999999999999999999 timed/history/8 closest README.raw .kymo; do
+    case $name in
+    */) ;;
+    *) fails_with ENOENT "$name" ;;
+    esac
+done
+fails_with ENODATA empty/latest
+fails_with ENODATA empty/latest.raw
+fails_with ENODATA empty/field/n
+fails_with ENODATA "empty/closest?t=now"
+fails_with ENOENT empty/history/0
+check "nobody writes" "EROFS" "$("$READERS" write "$mnt/t/latest")"
+
+# ---- README: all that it names is there, and all that is there is named ----
+check "README ends with a newline" "" "$(tail -c 1 "$mnt/README" | tr -d '\n')"
+check "README fits a terminal" "" "$(grep -E '.{100}' "$mnt/README")"
+listed=$(sed -n '1,/^Not listed/s|^  SEGMENT/\([^ ]*\).*|\1|p' "$mnt/README" |
+    sed -e 's/N\[.raw\]/0/' -e 's/NAME\[.INDEX\]/x/' -e 's/\[.raw\]//')
+check "README lists ten names" "9" "$(echo "$listed" | wc -l)"
+for name in $listed; do
+    succeeds "README: $name" test -e "$mnt/t/$name"
+done
+for name in $(ls "$mnt/t"); do
+    succeeds "in README: $name" grep -q "SEGMENT/${name%.raw}[ /[]" "$mnt/README"
+done
+succeeds "README: closest?" grep -qF 'SEGMENT/closest?t=TIME[&max=DUR][.raw]' "$mnt/README"
+succeeds "README: closest/" grep -qF 'SEGMENT/closest/TIME[.raw]' "$mnt/README"
+
+# ---- an open file is a snapshot ----
+for file in t/latest t/field/x t/history/0 t/latest.raw 't/closest?t=now' bytes/latest; do
+    before=$(od -An -tx1 "$mnt/$file" | tr -d ' \n')
+    mkfifo "$work/go"
+    "$READERS" pinned "$mnt/$file" <"$work/go" >"$work/pinned" 2>"$work/pinned.err" &
+    reader=$!
+    exec 9>"$work/go"
+    eventually grep -q waiting "$work/pinned.err"
+    "$SEGMENT" make "${file%%/*}" "$([ "${file%%/*}" = t ] && echo fields=x:f64 || echo size=4)" \
+        depth="$([ "${file%%/*}" = t ] && echo 64 || echo 512)" count=1
+    echo >&9
+    exec 9>&-
+    wait $reader
+    check "$file as it was at open" "$before" "$(od -An -tx1 "$work/pinned" | tr -d ' \n')"
+    check "$file is another now" "no" \
+        "$([ "$before" = "$(od -An -tx1 "$mnt/$file" | tr -d ' \n')" ] || echo no)"
+    rm "$work/go" "$work/pinned.err"
+done
+
+# ---- inodes ----
+list_inodes()
+{
+    (cd "$mnt" && find . -printf '%i %p\n' | sort -k 2)
+}
+list_inodes >"$work/inodes"
+check "inodes differ" "" "$(cut -d' ' -f1 "$work/inodes" | sort | uniq -d)"
+check "stat and readdir agree" "$(stat -c '%i' "$mnt/t/latest")" \
+    "$(ls -i "$mnt/t" | sed -n 's/ *\([0-9]*\) latest$/\1/p')"
+unmount_view
+mount_view
+list_inodes >"$work/inodes.again"
+succeeds "inodes are the same in the next mount" cmp "$work/inodes" "$work/inodes.again"
+
+finish

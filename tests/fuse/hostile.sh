@@ -1,0 +1,135 @@
+# A directory full of what is no segment: none of it is shown, followed or waited for, each has a
+# reason, and the segments beside it are there.
+. "$(dirname "$0")/mounted.sh"
+
+"$SEGMENT" make good fields=n:u64,s:char[16] count=9 || exit 1
+"$SEGMENT" make model fields=n:u64,s:char[16] count=9 || exit 1
+
+outside=$work/outside
+mkdir "$outside"
+cp "$KYMO_DIR/good" "$outside/segment"
+echo secret >"$outside/secret"
+
+cd "$KYMO_DIR" || exit 1
+echo "no segment" >text
+mkdir directory
+cp good directory/inner
+mkfifo fifo
+: >empty
+ln -s "$outside/segment" outside
+ln -s "$outside/secret" secret
+ln -s good inside
+ln -s nowhere dangling
+ln -s /dev/zero endless
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+head -c 3000 model >cut-in-header
+head -c 9000 model >cut-in-records
+cp model longer && echo >>longer
+cp model "with space"
+cp model .hidden
+chmod 000 model
+python3 - <<'END'
+import os, random
+random.seed(7)
+model = open("good", "rb").read()
+for i in range(300):
+    with open(f"random{i}", "wb") as file:
+        head = model[:random.choice((0, 8, 16, 64, 511))]
+        file.write(head + random.randbytes(random.randrange(20000)))
+# Headers that hold but for a few bits, and records that mean nothing.
+for i in range(300):
+    flipped = bytearray(model)
+    for flip in range(random.choice((1, 1, 2, 8))):
+        where = random.randrange(1024 if i % 2 else len(flipped))
+        flipped[where] ^= 1 << random.randrange(8)
+    with open(f"flipped{i}", "wb") as file:
+        file.write(flipped)
+END
+cd / || exit 1
+
+"$KYMOFS" "$mnt" -f 2>"$work/log" &
+daemon=$!
+background $daemon
+succeeds "mounts" eventually test -e "$mnt/README"
+
+# ---- before, and while it runs ----
+not_shown="text directory fifo empty outside secret inside dangling endless socket cut-in-header
+    cut-in-records longer"
+for name in $not_shown 'with space' .hidden; do
+    check "$name is not listed" "" "$(ls -a "$mnt" | grep -xF "$name")"
+    check "$name has nothing in it" "no" "$(cat "$mnt/$name/latest" 2>/dev/null || echo no)"
+done
+for name in $not_shown; do
+    check "$name is skipped with a reason" "1" "$(grep -c "^kymofs: $name: skipped: ..*" "$work/log")"
+done
+check "good is read" "8" "$(cat "$mnt/good/field/n")"
+check "nobody's" "$([ "$(id -u)" -eq 0 ] && echo 8 || echo)" "$(cat "$mnt/model/field/n" 2>/dev/null)"
+fails_with EBADMSG text/latest
+fails_with EBADMSG text
+fails_with EBADMSG fifo
+fails_with EBADMSG outside
+fails_with ENOENT "with space"
+
+# Whatever is listed answers, and soon; 20 s for all of it.
+read_all()
+{
+    timeout 60 find "$mnt" -type f -exec cat {} + >/dev/null 2>"$work/errors"
+    [ $? -ne 124 ] || echo "took too long"
+    timeout 60 find "$mnt" -type f -exec "$READERS" sendfile {} \; >/dev/null 2>>"$work/errors"
+    [ $? -ne 124 ] || echo "took too long"
+    grep -vE 'No such file|No data available|Bad message|Resource temporarily' "$work/errors" | head -3
+}
+check "everything is read" "" "$(read_all)"
+shown=$(ls "$mnt" | grep -c flipped)
+check "some of the flipped are shown" "some" "$([ "$shown" -gt 0 ] && [ "$shown" -lt 300 ] && echo some)"
+check "nothing random is" "0" "$(ls "$mnt" | grep -c random)"
+
+# ---- what comes later ----
+for name in text2 fifo2 link2; do
+    case $name in
+    text2) echo "no segment" >"$KYMO_DIR/$name" ;;
+    fifo2) mkfifo "$KYMO_DIR/$name" ;;
+    link2) ln -s "$outside/segment" "$KYMO_DIR/$name" ;;
+    esac
+    check "$name is not listed" "" "$(ls "$mnt" | grep -x $name)"
+    succeeds "$name is skipped with a reason" eventually grep -q "^kymofs: $name: skipped: ..*" "$work/log"
+done
+rm "$KYMO_DIR/text2" "$KYMO_DIR/fifo2" "$KYMO_DIR/link2"
+"$SEGMENT" make text2 fields=n:u64 count=1
+check "a segment in the place of a text" "0" "$(cat "$mnt/text2/field/n")"
+rm "$KYMO_DIR/text2"
+ln -s good "$KYMO_DIR/text2"
+check "a link in the place of a segment" "" "$(ls "$mnt" | grep -x text2)"
+fails_with EBADMSG text2/latest
+
+# ---- bytes that change under the reader ----
+"$SEGMENT" make noise fields=n:u64,s:char[16] count=9
+python3 - "$KYMO_DIR/noise" <<'END' &
+import os, random, sys, time
+random.seed(11)
+size = os.path.getsize(sys.argv[1])
+end = time.monotonic() + 5
+with open(sys.argv[1], "r+b", buffering=0) as file:
+    while time.monotonic() < end:
+        file.seek(random.randrange(4096, size))
+        file.write(random.randbytes(random.choice((1, 8, 64))))
+END
+noise=$!
+background $noise
+while kill -0 $noise 2>/dev/null; do
+    for name in latest latest.raw info schema field/n history/1 'closest?t=now' 'closest/-1s.raw'; do
+        timeout 10 cat "$mnt/noise/$name" >/dev/null 2>"$work/errors"
+        [ $? -ne 124 ] || check "noise/$name" "an answer" "none"
+    done
+    timeout 10 ls -lR "$mnt/noise" >/dev/null 2>"$work/errors"
+    [ $? -ne 124 ] || check "noise" "an answer" "none"
+done
+check "good, still" "8" "$(cat "$mnt/good/field/n")"
+
+succeeds "the daemon lives" kill -0 $daemon
+fusermount3 -u "$mnt"
+wait $daemon
+check "and ends well" "0" "$?"
+chmod 644 "$KYMO_DIR/model"
+
+finish

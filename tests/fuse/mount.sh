@@ -1,0 +1,138 @@
+# The daemon itself: options, background, signals, what an earlier one left behind.
+. "$(dirname "$0")/mounted.sh"
+
+"$SEGMENT" make t fields=n:u64 count=3 || exit 1
+
+is_mounted()
+{
+    grep -q " $mnt fuse.kymofs" /proc/self/mounts
+}
+
+ends()
+{
+    eventually sh -c "! kill -0 $1"
+}
+
+# ---- told without a mount ----
+check "--version" "kymofs" "$("$KYMOFS" --version | cut -d' ' -f1)"
+check "--help is one screen" "yes" "$([ "$("$KYMOFS" --help | wc -l)" -le 24 ] && echo yes)"
+check "--help is no wider" "" "$("$KYMOFS" --help | grep -E '.{81}')"
+"$KYMOFS" >"$work/out" 2>"$work/err"
+check "no mount point" "2" "$?"
+"$KYMOFS" a b c >"$work/out" 2>"$work/err"
+check "too many" "2" "$?"
+"$KYMOFS" "$mnt" -o nonsense=1 >"$work/out" 2>"$work/err"
+check "an option that there is not" "2" "$?"
+succeeds "is named" grep -q nonsense "$work/err"
+"$KYMOFS" "$mnt/nowhere" >"$work/out" 2>"$work/err"
+check "no such mount point" "1" "$?"
+check "is named" "kymofs: $mnt/nowhere: No such file or directory" "$(cat "$work/err")"
+KYMO_DIR=$work/nowhere "$KYMOFS" "$mnt" >"$work/out" 2>"$work/err"
+check "no such segment directory" "1" "$?"
+succeeds "is named, too" grep -q "$work/nowhere" "$work/err"
+check "nothing is mounted" "no" "$(is_mounted || echo no)"
+
+# ---- it answers when it returns, and holds nothing of its caller's ----
+out=$("$KYMOFS" "$mnt" && ls "$mnt")
+check "at once" "README t" "$(echo $out)"
+check "type and source" "kymofs $mnt fuse.kymofs" "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1-3)"
+check "options" "ro nosuid nodev noatime default_permissions" \
+    "$(echo $(grep " $mnt " /proc/self/mounts | cut -d' ' -f4 | tr , '\n' |
+        grep -xE 'ro|nosuid|nodev|noatime|default_permissions'))"
+daemon=$(find_daemon)
+check "in a directory that can be unmounted" "/" "$(readlink "/proc/$daemon/cwd")"
+"$KYMOFS" "$mnt" 2>"$work/err"
+check "twice" "1" "$?"
+check "twice is refused" "kymofs: $mnt: a kymofs is mounted there; fusermount3 -u it first" "$(cat "$work/err")"
+check "and the first goes on" "README t" "$(echo $(ls "$mnt"))"
+
+# ---- ends ----
+fusermount3 -u "$mnt"
+succeeds "fusermount3 -u ends it" ends "$daemon"
+for signal in TERM INT HUP; do
+    "$KYMOFS" "$mnt"
+    daemon=$(find_daemon)
+    kill -$signal "$daemon"
+    succeeds "SIG$signal ends it" ends "$daemon"
+    check "SIG$signal unmounts" "no" "$(is_mounted || echo no)"
+done
+
+# With somebody inside, it ends all the same.
+"$KYMOFS" "$mnt"
+exec 8<"$mnt/t/latest"
+cd "$mnt/t" || exit 1
+kill "$(find_daemon)"
+succeeds "SIGTERM with files open" eventually sh -c "! grep -q ' $mnt fuse' /proc/self/mounts"
+cd / || exit 1
+exec 8<&-
+
+# While it is busy, and the kernel being told to forget.
+"$SEGMENT" churn storm fields=n:u64 count=3 many=3 period=500000 >"$work/churn" &
+background $!
+churn=$!
+rounds=0
+while [ $rounds -lt 10 ]; do
+    rounds=$((rounds + 1))
+    "$KYMOFS" "$mnt"
+    daemon=$(find_daemon)
+    (while ls -lR "$mnt"; do :; done) >"$work/out" 2>&1 &
+    walker=$!
+    background $walker
+    sleep 0.1
+    kill "$daemon"
+    succeeds "SIGTERM while it is busy" ends "$daemon"
+    stop $walker
+done
+stop $churn
+rm -f "$KYMO_DIR"/storm*
+
+# ---- killed, and started again on what it left ----
+"$KYMOFS" "$mnt"
+kill -9 "$(find_daemon)"
+succeeds "nobody answers" eventually sh -c "! ls '$mnt'"
+"$KYMOFS" "$mnt"
+check "started again" "0" "$?"
+check "and answers" "README t" "$(echo $(ls "$mnt"))"
+check "once" "1" "$(grep -c " $mnt fuse" /proc/self/mounts)"
+fusermount3 -u "$mnt"
+
+# ---- the other ways to start it ----
+cd "$(dirname "$mnt")" || exit 1
+(cd "$KYMO_DIR/.." && KYMO_DIR=./segments "$KYMOFS" "$mnt")
+check "a relative directory" "README t" "$(echo $(ls "$mnt"))"
+check "a link that leads there" "$KYMO_DIR/t" "$(readlink "$mnt/t/raw")"
+fusermount3 -u "$mnt"
+"$KYMOFS" "./$(basename "$mnt")" -s
+check "a relative mount point, one thread" "README t" "$(echo $(ls "$mnt"))"
+for method in sendfile splice mmap; do
+    check "$method with one thread" '"n":2}}' "$("$READERS" $method "$mnt/t/latest" | cut -d'{' -f3)"
+done
+fusermount3 -u "$mnt"
+"$KYMOFS" here "$mnt" -o rw,noexec,dev,suid
+check "as mount.fuse3 calls it" "here fuse.kymofs ro" \
+    "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1,3,4 | sed 's/,.*//')"
+fusermount3 -u "$mnt"
+if [ "$(id -u)" -eq 0 ] && command -v mount.fuse3 >/dev/null; then
+    PATH=$(dirname "$KYMOFS"):$PATH mount.fuse3 from-fstab "$mnt" -o rw,allow_other -t fuse.kymofs
+    check "by mount.fuse3" "from-fstab README t" \
+        "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1) $(echo $(ls "$mnt"))"
+    fusermount3 -u "$mnt"
+fi
+
+# ---- how many requests a reader costs ----
+"$KYMOFS" "$mnt" -d 2>"$work/requests" &
+daemon=$!
+background $daemon
+eventually test -e "$mnt/README"
+cat "$mnt/t/latest" >"$work/out" # finds the names, and learns what we have not
+eventually grep -q RELEASE "$work/requests"
+: >"$work/requests"
+cat "$mnt/t/latest" >"$work/out"
+eventually grep -q RELEASE "$work/requests"
+check "three answers and a goodbye" "OPEN READ READ RELEASE" \
+    "$(echo $(sed -n 's/.*opcode: \([A-Z]*\) .*/\1/p' "$work/requests" | grep -v GETATTR))"
+fusermount3 -u "$mnt"
+wait $daemon
+check "ends well" "0" "$?"
+
+finish

@@ -1,0 +1,233 @@
+/*
+ * segment.c - makes and writes segments for the scripts of this folder.
+ *
+ *     segment make NAME [OPTION=VALUE...]       publishes `count` records and ends cleanly
+ *     segment run NAME [OPTION=VALUE...]        then one each `period` ns, until it is killed
+ *     segment churn PREFIX [OPTION=VALUE...]    makes, replaces and removes `many` segments in turn
+ *     segment remove NAME
+ *
+ * Options: fields, size, depth, clock, mode (octal), count, first, period, time (of the first
+ * record), step (from one time to the next), existing (continue, replace, create), many (make:
+ * NAME0, NAME1, ...).
+ *
+ * Every element of the record at position p is p, modulo what its type can hold; a text is a letter,
+ * as often as p modulo its size and one; a byte of a record without fields is p modulo 256. So each
+ * record proves whether it is whole.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <kymo/kymo.h>
+
+struct settings {
+    struct kymo_options options;
+    uint64_t count;
+    uint64_t period;
+    uint64_t time; /* of the first record; 0: now */
+    uint64_t step; /* ns; 0: as time goes */
+    uint64_t many;
+};
+
+static _Noreturn void fail(const char *what, int error)
+{
+    fprintf(stderr, "segment: %s: %s\n", what, kymo_error_text(error));
+    exit(1);
+}
+
+static void set_existing(struct settings *settings, const char *value)
+{
+    if (strcmp(value, "replace") == 0)
+        settings->options.existing = KYMO_REPLACE;
+    else if (strcmp(value, "create") == 0)
+        settings->options.existing = KYMO_CREATE;
+}
+
+static void set_text(struct settings *settings, const char *key, const char *value)
+{
+    struct kymo_schema *schema;
+    int error = -EINVAL;
+
+    if (strcmp(key, "fields") == 0) {
+        error = kymo_schema_parse(&schema, value, NULL);
+        settings->options.schema = schema;
+    } else if (strcmp(key, "clock") == 0) {
+        error = kymo_clock_parse(value, &settings->options.clock);
+    } else if (strcmp(key, "mode") == 0) {
+        settings->options.mode = (uint32_t)strtoul(value, NULL, 8);
+        error = 0;
+    } else if (strcmp(key, "existing") == 0) {
+        set_existing(settings, value);
+        error = 0;
+    }
+    if (error)
+        fail(key, error);
+}
+
+static void set(struct settings *settings, char *option)
+{
+    char *value = strchr(option, '=');
+    const struct {
+        const char *key;
+        uint64_t *number;
+    } numbers[] = {
+        {"depth", &settings->options.depth}, {"first", &settings->options.first},
+        {"count", &settings->count},         {"period", &settings->period},
+        {"time", &settings->time},           {"step", &settings->step},
+        {"many", &settings->many},
+    };
+
+    if (!value)
+        fail(option, -EINVAL);
+    *value++ = '\0';
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        if (strcmp(option, numbers[i].key) == 0) {
+            *numbers[i].number = strtoull(value, NULL, 10);
+            return;
+        }
+    }
+    if (strcmp(option, "size") == 0)
+        settings->options.size = (uint32_t)strtoul(value, NULL, 10);
+    else
+        set_text(settings, option, value);
+}
+
+static void fill_element(const struct kymo_field *field, uint32_t element, unsigned char *at,
+                         uint64_t pos)
+{
+    const float single = (float)pos;
+    const double real = (double)pos;
+
+    if (field->type == KYMO_F32)
+        memcpy(at, &single, sizeof(single));
+    else if (field->type == KYMO_F64)
+        memcpy(at, &real, sizeof(real));
+    else if (field->type == KYMO_CHAR)
+        *at = element < pos % (field->count + 1) ? (unsigned char)('a' + pos % 26) : 0;
+    else if (field->type == KYMO_BOOL)
+        *at = pos & 1;
+    else
+        memcpy(at, &pos, kymo_type_size(field->type)); /* little-endian, as all that run this */
+}
+
+static void fill(const struct kymo_schema *schema, unsigned char *payload, size_t size,
+                 uint64_t pos)
+{
+    memset(payload, schema ? 0 : (int)(pos & 0xff), size);
+    for (uint32_t i = 0; schema && i < schema->count; i++) {
+        const struct kymo_field *field = &schema->fields[i];
+
+        for (uint32_t element = 0; element < field->count; element++)
+            fill_element(field, element,
+                         payload + field->offset + (size_t)element * kymo_type_size(field->type),
+                         pos);
+    }
+}
+
+static uint64_t time_of(const struct settings *settings, uint64_t number)
+{
+    if (settings->step == 0)
+        return settings->time ? settings->time : kymo_clock_now(settings->options.clock);
+    return settings->time + number * settings->step;
+}
+
+static void publish(struct kymo_writer *writer, const struct settings *settings, uint64_t number)
+{
+    const uint32_t size = writer->ring.size;
+    const uint64_t pos = kymo_ring_head(&writer->ring);
+    void *payload;
+    int error = kymo_ring_loan(writer, &payload);
+
+    if (error)
+        fail("loan", error);
+    fill(settings->options.schema, payload, size, pos);
+    error = kymo_ring_commit(writer, size, time_of(settings, number), pos);
+    if (error)
+        fail("commit", error);
+}
+
+static struct kymo_writer *make(const char *name, const struct settings *settings)
+{
+    struct kymo_writer *writer;
+    int error = kymo_writer_open(&writer, name, &settings->options);
+
+    if (error)
+        fail(name, error);
+    for (uint64_t i = 0; i < settings->count; i++)
+        publish(writer, settings, i);
+    return writer;
+}
+
+static void make_many(const char *prefix, const struct settings *settings)
+{
+    char name[KYMO_NAME_LIMIT + 1];
+
+    for (uint64_t i = 0; i < settings->many; i++) {
+        snprintf(name, sizeof(name), "%s%llu", prefix, (unsigned long long)i);
+        kymo_writer_close(make(name, settings));
+    }
+}
+
+static _Noreturn void run(const char *name, const struct settings *settings)
+{
+    const struct timespec pause = {(time_t)(settings->period / 1000000000),
+                                   (long)(settings->period % 1000000000)};
+    struct kymo_writer *writer = make(name, settings);
+
+    puts("running");
+    fflush(stdout);
+    for (uint64_t number = settings->count;; number++) {
+        publish(writer, settings, number);
+        if (settings->period)
+            nanosleep(&pause, NULL);
+    }
+}
+
+/* Names come, get new generations, and go, a little later each; a new one every `period`. */
+static _Noreturn void churn(const char *prefix, struct settings *settings)
+{
+    const struct timespec pause = {0, (long)settings->period};
+    char name[KYMO_NAME_LIMIT + 1];
+
+    puts("running");
+    fflush(stdout);
+    settings->options.existing = KYMO_REPLACE;
+    for (uint64_t step = 0;; step++) {
+        struct kymo_writer *writer;
+
+        snprintf(name, sizeof(name), "%s%llu", prefix, (unsigned long long)(step % settings->many));
+        writer = make(name, settings);
+        if (step / settings->many % 2)
+            kymo_writer_remove(writer);
+        else
+            kymo_writer_close(writer);
+        nanosleep(&pause, NULL);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings = {.period = 1000000};
+
+    if (argc < 3)
+        fail("arguments", -EINVAL);
+    for (int i = 3; i < argc; i++)
+        set(&settings, argv[i]);
+    if (strcmp(argv[1], "remove") == 0)
+        return kymo_segment_remove(argv[2]) != 0;
+    if (!settings.options.schema && !settings.options.size)
+        settings.options.size = 8;
+    if (strcmp(argv[1], "run") == 0)
+        run(argv[2], &settings);
+    if (strcmp(argv[1], "churn") == 0)
+        churn(argv[2], &settings);
+    if (settings.many)
+        make_many(argv[2], &settings);
+    else
+        kymo_writer_close(make(argv[2], &settings));
+    kymo_schema_free((struct kymo_schema *)(uintptr_t)settings.options.schema);
+    return 0;
+}

@@ -1,0 +1,481 @@
+/*
+ * test_view.c - the view without a mount: names, listings, contents, nodes and generations.
+ */
+#include "test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "query.h"
+#include "tree.h"
+
+#define CALLER 7
+
+/* The newest record has n = count - 1, and time 10 * n. */
+static void publish(const char *name, const char *fields, uint64_t count,
+                    enum kymo_existing existing, uint32_t mode)
+{
+    struct kymo_schema *schema;
+    struct kymo_writer *writer;
+    struct kymo_options options = {.clock = KYMO_USER, .existing = existing, .mode = mode};
+    unsigned char payload[65536] = {0};
+
+    cr_assert_eq(kymo_schema_parse(&schema, fields, NULL), 0);
+    options.schema = schema;
+    cr_assert_eq(kymo_writer_open(&writer, name, &options), 0);
+    for (uint64_t n = 0; n < count; n++) {
+        memcpy(payload, &n, sizeof(n));
+        cr_assert_eq(kymo_ring_publish(writer, payload, schema->size, 10 * n, n), 0);
+    }
+    kymo_writer_close(writer);
+    kymo_schema_free(schema);
+}
+
+static struct registry *registry;
+static struct tree *tree;
+
+static void ignore_change(void *context, const char *name)
+{
+    (void)context;
+    (void)name;
+}
+
+static void ignore_wake(void *context)
+{
+    (void)context;
+}
+
+/* Tests of one program share the directory. */
+static void empty_directory(void)
+{
+    DIR *directory = opendir(kymo_directory());
+    struct dirent *file;
+
+    while ((file = readdir(directory)))
+        unlinkat(dirfd(directory), file->d_name, 0);
+    closedir(directory);
+}
+
+static void open_view(void)
+{
+    static const struct registry_listener listener = {NULL, ignore_change, ignore_wake, NULL};
+
+    empty_directory();
+    cr_assert_eq(registry_open(&registry, &listener), 0);
+    cr_assert_eq(tree_open(&tree, registry), 0);
+}
+
+static void close_view(void)
+{
+    tree_close(tree);
+    registry_close(registry);
+}
+
+static int look_up(const char *path, struct node **node)
+{
+    char *copy = strdup(path);
+    char *rest = copy;
+    char *name;
+    int error = 0;
+
+    *node = tree_root(tree);
+    while (!error && (name = strsep(&rest, "/")))
+        error = tree_lookup(tree, *node, name, 0, node);
+    free(copy);
+    return error;
+}
+
+static struct node *node_at(const char *path)
+{
+    struct node *node;
+    int error = look_up(path, &node);
+
+    cr_assert_eq(error, 0, "%s: %s", path, kymo_error_text(error));
+    return node;
+}
+
+static int look_up_error(const char *path)
+{
+    struct node *node;
+
+    return look_up(path, &node);
+}
+
+static void expect_content(struct node *node, const char *content)
+{
+    struct snapshot *snapshot;
+    int error = tree_open_file(tree, node, 0, &snapshot);
+
+    cr_assert_eq(error, 0, "%s: %s", node->name, kymo_error_text(error));
+    cr_assert_str_eq(snapshot->text.data, content);
+    tree_close_file(tree, snapshot);
+}
+
+static int open_error(struct node *node, uint64_t caller)
+{
+    struct snapshot *snapshot;
+    int error = tree_open_file(tree, node, caller, &snapshot);
+
+    if (!error)
+        tree_close_file(tree, snapshot);
+    return error;
+}
+
+static uint64_t size_of(struct node *node)
+{
+    struct stat attributes;
+
+    tree_attributes(tree, node, &attributes);
+    return (uint64_t)attributes.st_size;
+}
+
+/* ---- questions ---- */
+
+Test(query, closest_takes_its_arguments_in_any_order_and_once)
+{
+    struct query_closest query;
+
+    cr_assert_eq(query_closest_parse("t=5us", KYMO_USER, 0, &query), 0);
+    cr_assert_eq(query.time, 5000);
+    cr_assert_eq(query.max_distance, KYMO_ANY_DISTANCE);
+    cr_assert_eq(query_closest_parse("max=1s&t=-1ns", KYMO_MONOTONIC, 77, &query), 0);
+    cr_assert_eq(query.time, 76);
+    cr_assert_eq(query.max_distance, 1000000000);
+    cr_assert_eq(query_closest_parse("", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_closest_parse("t", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_closest_parse("t=", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_closest_parse("t=1&t=1", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_closest_parse("max=1", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_closest_parse("t=1&", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_closest_parse("t=1&maxi=1", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_closest_parse("t=now", KYMO_USER, 0, &query), -EINVAL);
+}
+
+/* ---- the table ---- */
+
+Test(kinds, each_row_is_complete)
+{
+    for (size_t i = 0; i < node_kind_count; i++) {
+        const struct node_kind *kind = &node_kinds[i];
+
+        cr_assert_not_null(kind->name);
+        cr_assert_eq(kind->parent == NULL, kind == node_root);
+        cr_assert_eq(kind->render == NULL, kind->type == NODE_DIRECTORY, "%s", kind->name);
+        if (kind->parent)
+            cr_assert_eq((int)kind->parent->type, (int)NODE_DIRECTORY, "%s", kind->name);
+        if (kind->flags & NODE_RAW)
+            cr_assert_not_null(kind->find, "%s", kind->name);
+        if (kind->match && kind->flags & NODE_LISTED)
+            cr_assert_not_null(kind->list, "%s", kind->name);
+        if (kind->flags & NODE_LISTED && kind != node_root)
+            cr_assert_not_null(kind->help, "%s is in no README", kind->name);
+    }
+}
+
+Test(kinds, what_is_listed_can_be_looked_up, .init = open_view, .fini = close_view)
+{
+    static const char *const directories[] = {"s", "s/history", "s/field"};
+
+    publish("s", "n:u64,v:f32[3],t:char[4],long:u8[65],m:i16[2][2]", 70, KYMO_CREATE, 0);
+    for (size_t d = 0; d < 3; d++) {
+        struct node *directory = node_at(directories[d]);
+        struct listing listing = {0};
+
+        cr_assert_eq(tree_list(tree, directory, 0, &listing), 0);
+        cr_assert_gt(listing.count, 0);
+        for (size_t i = 0; i < listing.count; i++) {
+            struct node *node;
+
+            cr_assert_eq(tree_lookup(tree, directory, listing.entries[i].name, 0, &node), 0, "%s",
+                         listing.entries[i].name);
+            cr_assert_eq(node->inode, listing.entries[i].inode);
+            cr_assert_eq(node->key.number, listing.entries[i].key.number);
+            cr_assert_eq(node->key.raw, listing.entries[i].key.raw);
+        }
+        listing_free(&listing);
+    }
+}
+
+/* ---- sizes ---- */
+
+/* What reports a page never has more, whatever the values are. */
+Test(limits, hold_for_the_longest_values, .init = open_view, .fini = close_view)
+{
+    static const char fields[] = "a:f64[8],b:f32[8],c:i64[8],d:u64[8],e:i8[8],f:bool[8],g:char[64],"
+                                 "h:char[2][8],i:f64[2][2][2]";
+    struct kymo_schema *schema;
+    struct kymo_writer *writer;
+    struct kymo_options options = {.clock = KYMO_REALTIME, .first = KYMO_POSITION_LIMIT - 2};
+    const double longest = -2.2250738585072014e-308;
+    const float longest_single = -1.17549435e-38f;
+    const int64_t least = INT64_MIN;
+    unsigned char payload[1024];
+
+    cr_assert_eq(kymo_schema_parse(&schema, fields, NULL), 0);
+    memset(payload, 0x01, sizeof(payload)); /* texts of \u0001 */
+    for (size_t i = 0; i < 8; i++) {
+        memcpy(payload + schema->fields[0].offset + 8 * i, &longest, 8);
+        memcpy(payload + schema->fields[1].offset + 4 * i, &longest_single, 4);
+        memcpy(payload + schema->fields[2].offset + 8 * i, &least, 8);
+        memset(payload + schema->fields[3].offset + 8 * i, 0xff, 8);
+        payload[schema->fields[4].offset + i] = 0x80;
+        memcpy(payload + schema->fields[8].offset + 8 * i, &longest, 8);
+    }
+    options.schema = schema;
+    cr_assert_eq(kymo_writer_open(&writer, "long", &options), 0);
+    cr_assert_eq(kymo_ring_publish(writer, payload, schema->size, UINT64_MAX / 2, UINT64_MAX), 0);
+    static const char *const paths[] = {"long/latest", "long/info", "long/field/g",
+                                        "long/field/a.0", "long/field/i.7"};
+    for (size_t i = 0; i < 5; i++) {
+        struct node *node = node_at(paths[i]);
+        struct snapshot *snapshot;
+
+        cr_assert_eq(tree_open_file(tree, node, 0, &snapshot), 0);
+        cr_assert_leq(snapshot->text.len, node->key.kind->limit(node), "%s: %zu", paths[i],
+                      snapshot->text.len);
+        tree_close_file(tree, snapshot);
+    }
+    kymo_writer_close(writer);
+    kymo_schema_free(schema);
+}
+
+Test(sizes, are_a_page_or_exact, .init = open_view, .fini = close_view)
+{
+    publish("small", "n:u64", 3, KYMO_CREATE, 0);
+    publish("large", "n:u64,v:u8[5000]", 3, KYMO_CREATE, 0);
+    cr_assert_eq(size_of(node_at("small/latest")), NODE_PAGE);
+    cr_assert_eq(size_of(node_at("small/latest.raw")), NODE_PAGE);
+    cr_assert_eq(size_of(node_at("large/latest.raw")), 5008);
+    cr_assert_eq(size_of(node_at("small/closest?t=20.raw")), 8);
+    cr_assert_eq(size_of(node_at("large/field/n")), NODE_PAGE);
+    cr_assert_eq(size_of(node_at("large/field/v")), 10000);
+    cr_assert(tree_is_passing(node_at("large/latest")));
+    cr_assert(tree_is_passing(node_at("small/closest/20")));
+    cr_assert_not(tree_is_passing(node_at("small/latest")));
+    cr_assert_not(tree_is_passing(node_at("small/schema")));
+}
+
+/* ---- nodes ---- */
+
+Test(nodes, of_small_files_are_the_same_each_time, .init = open_view, .fini = close_view)
+{
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *first = node_at("s/latest");
+
+    publish("s", "n:u64", 0, KYMO_CONTINUE, 0);
+    cr_assert_eq(node_at("s/latest"), first);
+    cr_assert_neq(node_at("s/history/0"), first);
+    cr_assert_neq(node_at("s/latest.raw"), first);
+}
+
+/* K: an exact node keeps its content, and stands for its name while that is the newest. */
+Test(nodes, of_large_files_are_those_of_their_content, .init = open_view, .fini = close_view)
+{
+    struct snapshot *snapshot;
+
+    publish("s", "n:u64,v:u8[5000]", 1, KYMO_CREATE, 0);
+    struct node *first = node_at("s/latest.raw");
+
+    cr_assert_eq(node_at("s/latest.raw"), first);
+    publish("s", "n:u64,v:u8[5000]", 1, KYMO_REPLACE, 0);
+    struct node *second = node_at("s/latest.raw");
+
+    cr_assert_neq(second, first);
+    struct kymo_writer *writer;
+    unsigned char payload[5008] = {9};
+
+    cr_assert_eq(kymo_writer_open(&writer, "s", NULL), 0);
+    cr_assert_eq(kymo_ring_publish(writer, payload, 5000, 99, 0), 0);
+    struct node *third = node_at("s/latest.raw");
+
+    cr_assert_neq(third, second);
+    cr_assert_eq(third->inode, second->inode);
+    cr_assert_eq(size_of(third), 5000);
+    cr_assert_eq(size_of(second), 5008);
+    cr_assert_eq(tree_open_file(tree, second, 0, &snapshot), 0);
+    cr_assert_eq(snapshot->text.len, 5008);
+    cr_assert_eq((int)snapshot->text.data[0], 0);
+    tree_close_file(tree, snapshot);
+    kymo_writer_close(writer);
+}
+
+Test(nodes, become_exact_when_they_are_read_through_the_page_cache, .init = open_view,
+     .fini = close_view)
+{
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *first = node_at("s/latest.raw");
+
+    cr_assert_eq(size_of(first), NODE_PAGE);
+    cr_assert(tree_make_exact(first));
+    cr_assert_not(tree_make_exact(first));
+    struct node *second = node_at("s/latest.raw");
+
+    cr_assert_neq(second, first);
+    cr_assert_eq(size_of(second), 8);
+    cr_assert(tree_is_passing(second));
+    cr_assert_eq(second->inode, first->inode);
+}
+
+Test(nodes, are_forgotten_and_come_back_the_same, .init = open_view, .fini = close_view)
+{
+    uint64_t inode;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *segment = node_at("s");
+    struct node *latest;
+
+    cr_assert_eq(tree_lookup(tree, segment, "latest", 0, &latest), 0);
+    inode = latest->inode;
+    cr_assert_gt(inode, 1);
+    /* The directory first: what is below keeps it. */
+    tree_forget(tree, segment, 1);
+    expect_content(latest, "{\"pos\":2,\"time\":20,\"tag\":2,\"data\":{\"n\":2}}\n");
+    tree_forget(tree, latest, 1);
+    cr_assert_eq(node_at("s/latest")->inode, inode);
+}
+
+/* ---- generations ---- */
+
+Test(generations, are_followed_by_name, .init = open_view, .fini = close_view)
+{
+    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    struct node *directory = node_at("s");
+    struct node *field = node_at("s/field/n");
+    struct node *back = node_at("s/history/2");
+    struct node *other;
+
+    expect_content(field, "2\n");
+    publish("s", "x:u64,n:u64", 2, KYMO_REPLACE, 0644);
+    expect_content(field, "0\n"); /* of the record that has x = 1 */
+    cr_assert_eq(open_error(back, 0), -ENOENT);
+    cr_assert_neq(node_at("s"), directory);
+    cr_assert_neq(node_at("s")->inode, directory->inode);
+    cr_assert_eq(tree_lookup(tree, directory, "latest", 0, &other), 0);
+    cr_assert_eq(other->inode, node_at("s/latest")->inode);
+}
+
+/* K: who could read one generation need not be let at the next. */
+Test(generations, with_other_permissions_are_walked_to_again, .init = open_view, .fini = close_view)
+{
+    struct listing listing = {0};
+    struct node *node;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    struct node *directory = node_at("s");
+    struct node *latest = node_at("s/latest");
+
+    publish("s", "n:u64", 5, KYMO_REPLACE, 0600);
+    cr_assert_eq(open_error(latest, 0), -ESTALE);
+    cr_assert_eq(tree_lookup(tree, directory, "latest", 0, &node), -ESTALE);
+    cr_assert_eq(tree_list(tree, directory, 0, &listing), -ESTALE);
+    expect_content(node_at("s/field/n"), "4\n");
+}
+
+Test(generations, that_have_gone_are_not_found, .init = open_view, .fini = close_view)
+{
+    struct listing listing = {0};
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *directory = node_at("s");
+    struct node *latest = node_at("s/latest");
+
+    cr_assert_eq(kymo_segment_remove("s"), 0);
+    cr_assert_eq(open_error(latest, CALLER), -ENOENT);
+    cr_assert_eq(look_up_error("s"), -ENOENT);
+    cr_assert_eq(tree_list(tree, directory, CALLER, &listing), 0);
+    cr_assert_eq(listing.count, 0);
+}
+
+/* Who walks finds what he was told of, and nobody else. */
+Test(generations, that_have_gone_are_still_there_for_who_walks, .init = open_view,
+     .fini = close_view)
+{
+    struct listing listing = {0};
+    struct snapshot *snapshot;
+    struct node *node, *below;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("before", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *latest = node_at("s/latest");
+    struct node *info = node_at("s/info");
+
+    cr_assert_eq(kymo_segment_remove("before"), 0);
+    cr_assert_eq(tree_list(tree, tree_root(tree), CALLER, &listing), 0);
+    cr_assert_eq(kymo_segment_remove("s"), 0);
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "s", CALLER + 1, &node), -ENOENT);
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "before", CALLER, &node), -ENOENT);
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "never", CALLER, &node), -ENOENT);
+
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "s", CALLER, &node), 0);
+    listing_free(&listing);
+    cr_assert_eq(tree_list(tree, node, CALLER, &listing), 0);
+    cr_assert_eq(listing.count, 0);
+    cr_assert_eq(tree_lookup(tree, node, "field", CALLER, &below), 0);
+    cr_assert_eq(size_of(below), 0);
+    cr_assert_eq(tree_lookup(tree, below, "n", CALLER, &below), 0);
+    cr_assert_eq(open_error(below, CALLER), -ENOENT);
+
+    /* What was looked up in time shows what was there last. */
+    cr_assert_eq(tree_open_file(tree, latest, CALLER, &snapshot), 0);
+    cr_assert_str_eq(snapshot->text.data, "{\"pos\":2,\"time\":20,\"tag\":2,\"data\":{\"n\":2}}\n");
+    tree_close_file(tree, snapshot);
+    cr_assert_eq(tree_open_file(tree, info, CALLER, &snapshot), 0);
+    cr_assert_str_eq(snapshot->text.data, "name: s\nwriter: RETIRED\n");
+    tree_close_file(tree, snapshot);
+    cr_assert_eq(open_error(latest, CALLER + 1), -ENOENT);
+}
+
+/* ---- the registry ---- */
+
+Test(registry, counts_what_it_skips, .init = open_view, .fini = close_view)
+{
+    struct segment **segments;
+    struct segment *segment;
+    char path[4096];
+    FILE *file;
+
+    cr_assert_eq(registry_skipped(registry), 0);
+    snprintf(path, sizeof(path), "%s/text", kymo_directory());
+    file = fopen(path, "w");
+    fputs("no segment\n", file);
+    fclose(file);
+    cr_assert_eq(registry_find(registry, "text", &segment), -EBADMSG);
+    cr_assert_eq(registry_find(registry, "a/b", &segment), -ENOENT);
+    cr_assert_eq(registry_find(registry, "README", &segment), -ENOENT);
+    cr_assert_eq(registry_list(registry, &segments), 0);
+    free(segments);
+    cr_assert_eq(registry_skipped(registry), 1);
+    unlink(path);
+    publish("text", "n:u64", 1, KYMO_CREATE, 0);
+    cr_assert_eq(registry_list(registry, &segments), 1);
+    cr_assert_str_eq(segments[0]->name, "text");
+    segment_drop(segments[0]);
+    free(segments);
+    cr_assert_eq(registry_skipped(registry), 0);
+    cr_assert_eq(kymo_segment_remove("text"), 0);
+    cr_assert_eq(registry_list(registry, &segments), 0);
+    free(segments);
+}
+
+/* A segment stays as long as it is held, whatever becomes of its name. */
+Test(registry, keeps_what_is_held, .init = open_view, .fini = close_view)
+{
+    struct segment *first, *second;
+    struct kymo_view view;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    cr_assert_eq(registry_find(registry, "s", &first), 0);
+    cr_assert(segment_is_current(first));
+    publish("s", "n:u64", 9, KYMO_REPLACE, 0);
+    cr_assert_not(segment_is_current(first));
+    cr_assert_eq(registry_find(registry, "s", &second), 0);
+    cr_assert_neq(first, second);
+    cr_assert(segment_same_owner(first, second));
+    cr_assert_eq(kymo_ring_view_latest(first->reader, &view), -EIDRM);
+    cr_assert_eq(kymo_ring_view_latest(second->reader, &view), 0);
+    cr_assert_eq(view.record.pos, 8);
+    segment_drop(first);
+    segment_drop(second);
+}

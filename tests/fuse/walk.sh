@@ -1,0 +1,60 @@
+# ls -lR, find, du and grep -r end by themselves while writers run and segments come and go, and
+# say nothing of a segment that vanished in between.
+. "$(dirname "$0")/mounted.sh"
+
+for name in a b c; do
+    "$SEGMENT" make still_$name 'fields=n:u64,v:f32[20],s:char[16]' count=100 depth=128 || exit 1
+done
+mount_view
+
+# Runs it under a time limit; says what went wrong.
+walk()
+{
+    timeout 60 "$@" >"$work/out" 2>"$work/err"
+    status=$?
+    [ $status -eq 0 ] || echo "status $status"
+    head -n 3 "$work/err"
+}
+
+# The same for grep, which opens what it finds: a new generation may have no record yet.
+walk_open()
+{
+    timeout 60 "$@" >"$work/out" 2>"$work/err"
+    [ $? -ne 124 ] || echo "took too long"
+    grep -v 'No data available' "$work/err" | head -n 3
+}
+
+# ---- nothing moves ----
+files=$(find "$mnt" -type f | wc -l)
+check "find finds all" "$((3 * (128 + 22 + 4) + 1))" "$files"
+check "find, again by stat" "$files" "$(find "$mnt" -noleaf -size -100000c -type f | wc -l)"
+check "ls -lR" "" "$(walk ls -lR "$mnt")"
+check "ls -lR lists all" "$files" "$(grep -c '^-r' "$work/out")"
+check "du" "" "$(walk du -a "$mnt")"
+check "grep -r" "" "$(walk grep -r . "$mnt" --include=latest)"
+check "grep -r finds all" "3" "$(grep -c '"n":99' "$work/out")"
+check "grep -r in everything" "" "$(walk grep -rac . "$mnt")"
+check "file types from readdir" "d d f f f f l" \
+    "$(echo $(find "$mnt/still_a" -mindepth 1 -maxdepth 1 -printf '%y\n' | sort))"
+
+# ---- all moves ----
+for name in x y z; do
+    run_writer flow_$name 'fields=n:u64,v:f32[20],s:char[16]' count=70 period=50000
+done
+"$SEGMENT" churn storm fields=n:u64,s:char[40] count=3 many=8 period=2000000 >"$work/churn" &
+background $!
+churn=$!
+
+rounds=0
+while [ $rounds -lt 15 ]; do
+    rounds=$((rounds + 1))
+    check "ls -lR, round $rounds" "" "$(walk ls -lR "$mnt")"
+    check "find, round $rounds" "" "$(walk find "$mnt" -type f)"
+    check "find by stat, round $rounds" "" "$(walk find "$mnt" -size -1000000c)"
+    check "du, round $rounds" "" "$(walk du -a "$mnt")"
+    check "grep -r, round $rounds" "" "$(walk_open grep -rah . "$mnt")"
+    check "find of what stays, round $rounds" "3" "$(find "$mnt" -name 'still_?' | wc -l)"
+done
+stop $churn
+
+finish
