@@ -131,19 +131,23 @@ static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_in
 
 /* A part of an open file, to be replied with. */
 struct part {
-    const struct snapshot *snapshot;
+    struct snapshot *snapshot;
     size_t offset;
     size_t size;
 };
 
-static void reply_part(fuse_req_t request, const struct part *part)
+/* Who has the reply may close the file before the call that sends it has returned, and is done with
+ * the bytes. */
+static void reply_part(struct view *view, fuse_req_t request, const struct part *part)
 {
     const size_t len = part->snapshot->text.len;
     const size_t begin = part->offset < len ? part->offset : len;
 
+    snapshot_hold(part->snapshot);
     /* Content of no bytes has no address. */
     fuse_reply_buf(request, len > 0 ? part->snapshot->text.data + begin : "",
                    part->size < len - begin ? part->size : len - begin);
+    tree_close_file(view->tree, part->snapshot);
 }
 
 /* A read that waits for the registry's thread to have its node's name forgotten. */
@@ -191,7 +195,7 @@ static void deferred_finish(struct view *view, void (*before)(struct view *, con
 
         if (before)
             before(view, list->node);
-        reply_part(list->request, &list->part);
+        reply_part(view, list->request, &list->part);
         free(list);
         list = next;
     }
@@ -208,11 +212,11 @@ static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t 
 {
     struct view *view = view_of(request);
     struct node *node = node_of(request, number);
-    const struct part part = {(const struct snapshot *)(uintptr_t)file->fh, (size_t)offset, size};
+    const struct part part = {(struct snapshot *)(uintptr_t)file->fh, (size_t)offset, size};
 
     if (file->lock_owner != 0 || part.snapshot->exact || !tree_make_exact(node) ||
         !defer(view, request, node, &part))
-        reply_part(request, &part);
+        reply_part(view, request, &part);
 }
 
 static void view_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
@@ -227,37 +231,77 @@ static void view_release(fuse_req_t request, fuse_ino_t number, struct fuse_file
 struct directory {
     struct listing listing;
     bool is_fresh; /* nobody has read it yet */
+    struct directory *previous;
+    struct directory *next;
 };
 
-static void directory_free(struct directory *directory)
+/* All that are open, since nobody closes them when the mount goes. */
+static void directory_link(struct view *view, struct directory *directory)
 {
-    if (directory)
-        listing_free(&directory->listing);
+    pthread_mutex_lock(&view->lock);
+    directory->next = view->directories;
+    if (directory->next)
+        directory->next->previous = directory;
+    view->directories = directory;
+    pthread_mutex_unlock(&view->lock);
+}
+
+static void directory_unlink(struct view *view, struct directory *directory)
+{
+    pthread_mutex_lock(&view->lock);
+    if (directory->next)
+        directory->next->previous = directory->previous;
+    if (directory->previous)
+        directory->previous->next = directory->next;
+    else
+        view->directories = directory->next;
+    pthread_mutex_unlock(&view->lock);
+}
+
+static void directory_close(struct view *view, struct directory *directory)
+{
+    directory_unlink(view, directory);
+    listing_free(&directory->listing);
     free(directory);
+}
+
+static int directory_open(fuse_req_t request, struct node *node, struct directory **out)
+{
+    struct view *view = view_of(request);
+    struct directory *directory = calloc(1, sizeof(*directory));
+    int error;
+
+    if (!directory)
+        return -ENOMEM;
+    directory->is_fresh = true;
+    directory_link(view, directory);
+    error = tree_list(view->tree, node, caller_of(request), &directory->listing);
+    if (error)
+        directory_close(view, directory);
+    else
+        *out = directory;
+    return error;
 }
 
 static void view_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
-    struct directory *directory = calloc(1, sizeof(*directory));
-    int error = directory ? tree_list(view_of(request)->tree, node_of(request, number),
-                                      caller_of(request), &directory->listing)
-                          : -ENOMEM;
+    struct view *view = view_of(request);
+    struct directory *directory;
+    int error = directory_open(request, node_of(request, number), &directory);
 
     if (error) {
-        directory_free(directory);
         fuse_reply_err(request, -error);
         return;
     }
-    directory->is_fresh = true;
     file->fh = (uintptr_t)directory;
     if (fuse_reply_open(request, file) != 0)
-        directory_free(directory);
+        directory_close(view, directory);
 }
 
 static void view_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
     (void)number;
-    directory_free((struct directory *)(uintptr_t)file->fh);
+    directory_close(view_of(request), (struct directory *)(uintptr_t)file->fh);
     fuse_reply_err(request, 0);
 }
 
@@ -432,4 +476,6 @@ void ops_woken(void *context)
 void ops_end(struct view *view)
 {
     deferred_finish(view, NULL);
+    while (view->directories)
+        directory_close(view, view->directories);
 }

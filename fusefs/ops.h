@@ -11,6 +11,7 @@
 struct fuse_args;
 struct fuse_session;
 struct deferred;
+struct directory;
 
 /* What the session's requests are answered from. Outlives the session. */
 struct view {
@@ -20,7 +21,8 @@ struct view {
     void (*ready)(void *context); /* called once, when the kernel has begun to talk to us */
     void *context;
     pthread_mutex_t lock;
-    struct deferred *deferred; /* under the lock */
+    struct deferred *deferred; /* under the lock, as what follows */
+    struct directory *directories;
 };
 
 /* NULL where an option is wrong, which has been told on stderr. */

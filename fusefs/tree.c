@@ -2,7 +2,6 @@
  * tree.c - known nodes in a hash table under one lock, and snapshots.
  *
  * The lock is held for a few memory accesses, never while content is made or the kernel is called.
- * Opening content that fits into a page takes no lock at all.
  */
 #include "tree.h"
 
@@ -40,7 +39,8 @@ struct tree {
     struct known **buckets;
     size_t mask; /* buckets - 1 */
     size_t count;
-    struct walk walks[WALKS]; /* by caller */
+    struct walk walks[WALKS];   /* by caller */
+    struct snapshot *snapshots; /* all that there are */
     struct known *root;
 };
 
@@ -127,8 +127,36 @@ static bool has_version(const struct node *node)
     return node_has(node, NODE_AT_HEAD) || node_has(node, NODE_CONSTANT);
 }
 
+static void snapshot_link(struct tree *tree, struct snapshot *snapshot)
+{
+    pthread_mutex_lock(&tree->lock);
+    snapshot->next = tree->snapshots;
+    if (snapshot->next)
+        snapshot->next->previous = snapshot;
+    tree->snapshots = snapshot;
+    pthread_mutex_unlock(&tree->lock);
+}
+
+static void snapshot_unlink(struct tree *tree, struct snapshot *snapshot)
+{
+    pthread_mutex_lock(&tree->lock);
+    if (snapshot->next)
+        snapshot->next->previous = snapshot->previous;
+    if (snapshot->previous)
+        snapshot->previous->next = snapshot->next;
+    else
+        tree->snapshots = snapshot->next;
+    pthread_mutex_unlock(&tree->lock);
+}
+
+static void snapshot_free(struct snapshot *snapshot)
+{
+    kymo_text_free(&snapshot->text);
+    free(snapshot);
+}
+
 /* 0 and a snapshot with one holder, or an error of the library. */
-static int snapshot_make(const struct node *node, struct snapshot **out)
+static int snapshot_make(struct tree *tree, const struct node *node, struct snapshot **out)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     int error;
@@ -142,31 +170,25 @@ static int snapshot_make(const struct node *node, struct snapshot **out)
     if (!error)
         error = snapshot->text.error;
     if (error) {
-        kymo_text_free(&snapshot->text);
-        free(snapshot);
+        snapshot_free(snapshot);
         return error;
     }
+    snapshot_link(tree, snapshot);
     *out = snapshot;
     return 0;
 }
 
-static void snapshot_free(struct snapshot *snapshot)
+void snapshot_hold(struct snapshot *snapshot)
 {
-    kymo_text_free(&snapshot->text);
-    free(snapshot);
+    kymo_fetch_add_ordered32(&snapshot->holders, 1);
 }
 
 void tree_close_file(struct tree *tree, struct snapshot *snapshot)
 {
-    bool last = true;
-
-    if (snapshot->exact) {
-        pthread_mutex_lock(&tree->lock);
-        last = --snapshot->holders == 0;
-        pthread_mutex_unlock(&tree->lock);
-    }
-    if (last)
-        snapshot_free(snapshot);
+    if (kymo_fetch_add_ordered32(&snapshot->holders, UINT32_MAX) != 1)
+        return;
+    snapshot_unlink(tree, snapshot);
+    snapshot_free(snapshot);
 }
 
 /* ---- which nodes are exact ---- */
@@ -321,7 +343,7 @@ static int know(struct tree *tree, struct node *directory, const struct node_key
             return -ENOMEM;
         }
         /* What can't be made now has no size; whoever opens it is told why. */
-        if (known->exact && snapshot_make(&known->node, &known->snapshot) == 0)
+        if (known->exact && snapshot_make(tree, &known->node, &known->snapshot) == 0)
             known->snapshot->exact = true;
         known = take_up(tree, known);
     }
@@ -339,15 +361,18 @@ static int follow_name(struct tree *tree, const struct node *node, struct node *
     struct node parent;
     int error = follow(tree, node->parent, &parent);
 
+    if (error)
+        return error;
+    error = node_match(tree->registry, &parent, node->name, &now->key);
     if (!error)
-        error = node_match(tree->registry, &parent, node->name, &now->key);
+        now->inode = node_inode(&parent, &now->key, node->name);
+    segment_drop(parent.key.segment);
     if (error)
         return error == -ESTALE ? error : -ENOENT;
-    if (!parent.key.segment && !segment_same_owner(node->key.segment, now->key.segment))
-        error = -ESTALE;
-    now->inode = node_inode(&parent, &now->key, node->name);
-    segment_drop(error ? now->key.segment : parent.key.segment);
-    return error;
+    if (segment_same_owner(node->key.segment, now->key.segment))
+        return 0;
+    segment_drop(now->key.segment);
+    return -ESTALE;
 }
 
 /* The node with the generation that its name leads to, held. -ENOENT, -ESTALE. */
@@ -470,7 +495,7 @@ static struct snapshot *share(struct tree *tree, struct known *known)
     pthread_mutex_lock(&tree->lock);
     snapshot = known->snapshot;
     if (snapshot)
-        snapshot->holders++;
+        snapshot_hold(snapshot);
     pthread_mutex_unlock(&tree->lock);
     return snapshot;
 }
@@ -481,7 +506,7 @@ static void settle(struct tree *tree, struct known *known, struct snapshot *snap
     pthread_mutex_lock(&tree->lock);
     if (!known->snapshot) {
         snapshot->exact = true;
-        snapshot->holders++;
+        snapshot_hold(snapshot);
         known->snapshot = snapshot;
     }
     pthread_mutex_unlock(&tree->lock);
@@ -499,7 +524,7 @@ static int make_now(struct tree *tree, struct known *known, struct snapshot **ou
     same = now.key.segment == known->node.key.segment;
     *out = known->exact && same ? share(tree, known) : NULL;
     if (!*out)
-        error = snapshot_make(&now, out);
+        error = snapshot_make(tree, &now, out);
     if (!error && known->exact && same)
         settle(tree, known, *out);
     segment_drop(now.key.segment);
@@ -508,7 +533,7 @@ static int make_now(struct tree *tree, struct known *known, struct snapshot **ou
 
 /* Content that the segment held last, when it was replaced or removed. The copy of its reader reads
  * as if that had not been, through a page of its own. */
-static int make_remains(const struct known *known, struct snapshot **out)
+static int make_remains(struct tree *tree, const struct known *known, struct snapshot **out)
 {
     const struct segment *segment = known->node.key.segment;
     struct kymo_control control = {.state = KYMO_CLOSED};
@@ -523,10 +548,10 @@ static int make_remains(const struct known *known, struct snapshot **out)
     control.head = kymo_ring_head(&reader.ring);
     reader.ring.control = &control;
     node.key.segment = &remains;
-    error = snapshot_make(&node, out);
+    error = snapshot_make(tree, &node, out);
     /* F: the guard marks the reader that it knows. */
     if (!error && kymo_load_relaxed32(&segment->reader->ring.damaged)) {
-        snapshot_free(*out);
+        tree_close_file(tree, *out);
         error = -EBADMSG;
     }
     return error ? -ENOENT : 0;
@@ -539,7 +564,7 @@ int tree_open_file(struct tree *tree, struct node *node, uint64_t caller, struct
     int error = -EIDRM;
 
     if (node->key.kind->type == NODE_LINK)
-        return snapshot_make(node, out);
+        return snapshot_make(tree, node, out);
     /* Looked up for this open. */
     *out = known->exact && tree_is_passing(node) ? share(tree, known) : NULL;
     if (*out)
@@ -550,7 +575,7 @@ int tree_open_file(struct tree *tree, struct node *node, uint64_t caller, struct
         error = -ENOENT;
     if (error == -ENOENT && node->key.segment && !segment_is_current(node->key.segment) &&
         is_walking(walk_goes_on(tree, caller)))
-        error = make_remains(known, out);
+        error = make_remains(tree, known, out);
     return error;
 }
 
@@ -615,6 +640,8 @@ void tree_close(struct tree *tree)
             known_free(tree, known);
         }
     }
+    while (tree->snapshots)
+        tree_close_file(tree, tree->snapshots);
     known_free(tree, tree->root);
     free(tree->buckets);
     pthread_mutex_destroy(&tree->lock);

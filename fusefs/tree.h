@@ -28,13 +28,15 @@ struct snapshot {
     struct kymo_text text;
     /* The tree's own: */
     uint64_t version;
-    unsigned int holders;
+    uint32_t holders;
     bool exact; /* stat says its true size */
+    struct snapshot *previous;
+    struct snapshot *next;
 };
 
 /* 0, or -ENOMEM. The registry outlives the tree. */
 int tree_open(struct tree **tree, struct registry *registry);
-void tree_close(struct tree *tree);
+void tree_close(struct tree *tree); /* what is still known or open ends with it; NULL is fine */
 
 /* Known for ever. */
 struct node *tree_root(struct tree *tree);
@@ -79,6 +81,9 @@ int tree_list(struct tree *tree, struct node *directory, uint64_t caller, struct
  * errors above. */
 int tree_open_file(struct tree *tree, struct node *node, uint64_t caller,
                    struct snapshot **snapshot);
+
+/* One more to close it. */
+void snapshot_hold(struct snapshot *snapshot);
 void tree_close_file(struct tree *tree, struct snapshot *snapshot);
 
 #endif

@@ -22,7 +22,7 @@ succeeds "records come" eventually sh -c \
 # ---- stopped, in whatever it was doing ----
 kill -STOP $writer
 for name in latest latest.raw info schema field/n history/3 'closest?t=-1ms'; do
-    succeeds "$name of a stopped writer" timeout 10 cat "$mnt/w/$name"
+    succeeds "$name of a stopped writer" timeout 100 cat "$mnt/w/$name"
 done
 check "the same record" "$(newest w)" "$(newest w)"
 succeeds "it stalls" eventually sh -c "grep -q '^writer: STALLED' '$mnt/w/info'"

@@ -10,7 +10,7 @@ mount_view
 # Runs it under a time limit; says what went wrong.
 walk()
 {
-    timeout 60 "$@" >"$work/out" 2>"$work/err"
+    timeout 250 "$@" >"$work/out" 2>"$work/err"
     status=$?
     [ $status -eq 0 ] || echo "status $status"
     head -n 3 "$work/err"
@@ -19,7 +19,7 @@ walk()
 # The same for grep, which opens what it finds: a new generation may have no record yet.
 walk_open()
 {
-    timeout 60 "$@" >"$work/out" 2>"$work/err"
+    timeout 250 "$@" >"$work/out" 2>"$work/err"
     [ $? -ne 124 ] || echo "took too long"
     grep -v 'No data available' "$work/err" | head -n 3
 }
