@@ -16,7 +16,7 @@ import tempfile
 INTERNAL_HEADERS = ("atomic.h", "seqlock.h")
 INTERNAL = re.compile(
     r"kymo_(\w+_slow|window_\w+|slot_\w+|typed_\w+|distance|queue_wake_producer"
-    r"|ring_(slot|order_time|wake|complete|lost|none|confirm|read|look|admits|behind|back_counted))$"
+    r"|ring_(slot|order_time|wake|complete|lost|none|confirm|read|read_unusual|look|admits|behind|back_counted))$"
 )
 # Pages of ours that other parts bring, or of the system.
 OTHER_PAGES = {"kymo.1", "kymofs.8", "fork.2", "shm_overview.7"}
