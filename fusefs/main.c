@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fuse_lowlevel.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "counters.h"
 #include "mount.h"
 #include "ops.h"
 
@@ -124,6 +126,15 @@ struct workers {
     int count;
 };
 
+/* Those that nobody answers as well: what the kernel asks costs its time all the same. */
+static void count_request(const struct fuse_buf *request)
+{
+    const struct fuse_in_header *header = request->mem;
+
+    if (request->size >= sizeof(*header) && !(request->flags & FUSE_BUF_IS_FD))
+        counter_add_request(header->opcode);
+}
+
 static void *work(void *argument)
 {
     struct fuse_session *session = argument;
@@ -132,10 +143,12 @@ static void *work(void *argument)
 
     while (!fuse_session_exited(session)) {
         len = fuse_session_receive_buf(session, &request);
-        if (len > 0)
+        if (len > 0) {
+            count_request(&request);
             fuse_session_process_buf(session, &request);
-        else if (len != -EINTR)
+        } else if (len != -EINTR) {
             break;
+        }
     }
     free(request.mem);
     /* Unmounted, or out of order: either way this is the end. */

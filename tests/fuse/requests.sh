@@ -1,0 +1,60 @@
+# What the kernel asks for a command: three round trips for a cat, and no flush, access or xattr.
+. "$(dirname "$0")/mounted.sh"
+
+"$SEGMENT" make still 'fields=n:u64,v:f32[20]' count=100 depth=128 || exit 1
+"$SEGMENT" make large size=40000 count=3 || exit 1
+"$KYMOFS" "$mnt" -d 2>"$work/log" &
+background $!
+eventually grep -q " $mnt fuse" /proc/self/mounts || exit 1
+
+releases()
+{
+    grep -c "opcode: RELEASE" "$work/log"
+}
+
+released_more_than()
+{
+    [ "$(releases)" -gt "$1" ]
+}
+
+# The opcodes, in order, of what a command that reads one file asks for.
+requests_of()
+{
+    lines=$(wc -l <"$work/log")
+    before=$(releases)
+    "$@" >/dev/null || echo "failed"
+    eventually released_more_than "$before"
+    echo $(tail -n "+$((lines + 1))" "$work/log" | sed -n 's/.*opcode: \([A-Z_]*\) .*/\1/p' |
+        grep -v FORGET)
+}
+
+# A command asks for just that: asks WHAT COMMAND...
+# Attributes are asked for again after a second, which a slow machine may take: not twenty times.
+asks()
+{
+    expected=$1
+    shift
+    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        got=$(requests_of "$@")
+        [ "$got" != "$expected" ] || break
+    done
+    check "$*" "$expected" "$got"
+}
+
+for file in still/latest still/info; do
+    asks "OPEN READ READ RELEASE" cat "$mnt/$file"
+    asks "OPEN READ RELEASE" head -c 5 "$mnt/$file"
+done
+asks "OPEN READ READ RELEASE" sh -c "test -r '$mnt/still/latest' && cat '$mnt/still/latest'"
+# Content of any size is looked up for each open, so that its size is true.
+asks "LOOKUP OPEN READ READ RELEASE" cat "$mnt/large/latest.raw"
+
+# What the kernel asks once and, having no answer, never again.
+ls -l "$mnt/still" "$mnt/large" >/dev/null
+for opcode in FLUSH ACCESS GETXATTR LISTXATTR; do
+    n=$(grep -c "opcode: $opcode " "$work/log")
+    check "$opcode is asked for once at most" "yes" "$([ "$n" -le 1 ] && echo yes || echo "$n times")"
+done
+
+echo "count: round trips of cat latest: 3 (OPEN, READ, READ), and a RELEASE that nobody waits for"
+finish
