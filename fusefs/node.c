@@ -1,5 +1,6 @@
 /*
- * node.c - the table of node kinds, and what follows from it: names, listings, attributes.
+ * node.c - the table of node kinds, and what finds their names and records. What holds for all of
+ * them alike is in node_names.c and node_attributes.c.
  */
 #include "node.h"
 
@@ -14,23 +15,6 @@
 
 /* Arrays of more elements than this are one file. */
 #define ELEMENTS_LISTED 64
-
-static const struct kymo_ring *ring_of(const struct node *node)
-{
-    return &node->key.segment->reader->ring;
-}
-
-static const struct kymo_schema *schema_of(const struct node *node)
-{
-    return kymo_segment_schema(node->key.segment->reader->segment);
-}
-
-static enum kymo_clock clock_of(const struct node *node)
-{
-    return kymo_segment_clock(node->key.segment->reader->segment);
-}
-
-static void listing_add(struct listing *listing, const struct node_key *key, const char *name);
 
 /* ---- segments ---- */
 
@@ -61,7 +45,7 @@ static int segment_list(struct registry *registry, const struct node *directory,
 
 static int latest_find(const struct node *node, uint64_t *pos)
 {
-    return kymo_ring_behind(ring_of(node), 0, pos);
+    return kymo_ring_behind(node_ring(node), 0, pos);
 }
 
 /* A plain decimal number, as listings spell it. */
@@ -78,11 +62,11 @@ static int number_parse(const char *text, uint64_t *number)
 static int history_match(struct registry *registry, const struct node *directory, const char *name,
                          struct node_key *key)
 {
-    uint64_t written = kymo_ring_written(ring_of(directory));
+    uint64_t written = kymo_ring_written(node_ring(directory));
 
     (void)registry;
     if (number_parse(name, &key->number) != 0 || key->number >= written ||
-        key->number >= kymo_ring_depth(ring_of(directory)))
+        key->number >= kymo_ring_depth(node_ring(directory)))
         return -ENOENT;
     return 0;
 }
@@ -91,7 +75,7 @@ static int history_match(struct registry *registry, const struct node *directory
 static int history_list(struct registry *registry, const struct node *directory,
                         const struct node_kind *kind, struct listing *listing)
 {
-    const uint64_t available = kymo_ring_available(ring_of(directory));
+    const uint64_t available = kymo_ring_available(node_ring(directory));
     struct node_key key = {.kind = kind, .segment = directory->key.segment};
     char name[32];
 
@@ -105,7 +89,7 @@ static int history_list(struct registry *registry, const struct node *directory,
 
 static int history_find(const struct node *node, uint64_t *pos)
 {
-    return kymo_ring_behind(ring_of(node), node->key.number, pos);
+    return kymo_ring_behind(node_ring(node), node->key.number, pos);
 }
 
 /* ---- questions about time ---- */
@@ -129,7 +113,7 @@ static int closest_match(struct registry *registry, const struct node *directory
 
     (void)registry;
     (void)key;
-    return closest_parse(clock_of(directory), name, &query);
+    return closest_parse(node_clock(directory), name, &query);
 }
 
 static int closest_query_match(struct registry *registry, const struct node *directory,
@@ -156,7 +140,7 @@ static int closest_find(const struct node *node, uint64_t *pos)
     int error;
 
     question_of(node, question);
-    error = closest_parse(clock_of(node), question, &query);
+    error = closest_parse(node_clock(node), question, &query);
     if (error)
         return error;
     return kymo_series_find_closest(node->key.segment->reader, query.time, query.max_distance, pos);
@@ -187,7 +171,7 @@ static int element_match(const struct kymo_field *field, const char *suffix, uin
 static int field_match(struct registry *registry, const struct node *directory, const char *name,
                        struct node_key *key)
 {
-    const struct kymo_schema *schema = schema_of(directory);
+    const struct kymo_schema *schema = node_schema(directory);
     const char *dot = strchr(name, '.');
     const struct kymo_field *field;
     char base[NODE_NAME_LIMIT + 1];
@@ -222,7 +206,7 @@ static void field_list_one(uint32_t number, const struct kymo_field *field, stru
 static int field_list(struct registry *registry, const struct node *directory,
                       const struct node_kind *kind, struct listing *listing)
 {
-    const struct kymo_schema *schema = schema_of(directory);
+    const struct kymo_schema *schema = node_schema(directory);
     const struct node_key key = {.kind = kind, .segment = directory->key.segment};
 
     (void)registry;
@@ -347,300 +331,4 @@ const struct node_kind node_kinds[] = {
 
 const size_t node_kind_count = sizeof(node_kinds) / sizeof(node_kinds[0]);
 const struct node_kind *const node_root = &node_kinds[KIND_ROOT];
-
-/* ---- names ---- */
-
-/* Takes ".raw" off the name where the kind knows it. -ENAMETOOLONG. */
-static int split_name(const struct node_kind *kind, const char *name, char *base, bool *raw)
-{
-    size_t len = strlen(name);
-
-    if (len > NODE_NAME_LIMIT)
-        return -ENAMETOOLONG;
-    *raw = kind->flags & NODE_RAW && len > 4 && strcmp(name + len - 4, ".raw") == 0;
-    if (*raw)
-        len -= 4;
-    memcpy(base, name, len);
-    base[len] = '\0';
-    return 0;
-}
-
-static int match_kind(struct registry *registry, const struct node *directory,
-                      const struct node_kind *kind, const char *name, struct node_key *key)
-{
-    char base[NODE_NAME_LIMIT + 1];
-    int error;
-
-    *key = (struct node_key){.kind = kind, .segment = directory->key.segment};
-    error = split_name(kind, name, base, &key->raw);
-    if (error)
-        return error;
-    if (kind->match)
-        return kind->match(registry, directory, base, key);
-    return strcmp(base, kind->name) == 0 ? 0 : -ENOENT;
-}
-
-int node_match(struct registry *registry, const struct node *directory, const char *name,
-               struct node_key *key)
-{
-    int error = -ENOENT;
-
-    for (size_t i = 0; i < node_kind_count && error == -ENOENT; i++) {
-        if (node_kinds[i].parent == directory->key.kind)
-            error = match_kind(registry, directory, &node_kinds[i], name, key);
-    }
-    /* A kind that finds a segment holds it already. */
-    if (!error && key->segment && key->segment == directory->key.segment)
-        segment_hold(key->segment);
-    return error;
-}
-
-/* Without a reader nobody can tell any more which records and fields a segment had: all of them. */
-static int match_any(const struct node *directory, const char *name, struct node_key *key)
-{
-    char base[NODE_NAME_LIMIT + 1];
-
-    for (size_t i = 0; i < node_kind_count; i++) {
-        const struct node_kind *kind = &node_kinds[i];
-
-        *key = (struct node_key){.kind = kind, .segment = directory->key.segment};
-        if (kind->parent == directory->key.kind && (kind->flags & NODE_LISTED) &&
-            split_name(kind, name, base, &key->raw) == 0 &&
-            (kind->match || strcmp(base, kind->name) == 0)) {
-            segment_hold(key->segment);
-            return 0;
-        }
-    }
-    return -ENOENT;
-}
-
-int node_match_departed(struct registry *registry, const struct node *directory, const char *name,
-                        uint64_t since, struct node_key *key)
-{
-    if (directory->key.segment)
-        return directory->key.segment->reader ? node_match(registry, directory, name, key)
-                                              : match_any(directory, name, key);
-    *key = (struct node_key){.kind = &node_kinds[KIND_SEGMENT]};
-    if (key->kind->parent != directory->key.kind)
-        return -ENOENT;
-    return registry_find_departed(registry, name, since, &key->segment);
-}
-
-/* A finalizer from splitmix64: every bit of the result depends on every bit of the number. */
-static uint64_t mix(uint64_t number)
-{
-    number = (number ^ (number >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    number = (number ^ (number >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return number ^ (number >> 31);
-}
-
-uint64_t node_inode(const struct node *directory, const struct node_key *key, const char *name)
-{
-    uint64_t inode = directory ? directory->inode : 0;
-
-    if (key->segment && !directory->key.segment)
-        inode = mix(mix(key->segment->device) + key->segment->inode);
-    for (; *name; name++)
-        inode = (inode ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-    inode = mix(inode);
-    /* 0 is no inode, and 1 is the root. */
-    return inode > 1 ? inode : inode + 2;
-}
-
-/* ---- directories ---- */
-
-static int listing_grow(struct listing *listing)
-{
-    const size_t capacity = listing->capacity * 2 + 16;
-    struct listing_entry *grown = realloc(listing->entries, capacity * sizeof(*grown));
-
-    if (!grown)
-        return -ENOMEM;
-    listing->entries = grown;
-    listing->capacity = capacity;
-    return 0;
-}
-
-static void listing_push(struct listing *listing, const struct node_key *key, const char *name,
-                         const char *suffix)
-{
-    struct listing_entry entry = {.key = *key};
-
-    if (listing->error)
-        return;
-    if (asprintf(&entry.name, "%s%s", name, suffix) < 0) {
-        listing->error = -ENOMEM;
-        return;
-    }
-    if (listing->count == listing->capacity && listing_grow(listing) != 0) {
-        listing->error = -ENOMEM;
-        free(entry.name);
-        return;
-    }
-    if (key->segment)
-        segment_hold(key->segment);
-    listing->entries[listing->count++] = entry;
-}
-
-static void listing_add(struct listing *listing, const struct node_key *key, const char *name)
-{
-    struct node_key raw = *key;
-
-    listing_push(listing, key, name, "");
-    raw.raw = true;
-    if (key->kind->flags & NODE_RAW)
-        listing_push(listing, &raw, name, ".raw");
-}
-
-int node_list(struct registry *registry, const struct node *directory, struct listing *listing)
-{
-    struct node_key key = {.segment = directory->key.segment};
-    int error = 0;
-
-    for (size_t i = 0; i < node_kind_count && !error; i++) {
-        key.kind = &node_kinds[i];
-        if (key.kind->parent != directory->key.kind || !(key.kind->flags & NODE_LISTED))
-            continue;
-        if (key.kind->list)
-            error = key.kind->list(registry, directory, key.kind, listing);
-        else
-            listing_add(listing, &key, key.kind->name);
-    }
-    for (size_t i = 0; i < listing->count; i++) {
-        struct listing_entry *entry = &listing->entries[i];
-
-        entry->inode = node_inode(directory, &entry->key, entry->name);
-    }
-    return error ? error : listing->error;
-}
-
-void listing_free(struct listing *listing)
-{
-    for (size_t i = 0; i < listing->count; i++) {
-        segment_drop(listing->entries[i].key.segment);
-        free(listing->entries[i].name);
-    }
-    free(listing->entries);
-    *listing = (struct listing){0};
-}
-
-/* ---- attributes ---- */
-
-/*
- * What to add to a time on that clock to have it in ns since 1970. Kept until the clocks really
- * part (somebody set one), so that a file nobody wrote keeps its mtime to the nanosecond.
- */
-static int64_t clock_offset(enum kymo_clock clock)
-{
-    static uint64_t kept[KYMO_USER];
-    const int64_t tolerance = 1000000;
-    int64_t old = (int64_t)kymo_load_relaxed(&kept[clock]);
-    int64_t now = (int64_t)(kymo_clock_now(KYMO_REALTIME) - kymo_clock_now(clock));
-
-    if (old != 0 && now - old < tolerance && old - now < tolerance)
-        return old;
-    kymo_store_relaxed(&kept[clock], (uint64_t)now);
-    return now;
-}
-
-static uint64_t realtime_of(enum kymo_clock clock, uint64_t time)
-{
-    return clock == KYMO_REALTIME ? time : time + (uint64_t)clock_offset(clock);
-}
-
-/* When the segment was last written to, as far as one can tell; ns since 1970. */
-static uint64_t segment_modified(const struct segment *segment)
-{
-    const struct kymo_segment *open;
-    enum kymo_clock clock;
-    struct kymo_view view;
-    struct kymo_info info;
-
-    if (!segment->reader)
-        return segment->created;
-    open = segment->reader->segment;
-    clock = kymo_segment_clock(open);
-    if (clock != KYMO_USER && kymo_ring_view_latest(segment->reader, &view) == 0)
-        return realtime_of(clock, view.record.time);
-    /* Times of the writer's own: its heartbeat, or its start, has to do. */
-    if (kymo_segment_info(open, &info) != 0 || !(info.heartbeat | info.opened))
-        return segment->created;
-    return realtime_of(KYMO_MONOTONIC, info.heartbeat > info.opened ? info.heartbeat : info.opened);
-}
-
-static struct timespec timespec_of(uint64_t ns)
-{
-    return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
-}
-
-/* A directory may be searched by who may read it (K). */
-static mode_t mode_of(enum node_type type, mode_t readable)
-{
-    switch (type) {
-    case NODE_DIRECTORY:
-        return S_IFDIR | readable | readable >> 2;
-    case NODE_LINK:
-        return S_IFLNK | 0777;
-    default:
-        return S_IFREG | readable;
-    }
-}
-
-static void attributes_of_segment(const struct segment *segment, enum node_type type,
-                                  struct stat *attributes)
-{
-    attributes->st_mode = mode_of(type, kymo_load_relaxed32(&segment->mode));
-    attributes->st_uid = kymo_load_relaxed32(&segment->uid);
-    attributes->st_gid = kymo_load_relaxed32(&segment->gid);
-    attributes->st_mtim = timespec_of(segment_modified(segment));
-}
-
-/* Above the segments, what holds for their directory. Whom it keeps out is kept out here (K). */
-static void attributes_of_directory(enum node_type type, struct stat *attributes)
-{
-    struct stat status;
-
-    if (stat(kymo_directory(), &status) != 0)
-        status = (struct stat){.st_mode = 0500};
-    else if (registry_has_access_list(kymo_directory()))
-        status.st_mode &= 0700;
-    attributes->st_mode =
-        type == NODE_DIRECTORY ? S_IFDIR | (status.st_mode & 0555) : S_IFREG | 0444;
-    attributes->st_uid = status.st_uid;
-    attributes->st_gid = status.st_gid;
-    attributes->st_mtim = status.st_mtim;
-}
-
-static off_t link_size(const struct node *node)
-{
-    struct kymo_text target = {0};
-    off_t size = node->key.kind->render(node, &target) == 0 ? (off_t)target.len : 0;
-
-    kymo_text_free(&target);
-    return size;
-}
-
-void node_attributes(const struct node *node, struct stat *attributes)
-{
-    const enum node_type type = node->key.kind->type;
-
-    *attributes = (struct stat){.st_ino = node->inode, .st_nlink = 1, .st_blksize = NODE_PAGE};
-    if (node->key.segment)
-        attributes_of_segment(node->key.segment, type, attributes);
-    else
-        attributes_of_directory(type, attributes);
-    attributes->st_atim = attributes->st_ctim = attributes->st_mtim;
-    if (type == NODE_FILE)
-        attributes->st_size = NODE_PAGE;
-    else if (type == NODE_LINK)
-        attributes->st_size = link_size(node);
-}
-
-bool node_is_large(const struct node *node)
-{
-    const struct node_kind *kind = node->key.kind;
-
-    if (kind->type != NODE_FILE || (node->key.segment && !node->key.segment->reader))
-        return false;
-    return node_has(node, NODE_CONSTANT) || (kind->limit && kind->limit(node) > NODE_PAGE);
-}
+const struct node_kind *const node_segment = &node_kinds[KIND_SEGMENT];

@@ -72,6 +72,29 @@ struct node_kind {
 extern const struct node_kind node_kinds[];
 extern const size_t node_kind_count;
 extern const struct node_kind *const node_root;
+extern const struct node_kind *const node_segment;
+
+/* ---- what a node shows, where its segment has a reader ---- */
+
+static inline const struct kymo_reader *node_reader(const struct node *node)
+{
+    return node->key.segment->reader;
+}
+
+static inline const struct kymo_ring *node_ring(const struct node *node)
+{
+    return &node_reader(node)->ring;
+}
+
+static inline const struct kymo_schema *node_schema(const struct node *node)
+{
+    return kymo_segment_schema(node_reader(node)->segment);
+}
+
+static inline enum kymo_clock node_clock(const struct node *node)
+{
+    return kymo_segment_clock(node_reader(node)->segment);
+}
 
 /* ---- names ---- */
 
@@ -106,6 +129,9 @@ struct listing {
 /* All listed files of the directory, into an empty listing. */
 int node_list(struct registry *registry, const struct node *directory, struct listing *listing);
 void listing_free(struct listing *listing);
+
+/* For a row's list: adds that file, and its NAME.raw where there is one. */
+void listing_add(struct listing *listing, const struct node_key *key, const char *name);
 
 /* ---- attributes ---- */
 
