@@ -66,11 +66,18 @@ run bash -c 'set -o pipefail; kymo watch t --from oldest | head -n 1'
 ok "a reader that goes away"
 is "got its line" '{"x":1}' "$(jq -c .data <<<"$out")"
 
+# It counts from where it began, which is when it has the segment open.
+watches()
+{
+    grep -qs "/$2\$" "/proc/$1/maps"
+}
+
 # Falling behind: what was missed is counted, and with what was printed it is all there was.
 count=300000
 mkfifo "$scratch/slow"
 start watch kymo watch t
 watch=$pid
+eventually "it watches" watches "$watch" t
 kymo pub t --replace --fields x:u32 --depth 16 < <(seq $count)
 eventually "the last record" grep -q "\"x\":$count}" "$scratch/watch.out"
 kill "$watch"
@@ -87,7 +94,7 @@ kymo pub slow --fields x:u32 --depth 4 <<<'[0]'
 start watch bash -c "exec kymo watch slow >$scratch/slow"
 watch=$pid
 exec 4<"$scratch/slow"
-sleep 0.1
+eventually "it watches" watches "$watch" slow
 kymo pub slow --fields x:u32 --depth 4 < <(seq 100000)
 cat <&4 >"$scratch/slow.out" &
 background+=($!)
