@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "counters.h"
+#include "log.h"
 #include "mount.h"
 #include "ops.h"
 
@@ -29,7 +30,8 @@ static const char help[] =
     "Shows every kymo segment as a directory of files; MOUNTPOINT/README tells which.\n"
     "Returns when the mount answers.\n"
     "\n"
-    "  -f                 stay in the foreground, and say on stderr what is skipped\n"
+    "  -f                 stay in the foreground; what is skipped is told on stderr\n"
+    "                     instead of the system's log\n"
     "  -d                 likewise, and print every request\n"
     "  -s                 one thread\n"
     "  -o allow_other     let others in; each sees what the segments' modes allow\n"
@@ -108,14 +110,14 @@ static int add_mount_options(struct fuse_args *args, const struct options *optio
 
 static int complain(const char *about, const char *what)
 {
-    fprintf(stderr, "kymofs: %s: %s\n", about, what);
+    log_line(LOG_LINE_ERROR, about, "%s", what);
     return 1;
 }
 
 static void tell_skipped(void *context, const char *name, const char *reason)
 {
     (void)context;
-    fprintf(stderr, "kymofs: %s: skipped: %s\n", name, reason);
+    log_line(LOG_LINE_INFO, name, "skipped: %s", reason);
 }
 
 /* ---- workers ---- */
@@ -247,6 +249,7 @@ static int serve(struct view *view, const struct options *options)
         error = start_workers(&workers, options);
     if (!error)
         sigwait(&signals, &number);
+    log_notify("STOPPING=1");
     registry_stop(view->registry);
     stop_workers(&workers);
     return error;
@@ -272,13 +275,18 @@ static int mount_and_serve(struct view *view, struct fuse_args *args, const char
     return error ? complain(point, strerror(-error)) : 0;
 }
 
+/* Who started us goes on: a shell, or a service manager. */
 static void tell_ready(void *context)
 {
     int *descriptor = context;
 
-    if (*descriptor >= 0)
+    if (*descriptor >= 0) {
+        log_to_system(LOG_LINE_ERROR);
         mount_ready(*descriptor);
+    }
     *descriptor = -1;
+    if (log_notify("READY=1") != 0)
+        complain("NOTIFY_SOCKET", "the service manager does not listen");
 }
 
 /* One descriptor a segment, and one or two mappings. */
@@ -299,13 +307,14 @@ static int run(struct fuse_args *args, const char *point, const struct options *
     struct view view = {.ready = tell_ready,
                         .context = &descriptor,
                         .lock = PTHREAD_MUTEX_INITIALIZER};
-    const struct registry_listener listener = {&view, ops_name_changed, ops_woken,
-                                               foreground ? tell_skipped : NULL};
+    const struct registry_listener listener = {&view, ops_name_changed, ops_woken, tell_skipped};
     int error;
     int status = 1;
 
     if (!foreground && descriptor < 0)
         return complain("fork", strerror(-descriptor));
+    if (!foreground)
+        log_to_system(LOG_LINE_INFO);
     set_signals();
     raise_limits();
     error = kymo_guard_install();

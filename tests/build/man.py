@@ -18,7 +18,7 @@ INTERNAL = re.compile(
     r"kymo_(\w+_slow|window_\w+|slot_\w+|typed_\w+|distance|queue_wake_producer"
     r"|ring_(slot|order_time|wake|complete|lost|none|confirm|read|read_unusual|look|admits|behind|back_counted))$"
 )
-# Pages of ours that other parts bring, or of the system.
+# Pages of ours that other parts bring (commands.py reads those), or of the system.
 OTHER_PAGES = {"kymo.1", "kymofs.8", "fork.2", "shm_overview.7"}
 PROTOTYPE = re.compile(
     r"(?:KYMO_EXPORT|KYMO_INLINE)\s+([\w\s*]*?)\b(kymo_\w+)\(([^{};]*?)\)\s*"

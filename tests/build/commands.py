@@ -1,0 +1,118 @@
+"""What the programs say of themselves: kymo(1), kymofs(8) and the completion of kymo hold what the
+programs' own help has, no more and no less.
+
+    commands.py ROOT KYMO KYMOFS
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+import man
+
+# argp's own.
+COMMON = {"help", "usage", "version"}
+
+
+def help_of(*command):
+    return subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+
+
+def page_lines(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+def commands_of(kymo):
+    return re.findall(r"^  ([a-z]+) {2,}", help_of(kymo), re.M)
+
+
+def options_of(kymo, command):
+    return set(re.findall(r"--([a-z][a-z-]*)", help_of(kymo, command))) - COMMON
+
+
+def described(lines):
+    """What kymo(1) has under each command: command -> its long options."""
+    found, command = {}, None
+    for line in lines:
+        if line.startswith((".Sh ", ".Ss ")):
+            command = None
+        named = re.match(r"\.It Cm ([a-z]+)", line)
+        if named:
+            command = named.group(1)
+            found[command] = set()
+        if command and line.startswith(".It "):
+            found[command] |= set(re.findall(r"(?:Fl|[|,]) -([a-z][a-z-]*)", line))
+    return found
+
+
+def compare_kymo(path, kymo):
+    page = described(page_lines(path))
+    commands = commands_of(kymo)
+    if not commands or set(commands) != set(page):
+        man.fail(path, f"has the commands {sorted(page)}, the help has {sorted(commands)}")
+    for command in commands:
+        options = options_of(kymo, command)
+        for option in sorted(options ^ page.get(command, set())):
+            where = "the help" if option in options else "the page"
+            man.fail(path, f"{command} --{option} is only in {where}")
+
+
+def compare_kymofs(path, kymofs):
+    text = "\n".join(line for line in page_lines(path) if line.startswith(".It Fl"))
+    page = set(re.findall(r"Fl (\w)\b", text)) | set(re.findall(r"o Cm (\w+)", text))
+    said = help_of(kymofs)
+    options = set(re.findall(r"^  -(\w)\b", said, re.M))
+    options |= set(re.findall(r"^  -o ([a-z_]+)", said, re.M))
+    # Those who debug look into the page.
+    for option in sorted((options ^ page) - {"debug"}):
+        where = "the help" if option in options else "the page"
+        man.fail(path, f"{option} is only in {where}")
+
+
+def complete(script, kymo, *words):
+    """What bash would offer for the last word."""
+    program = f"""
+        PATH={os.path.dirname(kymo)}:$PATH
+        . {script}
+        COMP_WORDS=({" ".join(f"'{word}'" for word in words)}) COMP_CWORD={len(words) - 1}
+        _kymo
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
+    if done.stderr:
+        man.fail(script, done.stderr)
+    return set(done.stdout.split())
+
+
+def check_completion(script, kymo):
+    for name in ("imu", "image"):
+        subprocess.run([kymo, "pub", name, "--fields", "x:f64"], input='{"x":1}\n', text=True, check=True)
+
+    def offers(expected, *words):
+        offered = complete(script, kymo, *words)
+        if offered != set(expected):
+            man.fail(script, f"{words}: offers {sorted(offered)} instead of {sorted(expected)}")
+
+    offers(commands_of(kymo) + ["--help", "--version"], "kymo", "")
+    offers(["imu", "image"], "kymo", "get", "im")
+    offers(["--count="], "kymo", "watch", "--c")
+    offers(["oldest", "newest"], "kymo", "watch", "--from", "=", "")
+    offers(["oldest"], "kymo", "watch", "--from", "=", "o")
+    offers(["always", "waiters"], "kymo", "pub", "--wake", "=")
+
+
+def main():
+    root, kymo, kymofs = sys.argv[1:4]
+    pages = [os.path.join(root, "tools", "kymo.1"), os.path.join(root, "fusefs", "kymofs.8")]
+    man.lint(pages)
+    compare_kymo(pages[0], kymo)
+    compare_kymofs(pages[1], kymofs)
+    check_completion(os.path.join(root, "tools", "completion.bash"), kymo)
+    print(f"{len(pages)} pages, {man.failures} failures")
+    return man.failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
