@@ -107,6 +107,15 @@ int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_
     }
 }
 
+int kymo_ring_listen(const struct kymo_reader *reader, uint64_t seen, struct kymo_ear *out)
+{
+    struct ear ear;
+
+    listen(reader, &ear);
+    *out = (struct kymo_ear){&ear.bell->word, ear.word, ear.will_ring};
+    return look(&reader->ring, seen);
+}
+
 /* ---- several rings ---- */
 
 /* The lowest index that has news or trouble; -EAGAIN: none has. */

@@ -7,8 +7,10 @@
 #include "unit.h"
 
 #include <grp.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #define NOBODY 65534
@@ -286,11 +288,54 @@ Test(wait, outlasts_a_writer)
     kymo_writer_close(writer);
 }
 
+/* ---- whoever sleeps by himself ---- */
+
+/* Follows the ring to record `seen`, counting on nothing but the ear. */
+static void *sleep_by_oneself(void *context)
+{
+    struct waiter *waiter = context;
+    struct kymo_ear ear = {0};
+
+    for (uint64_t seen = 0; seen < waiter->seen;) {
+        waiter->result = kymo_ring_listen(waiter->reader, seen, &ear);
+        if (waiter->result == 0)
+            seen++;
+        else if (waiter->result != -EAGAIN || !ear.rings)
+            break;
+        else
+            syscall(SYS_futex, ear.word, FUTEX_WAIT, ear.value, NULL, NULL, 0);
+    }
+    return NULL;
+}
+
+Test(wait, rings_for_those_who_sleep_by_themselves, .timeout = 100)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("ear", 4);
+    struct waiter waiter = {.reader = unit_reader("ear"), .seen = 2000};
+    struct kymo_ear ear;
+
+    cr_assert_eq(pthread_create(&waiter.thread, NULL, sleep_by_oneself, &waiter), 0);
+    for (int i = 0; i < 2000; i++) {
+        if (i % 2)
+            usleep(20);
+        unit_publish(writer, 1);
+    }
+    cr_assert_eq(end_waiter(&waiter), 0);
+    cr_assert_eq(kymo_ring_listen(waiter.reader, 2000, &ear), -EAGAIN);
+    cr_assert_eq(*ear.word, ear.value);
+    cr_assert_eq(kymo_ring_listen(waiter.reader, 1999, &ear), 0);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    cr_assert_neq(*ear.word, ear.value, "the end rings");
+    cr_assert_eq(kymo_ring_listen(waiter.reader, 2000, &ear), -EIDRM);
+    kymo_reader_close(waiter.reader);
+}
+
 /* ---- guests (promise B) ---- */
 
 /* What a waiter without write permission is told to do. */
 struct guest {
     const char *name;
+    int rings; /* what listening says of the writer */
     int go;    /* read: one byte for each wait */
     int ready; /* written: one byte for each wait that ended well */
 };
@@ -312,10 +357,13 @@ static int wait_as_guest(void *context)
     const struct guest *guest = context;
     struct kymo_reader *reader;
     struct unit_payload payload;
+    struct kymo_ear ear;
     char byte;
 
     if (become_guest(guest->name) || kymo_reader_open(&reader, guest->name))
         return 1;
+    if (kymo_ring_listen(reader, 0, &ear) != -EAGAIN || ear.rings != guest->rings)
+        return 3;
     for (uint64_t seen = 0; read(guest->go, &byte, 1) == 1; seen++) {
         if (write(guest->ready, "r", 1) != 1 || kymo_ring_wait(reader, seen, KYMO_FOREVER) ||
             kymo_ring_at(reader, seen, &payload, sizeof(payload), NULL) || payload.pos != seen ||
@@ -335,7 +383,7 @@ static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy,
                                          .wake_policy = wake_policy};
     struct kymo_writer *writer = unit_writer(name, &options);
     int go[2], ready[2], status;
-    struct guest guest = {.name = name};
+    struct guest guest = {.name = name, .rings = wake_policy == KYMO_WAKE_ALWAYS};
     pid_t child;
     char byte;
 

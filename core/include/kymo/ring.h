@@ -453,6 +453,24 @@ KYMO_INLINE int kymo_ring_wait(const struct kymo_reader *reader, uint64_t seen, 
 KYMO_EXPORT int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t *seen,
                                    size_t count, uint64_t deadline);
 
+/* What a program sleeps on that waits for rings and for other things at once. */
+struct kymo_ear {
+    const uint32_t *word; /* a shared futex word, valid as long as the reader */
+    uint32_t value;       /* sleep only while the word still holds this */
+    int rings; /* 1: whatever is published, or the end of the generation, changes the word and
+                           * wakes; 0: nobody will, look again in a while */
+};
+
+/*
+ * For event loops that sleep by themselves, with futex_waitv or io_uring: asks the writer to ring at
+ * its next publish, then looks whether more than `seen` is there already. -EAGAIN: it is not, sleep
+ * on *ear, then ask again. Else as kymo_ring_wait: 0, -EIDRM, -EBADMSG. Never sleeps; sleeps should
+ * end after a second or so even where the ear rings, for a writer that is killed between its record
+ * and the ring.
+ */
+KYMO_EXPORT int kymo_ring_listen(const struct kymo_reader *reader, uint64_t seen,
+                                 struct kymo_ear *ear);
+
 /* ---- cursors ---- */
 
 /* Begins with the next record to be published. */
