@@ -499,6 +499,29 @@ static bool line_is_blank(const char *line, size_t len)
     return len == 0;
 }
 
+/*
+ * Whether the line is none of the records, but says how many of them are missing there, as kymo's
+ * own output does: {"missed":3}, or "# missed 3" in a table. A field of that name comes first, and
+ * so does a table that begins with text.
+ */
+static bool line_is_gap(const struct pub *pub, const char *line, size_t len)
+{
+    const bool csv = pub->options->format == FORMAT_CSV;
+    const char *begin = csv ? "# missed " : "{\"missed\":";
+    const char *end = csv ? "" : "}";
+    const size_t rest = strlen(end);
+    size_t at = strlen(begin);
+
+    if (csv ? pub->schema->fields[0].type == KYMO_CHAR
+            : kymo_schema_find(pub->schema, "missed") != NULL)
+        return false;
+    if (len < at || memcmp(line, begin, at) != 0)
+        return false;
+    while (at < len && line[at] >= '0' && line[at] <= '9')
+        at++;
+    return at > strlen(begin) && len - at == rest && memcmp(line + at, end, rest) == 0;
+}
+
 static void draft_begin(struct pub *pub)
 {
     memset(pub->draft.payload, 0, pub->size);
@@ -515,7 +538,7 @@ static int publish_json(struct pub *pub)
 
     while ((got = input_line(&pub->input, &line, &len)) > 0) {
         pub->line++;
-        if (line_is_blank(line, len))
+        if (line_is_blank(line, len) || line_is_gap(pub, line, len))
             continue;
         draft_begin(pub);
         error = decode_json(pub->schema, line, len, &pub->draft, &problem);
@@ -590,7 +613,7 @@ static int publish_csv(struct pub *pub)
 
     while ((got = table_line(pub, &line, &len, &lines)) > 0) {
         pub->line++;
-        if (line_is_blank(line, len))
+        if (line_is_blank(line, len) || line_is_gap(pub, line, len))
             continue;
         error = line_done(pub, table_take(pub, line, len, &problem), &problem);
         pub->line += lines - 1;

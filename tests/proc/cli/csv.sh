@@ -96,4 +96,21 @@ table time:u64,x:u8 --clock user --time time --time-unit us <<<'x,time
 2,200'
 ok "a field called time"
 is "goes before the column" '{"pos":1,"time":200000,"tag":0,"data":{"time":200,"x":2}}' "$(kymo get t)"
+
+# How many records are missing somewhere is no record. Text may look like that.
+table x:f64 <<<'x
+1
+# missed 12
+2'
+ok "a table with a gap"
+is "its records" '{"x":1} {"x":2}' "$(data t --back 1) $(data t)"
+table x:f64 <<<'x
+# missed
+# missed 1x
+2'
+refused 1 'kymo: t: line 2: *'
+table s:char[16] <<<'s
+# missed 12'
+ok
+is "text" '{"s":"# missed 12"}' "$(data t)"
 finish

@@ -142,4 +142,16 @@ run kymo pub b --clock user --fields "$imu" --time time \
 ok
 is "a copy of the records" "$(kymo watch a --from oldest --count 2)" \
     "$(kymo watch b --from oldest --count 2)"
+
+# How many records are missing somewhere is no record, unless a field has that name.
+run kymo pub t --replace --fields x:f64 <<<'{"x":1}
+{"missed":12}
+{"x":2}'
+ok "lines with a gap"
+is "its records" '{"x":1} {"x":2}' "$(data t --back 1) $(data t)"
+run kymo pub t --replace --fields x:f64 <<<'{"missed":-1}'
+refused 1 'kymo: t: line 1: *'
+run kymo pub t --replace --fields missed:u32 <<<'{"missed":12}'
+ok
+is "a field called missed" '{"missed":12}' "$(data t)"
 finish
