@@ -94,56 +94,64 @@ static int history_find(const struct node *node, uint64_t *pos)
 
 /* ---- questions about time ---- */
 
-#define CLOSEST "closest?"
-
-static int closest_parse(enum kymo_clock clock, const char *name, struct query_closest *query)
+/* Reads a question's name, without ".raw", which the kind spells with "?", or below a directory. */
+static int question_parse(const struct node_kind *kind, const struct node *node, const char *name,
+                          struct query *query)
 {
-    const uint64_t now = kymo_clock_now(clock);
+    const enum kymo_clock clock = node_clock(node);
+    const char *mark = strchr(kind->name, '?');
+    const size_t prefix = mark ? (size_t)(mark + 1 - kind->name) : 0;
 
-    if (strncmp(name, CLOSEST, strlen(CLOSEST)) == 0)
-        return query_closest_parse(name + strlen(CLOSEST), clock, now, query);
-    query->max_distance = KYMO_ANY_DISTANCE;
-    return kymo_time_parse(name, clock, now, &query->time);
+    if (strncmp(name, kind->name, prefix) != 0)
+        return -ENOENT;
+    /* Nothing has an age where nobody knows what time it is. */
+    if (kind->question == QUERY_FRESH && clock == KYMO_USER)
+        return -EINVAL;
+    return (mark ? query_parse : query_parse_path)(kind->question, name + prefix, clock,
+                                                   node_now(node), query);
 }
 
-static int closest_match(struct registry *registry, const struct node *directory, const char *name,
-                         struct node_key *key)
+static int question_match(struct registry *registry, const struct node *directory, const char *name,
+                          struct node_key *key)
 {
-    struct query_closest query;
+    struct query query;
 
     (void)registry;
-    (void)key;
-    return closest_parse(node_clock(directory), name, &query);
+    return question_parse(key->kind, directory, name, &query);
 }
 
-static int closest_query_match(struct registry *registry, const struct node *directory,
-                               const char *name, struct node_key *key)
+int node_question(const struct node *node, struct query *query)
 {
-    if (strncmp(name, CLOSEST, strlen(CLOSEST)) != 0)
-        return -ENOENT;
-    return closest_match(registry, directory, name, key);
-}
+    const size_t len = strlen(node->name) - (node->key.raw ? strlen(".raw") : 0);
+    char name[NODE_NAME_LIMIT + 1];
 
-/* The name without ".raw", into a buffer of NODE_NAME_LIMIT + 1. */
-static void question_of(const struct node *node, char *question)
-{
-    size_t len = strlen(node->name) - (node->key.raw ? strlen(".raw") : 0);
-
-    memcpy(question, node->name, len);
-    question[len] = '\0';
+    memcpy(name, node->name, len);
+    name[len] = '\0';
+    return question_parse(node->key.kind, node, name, query);
 }
 
 static int closest_find(const struct node *node, uint64_t *pos)
 {
-    struct query_closest query;
-    char question[NODE_NAME_LIMIT + 1];
-    int error;
+    struct query query;
+    int error = node_question(node, &query);
 
-    question_of(node, question);
-    error = closest_parse(node_clock(node), question, &query);
+    return error ? error
+                 : kymo_series_find_closest(node_reader(node), query.time, query.limit, pos);
+}
+
+static int fresh_find(const struct node *node, uint64_t *pos)
+{
+    const uint64_t now = node_now(node);
+    struct kymo_view view;
+    struct query query;
+    int error = node_question(node, &query);
+
+    if (!error)
+        error = kymo_ring_view_latest(node_reader(node), &view);
     if (error)
         return error;
-    return kymo_series_find_closest(node->key.segment->reader, query.time, query.max_distance, pos);
+    *pos = view.record.pos;
+    return now > view.record.time && now - view.record.time > query.limit ? -ETIME : 0;
 }
 
 /* ---- fields ---- */
@@ -224,6 +232,8 @@ enum {
     KIND_LATEST,
     KIND_HISTORY,
     KIND_HISTORY_RECORD,
+    KIND_HISTORY_TABLE,
+    KIND_HISTORY_LINES,
     KIND_FIELDS,
     KIND_FIELD,
     KIND_INFO,
@@ -231,7 +241,16 @@ enum {
     KIND_LINK,
     KIND_CLOSEST_QUERY,
     KIND_CLOSEST,
-    KIND_CLOSEST_TIME
+    KIND_CLOSEST_TIME,
+    KIND_INTERP_QUERY,
+    KIND_INTERP,
+    KIND_INTERP_TIME,
+    KIND_FRESH_QUERY,
+    KIND_FRESH,
+    KIND_FRESH_AGE,
+    KIND_RANGE_QUERY,
+    KIND_RANGE,
+    KIND_RANGE_ENDS
 };
 
 const struct node_kind node_kinds[] = {
@@ -272,6 +291,20 @@ const struct node_kind node_kinds[] = {
                              .render = render_record,
                              .limit = render_record_limit,
                              .help = "like latest, N records back; 0 is the newest"},
+    [KIND_HISTORY_TABLE] = {.name = "history.csv",
+                            .parent = &node_kinds[KIND_SEGMENT],
+                            .type = NODE_FILE,
+                            .flags = NODE_LISTED | NODE_AT_HEAD,
+                            .render = render_history_table,
+                            .limit = render_history_limit,
+                            .help = "all records as a table, the newest last"},
+    [KIND_HISTORY_LINES] = {.name = "history.ndjson",
+                            .parent = &node_kinds[KIND_SEGMENT],
+                            .type = NODE_FILE,
+                            .flags = NODE_LISTED | NODE_AT_HEAD,
+                            .render = render_history_lines,
+                            .limit = render_history_limit,
+                            .help = "the same, a line of JSON for each"},
     [KIND_FIELDS] = {.name = "field",
                      .parent = &node_kinds[KIND_SEGMENT],
                      .type = NODE_DIRECTORY,
@@ -306,11 +339,12 @@ const struct node_kind node_kinds[] = {
                    .flags = NODE_LISTED,
                    .render = render_link,
                    .help = "a link to the segment's own file"},
-    [KIND_CLOSEST_QUERY] = {.name = CLOSEST "t=TIME[&max=DUR]",
+    [KIND_CLOSEST_QUERY] = {.name = "closest?t=TIME[&max=DUR]",
                             .parent = &node_kinds[KIND_SEGMENT],
                             .type = NODE_FILE,
                             .flags = NODE_RAW,
-                            .match = closest_query_match,
+                            .question = QUERY_CLOSEST,
+                            .match = question_match,
                             .find = closest_find,
                             .render = render_record,
                             .limit = render_record_limit,
@@ -322,11 +356,67 @@ const struct node_kind node_kinds[] = {
                            .parent = &node_kinds[KIND_CLOSEST],
                            .type = NODE_FILE,
                            .flags = NODE_RAW,
-                           .match = closest_match,
+                           .question = QUERY_CLOSEST,
+                           .match = question_match,
                            .find = closest_find,
                            .render = render_record,
                            .limit = render_record_limit,
                            .help = "the same"},
+    [KIND_INTERP_QUERY] = {.name = "interp?t=TIME",
+                           .parent = &node_kinds[KIND_SEGMENT],
+                           .type = NODE_FILE,
+                           .question = QUERY_INTERP,
+                           .match = question_match,
+                           .render = render_interp,
+                           .limit = render_interp_limit,
+                           .help = "the two around TIME, and between them"},
+    [KIND_INTERP] = {.name = "interp", .parent = &node_kinds[KIND_SEGMENT], .type = NODE_DIRECTORY},
+    [KIND_INTERP_TIME] = {.name = "TIME",
+                          .parent = &node_kinds[KIND_INTERP],
+                          .type = NODE_FILE,
+                          .question = QUERY_INTERP,
+                          .match = question_match,
+                          .render = render_interp,
+                          .limit = render_interp_limit,
+                          .help = "the same"},
+    [KIND_FRESH_QUERY] = {.name = "fresh?max_age=DUR",
+                          .parent = &node_kinds[KIND_SEGMENT],
+                          .type = NODE_FILE,
+                          .flags = NODE_RAW,
+                          .question = QUERY_FRESH,
+                          .match = question_match,
+                          .find = fresh_find,
+                          .render = render_record,
+                          .limit = render_record_limit,
+                          .help = "the newest record, if not older than DUR"},
+    [KIND_FRESH] = {.name = "fresh", .parent = &node_kinds[KIND_SEGMENT], .type = NODE_DIRECTORY},
+    [KIND_FRESH_AGE] = {.name = "DUR",
+                        .parent = &node_kinds[KIND_FRESH],
+                        .type = NODE_FILE,
+                        .flags = NODE_RAW,
+                        .question = QUERY_FRESH,
+                        .match = question_match,
+                        .find = fresh_find,
+                        .render = render_record,
+                        .limit = render_record_limit,
+                        .help = "the same"},
+    [KIND_RANGE_QUERY] = {.name = "range?from=TIME&to=TIME[&format=csv]",
+                          .parent = &node_kinds[KIND_SEGMENT],
+                          .type = NODE_FILE,
+                          .question = QUERY_RANGE,
+                          .match = question_match,
+                          .render = render_range,
+                          .limit = render_history_limit,
+                          .help = "all records between, or as a table"},
+    [KIND_RANGE] = {.name = "range", .parent = &node_kinds[KIND_SEGMENT], .type = NODE_DIRECTORY},
+    [KIND_RANGE_ENDS] = {.name = "TIME..TIME",
+                         .parent = &node_kinds[KIND_RANGE],
+                         .type = NODE_FILE,
+                         .question = QUERY_RANGE,
+                         .match = question_match,
+                         .render = render_range,
+                         .limit = render_history_limit,
+                         .help = "the same, lines of JSON"},
 };
 
 const size_t node_kind_count = sizeof(node_kinds) / sizeof(node_kinds[0]);

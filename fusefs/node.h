@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "query.h"
 #include "registry.h"
 
 struct node;
@@ -53,6 +54,7 @@ struct node_kind {
     const struct node_kind *parent;
     enum node_type type;
     unsigned int flags;
+    enum query_kind question; /* where it is one */
     /* Takes a name without ".raw", fills key->number, or key->segment, held. -ENOENT: not of this
      * kind. -EINVAL: of this kind, and malformed. */
     int (*match)(struct registry *registry, const struct node *directory, const char *name,
@@ -95,6 +97,15 @@ static inline enum kymo_clock node_clock(const struct node *node)
 {
     return kymo_segment_clock(node_reader(node)->segment);
 }
+
+/* What time it is where the node is, ns on its segment's clock; 0 on KYMO_USER. */
+static inline uint64_t node_now(const struct node *node)
+{
+    return kymo_clock_now(node_clock(node));
+}
+
+/* What the node's name asks, as of now. -EINVAL, -ERANGE. */
+int node_question(const struct node *node, struct query *query);
 
 /* ---- names ---- */
 

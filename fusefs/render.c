@@ -15,13 +15,6 @@ int render_info(const struct node *node, struct kymo_text *text)
     return kymo_text_info(text, node_reader(node));
 }
 
-uint64_t render_info_limit(const struct node *node)
-{
-    /* Each field is named with its type and shape. */
-    return 3072 +
-           node_schema(node)->count * (uint64_t)(sizeof(((struct kymo_field *)0)->name) + 64);
-}
-
 int render_schema(const struct node *node, struct kymo_text *text)
 {
     kymo_text_schema(text, node_schema(node));
@@ -49,7 +42,7 @@ static void render_path(const struct node_kind *kind, struct kymo_text *text)
 /* One kind a line: its path, padded so that the helps stand below each other. */
 static void render_help(const struct node_kind *kind, struct kymo_text *text)
 {
-    const size_t column = 45;
+    const size_t column = 48;
     const size_t begin = text->len;
 
     kymo_text_append(text, "  ", 2);
@@ -93,7 +86,8 @@ int render_readme(const struct node *node, struct kymo_text *text)
               "      realtime (2026-01-31T23:59:59.5Z)\n"
               "DUR   like TIME, without now and date\n"
               "Errors come from open: ENODATA nothing published yet, ENOENT not there (any more),\n"
-              "ERANGE closest record too far, EINVAL malformed question, EAGAIN overwritten while\n"
-              "being read, EBADMSG segment damaged.\n");
+              "ERANGE closest record too far, EDOM outside the history, ETIME not fresh enough,\n"
+              "EINVAL malformed question, EAGAIN overwritten while being read, EBADMSG segment\n"
+              "damaged, EFBIG more than 128 MiB.\n");
     return 0;
 }

@@ -1,18 +1,51 @@
 /*
- * render_record.c - one record, or a field of one, as the content of a file.
+ * render_record.c - one record, a field of one, or what lies between two, as the content of a file.
  */
 #include "render.h"
 
 #include <stdlib.h>
 
-/* ---- one record ---- */
+/* ---- copies ---- */
 
-/* A copy of one record. Its text is made from a copy because other processes may change the
- * original between two looks at it. */
-struct copy {
-    struct kymo_record record;
-    void *payload;
-};
+static int copy_reserve(struct render_copy *copy, size_t len)
+{
+    unsigned char *larger;
+
+    if (len < copy->capacity)
+        return 0;
+    larger = realloc(copy->payload, len + 1);
+    if (!larger)
+        return -ENOMEM;
+    copy->payload = larger;
+    copy->capacity = len + 1;
+    return 0;
+}
+
+int render_copy(const struct kymo_reader *reader, uint64_t pos, uint32_t offset, uint32_t most,
+                struct render_copy *copy)
+{
+    struct kymo_view view;
+    size_t len;
+    int error = kymo_ring_view(reader, pos, &view);
+
+    if (error)
+        return error;
+    len = view.record.len > offset ? view.record.len - offset : 0;
+    if (len > most)
+        len = most;
+    if (len > RENDER_LIMIT)
+        return -EFBIG;
+    error = copy_reserve(copy, len);
+    if (error)
+        return error;
+    if (len > 0)
+        kymo_copy_out(copy->payload, (const unsigned char *)view.payload + offset, len);
+    copy->record = view.record;
+    copy->len = len;
+    return kymo_ring_validate(reader, &view);
+}
+
+/* ---- one record ---- */
 
 static int read_raw(const struct node *node, uint64_t pos, void *out)
 {
@@ -22,6 +55,8 @@ static int read_raw(const struct node *node, uint64_t pos, void *out)
 
     if (error)
         return error;
+    if (view.record.len > RENDER_LIMIT)
+        return -EFBIG;
     kymo_text_clear(text);
     kymo_text_append(text, view.payload, view.record.len);
     return kymo_ring_validate(node_reader(node), &view);
@@ -29,10 +64,20 @@ static int read_raw(const struct node *node, uint64_t pos, void *out)
 
 static int read_copy(const struct node *node, uint64_t pos, void *out)
 {
-    struct copy *copy = out;
-    const struct kymo_reader *reader = node_reader(node);
+    return render_copy(node_reader(node), pos, 0, render_payload_most(node_schema(node)), out);
+}
 
-    return kymo_ring_at(reader, pos, copy->payload, reader->ring.size, &copy->record);
+static const struct kymo_field *field_of(const struct node *node)
+{
+    return &node_schema(node)->fields[node->key.number >> 32];
+}
+
+static int read_field(const struct node *node, uint64_t pos, void *out)
+{
+    const struct kymo_field *field = field_of(node);
+
+    return render_copy(node_reader(node), pos, field->offset,
+                       field->count * kymo_type_size(field->type), out);
 }
 
 /*
@@ -59,23 +104,21 @@ static int take_record(const struct node *node,
     return -EAGAIN;
 }
 
-/* The caller frees copy->payload, whatever is returned. */
-static int take_copy(const struct node *node, struct copy *copy)
-{
-    copy->payload = malloc(node_ring(node)->size + (size_t)1);
-    return copy->payload ? take_record(node, read_copy, copy) : -ENOMEM;
-}
-
 int render_record(const struct node *node, struct kymo_text *text)
 {
-    struct copy copy;
+    const struct kymo_schema *schema = node_schema(node);
+    struct render_copy copy = {0};
     int error;
 
     if (node->key.raw)
         return take_record(node, read_raw, text);
-    error = take_copy(node, &copy);
+    if (schema->count > 0 && render_line_limit(schema, 0) > RENDER_LIMIT)
+        return -EFBIG;
+    error = take_record(node, read_copy, &copy);
+    if (!error && render_line_limit(schema, copy.record.len) > RENDER_LIMIT)
+        error = -EFBIG;
     if (!error) {
-        kymo_text_record(text, node_schema(node), node_clock(node), &copy.record, copy.payload);
+        kymo_text_record(text, schema, node_clock(node), &copy.record, copy.payload);
         kymo_text_append(text, "\n", 1);
     }
     free(copy.payload);
@@ -84,57 +127,112 @@ int render_record(const struct node *node, struct kymo_text *text)
 
 /* ---- one field ---- */
 
+/* The copy begins with the field, and so does what its text is made from. */
 static void render_elements(const struct kymo_field *field, uint32_t element,
-                            const struct copy *copy, struct kymo_text *text)
+                            const struct render_copy *copy, struct kymo_text *text)
 {
+    struct kymo_field alone = *field;
     const bool all = element == RENDER_WHOLE_FIELD && field->type != KYMO_CHAR;
     const uint32_t count = all ? field->count : 1;
     const uint32_t first = element == RENDER_WHOLE_FIELD ? 0 : element;
 
+    alone.offset = 0;
     for (uint32_t i = 0; i < count && !text->error; i++) {
-        kymo_text_element(text, field, first + i, copy->payload, copy->record.len);
+        kymo_text_element(text, &alone, first + i, copy->payload, copy->len);
         kymo_text_append(text, "\n", 1);
     }
 }
 
 int render_field(const struct node *node, struct kymo_text *text)
 {
-    const struct kymo_field *field = &node_schema(node)->fields[node->key.number >> 32];
-    struct copy copy;
-    int error = take_copy(node, &copy);
+    struct render_copy copy = {0};
+    int error;
 
+    if (render_field_limit(node) > RENDER_LIMIT)
+        return -EFBIG;
+    error = take_record(node, read_field, &copy);
     if (!error)
-        render_elements(field, (uint32_t)node->key.number, &copy, text);
+        render_elements(field_of(node), (uint32_t)node->key.number, &copy, text);
     free(copy.payload);
     return error;
 }
 
-/* ---- limits ---- */
+/* ---- between two records ---- */
 
-/* JSON of one field of a record: what stands for each element, and what stands around. */
-static uint64_t field_limit(const struct kymo_field *field)
+/* Room for either of the two around `time`, and one more to tell who needs more. */
+struct pair {
+    unsigned char *before;
+    unsigned char *after;
+    size_t size;
+    struct kymo_bracket bracket;
+};
+
+static int pair_reserve(struct pair *pair, size_t size)
 {
-    /* The longest number is -2.2250738585072014e-308; the longest spelling of a byte is \u001f. */
-    const uint64_t each = field->type == KYMO_CHAR ? 6 : 24;
-
-    return sizeof(field->name) + 8 + field->count * (each + 3 + 2 * (uint64_t)field->dimensions);
+    if (pair->before && size <= pair->size)
+        return 0;
+    free(pair->before);
+    pair->before = malloc(2 * size + 1);
+    pair->after = pair->before ? pair->before + size : NULL;
+    pair->size = size;
+    return pair->before ? 0 : -ENOMEM;
 }
 
-uint64_t render_record_limit(const struct node *node)
+/* The larger of both payloads, into *size. */
+static int pair_measure(const struct kymo_reader *reader, uint64_t time, size_t *size)
 {
-    const struct kymo_schema *schema = node_schema(node);
-    uint64_t limit = 192;
+    struct kymo_view before, after;
+    uint64_t first, second;
+    int error = kymo_series_find_bracket(reader, time, &first, &second);
 
-    if (node->key.raw)
-        return node_ring(node)->size;
-    if (schema->count == 0)
-        return limit + 2 * (uint64_t)node_ring(node)->size;
-    for (uint32_t i = 0; i < schema->count; i++)
-        limit += field_limit(&schema->fields[i]);
-    return limit;
+    if (!error)
+        error = kymo_ring_view(reader, first, &before);
+    if (!error)
+        error = kymo_ring_view(reader, second, &after);
+    if (!error)
+        *size = before.record.len > after.record.len ? before.record.len : after.record.len;
+    return error;
 }
 
-uint64_t render_field_limit(const struct node *node)
+static int pair_read(const struct node *node, uint64_t time, struct pair *pair)
 {
-    return field_limit(&node_schema(node)->fields[node->key.number >> 32]);
+    const struct kymo_reader *reader = node_reader(node);
+    size_t size = 0;
+    int error = pair_measure(reader, time, &size);
+
+    if (error)
+        return error;
+    if (3 * render_line_limit(node_schema(node), (uint32_t)size) > RENDER_LIMIT)
+        return -EFBIG;
+    error = pair_reserve(pair, size);
+    if (error)
+        return error;
+    return kymo_series_bracket(reader, time, pair->before, pair->after, pair->size, &pair->bracket);
+}
+
+/* The pair may be another one, and larger, each time that it is looked for. */
+static int pair_take(const struct node *node, uint64_t time, struct pair *pair)
+{
+    int error = -EMSGSIZE;
+
+    for (int tries = 0; tries < KYMO_RETRIES && (error == -EMSGSIZE || error == -ESTALE); tries++)
+        error = pair_read(node, time, pair);
+    return error == -EMSGSIZE || error == -ESTALE ? -EAGAIN : error;
+}
+
+int render_interp(const struct node *node, struct kymo_text *text)
+{
+    struct pair pair = {0};
+    struct query query;
+    int error = node_question(node, &query);
+
+    if (!error)
+        error = pair_take(node, query.time, &pair);
+    if (!error) {
+        kymo_text_bracket(text, node_schema(node), node_clock(node), query.time, &pair.bracket,
+                          pair.before, pair.after);
+        kymo_text_append(text, "\n", 1);
+    }
+    free(pair.before);
+    return error;
 }

@@ -22,7 +22,7 @@ data_of()
 
 # ---- the tree ----
 check "the root" "README bytes dated empty t timed wide " "$(ls "$mnt" | tr '\n' ' ')"
-check "a segment" "field history info latest latest.raw raw schema " "$(ls "$mnt/t" | tr '\n' ' ')"
+check "a segment" "field history history.csv history.ndjson info latest latest.raw raw schema " "$(ls "$mnt/t" | tr '\n' ' ')"
 check "its history" "0 0.raw 1 1.raw " "$(ls "$mnt/t/history" | tr '\n' ' ')"
 check "its field" "x" "$(ls "$mnt/t/field")"
 check "64 are listed" "128" "$(ls "$mnt/bytes/history" | wc -l)"
@@ -90,6 +90,62 @@ done
 fails_with EINVAL "timed/closest/abc"
 fails_with EINVAL "t/closest/2026-01-31T23:59:59Z"
 
+# The same question to the command line.
+as_kymo()
+{
+    file=$1
+    shift
+    "$KYMO" get "$@" >"$work/expected"
+    succeeds "$file as kymo get $*" cmp "$work/expected" "$mnt/$file"
+}
+as_kymo "wide/latest" wide
+as_kymo "wide/history/3" wide --back 3
+as_kymo "timed/closest?t=1054&max=4" timed --closest 1054 --max 4
+as_kymo "timed/interp?t=1054" timed --interp 1054
+as_kymo "timed/interp/1060ns" timed --interp 1060
+as_kymo "dated/fresh?max_age=1h" dated --fresh 1h
+as_kymo "dated/fresh/1h.raw" dated --fresh 1h --raw
+as_kymo "wide/field/big" wide --field big
+first=$("$KYMO" get wide --back 4 | jq .time)
+as_kymo "wide/interp/$((first + 1))" wide --interp $((first + 1))
+"$KYMO" watch timed --from oldest --count 7 >"$work/expected"
+succeeds "history.ndjson as kymo watch" cmp "$work/expected" "$mnt/timed/history.ndjson"
+
+check "interp, halfway" "0.5 5.5 5 6" \
+    "$(jq -r '"\(.alpha) \(.data.n) \(.before.pos) \(.after.pos)"' "$mnt/timed/interp?t=1055")"
+check "fresh" "0" "$(pos_of "dated/fresh?max_age=1h")"
+check "a range" "4 5 6" "$(echo $(jq .pos "$mnt/timed/range?from=1035&to=1060ns"))"
+check "a range as a path" "4 5 6" "$(echo $(jq .pos "$mnt/timed/range/1035..1.06us"))"
+check "a range as a table" "pos,time,tag,n 4,1040,4,4 5,1050,5,5" \
+    "$(echo $(cat "$mnt/timed/range?from=1035&to=1050&format=csv"))"
+check "an empty range" "0" "$(wc -c <"$mnt/timed/range/1051..1059")"
+fails_with EDOM "timed/interp/1091"
+fails_with EDOM "timed/interp?t=0"
+fails_with ETIME "t/fresh/0"
+fails_with EINVAL "timed/fresh/1h" # nobody knows what time it is there
+for question in 'interp?t=1.raw' 'interp?t=' 'interp/1.raw' 'fresh?t=1' 'fresh/-1s' 'range?from=1' \
+    'range/1' 'range/2..1' 'range?from=1&to=2&format=xml' 'range/1..2.raw'; do
+    fails_with EINVAL "t/$question"
+done
+
+# ---- histories ----
+check "a table" "pos,time,tag,n 3,1030,3,3" "$(echo $(head -n 2 "$mnt/timed/history.csv"))"
+check "a table ends with the newest" "9,1090,9,9" "$(tail -n 1 "$mnt/timed/history.csv")"
+check "a table of bytes" "299 299,2b2b2b2b" \
+    "$(tail -n 1 "$mnt/bytes/history.csv" | sed 's/^\([0-9]*\),.*,\(.*,.*\)$/\1 \2/')"
+check "lines of JSON" "3 4 5 6 7 8 9" "$(echo $(jq .pos "$mnt/timed/history.ndjson"))"
+check "no record, a header" "pos,time,tag,n" "$(cat "$mnt/empty/history.csv")"
+check "no record, no line" "0" "$(wc -c <"$mnt/empty/history.ndjson")"
+# What is read here can be published elsewhere.
+"$KYMO" pub again --csv --fields n:u32 --clock user --time time <"$mnt/timed/history.csv"
+check "a table, published again" "$(cut -d, -f2- "$mnt/timed/history.csv")" \
+    "$(cut -d, -f2- "$mnt/again/history.csv")"
+"$KYMO" rm again
+"$KYMO" pub again --fields n:u32 --clock user --time time <"$mnt/timed/history.ndjson"
+check "lines, published again" "$(jq -c 'del(.pos)' "$mnt/timed/history.ndjson")" \
+    "$(jq -c 'del(.pos)' "$mnt/again/history.ndjson")"
+"$KYMO" rm again
+
 # ---- wrong names ----
 for name in nope nope/latest t/nope t/latest.txt t/latest.raw.raw t/info.raw t/field/nope \
     t/field/x.0 t/field/x.raw wide/field/accel wide/field/accel.3 wide/field/accel.00 \
@@ -112,18 +168,22 @@ check "README ends with a newline" "" "$(tail -c 1 "$mnt/README" | tr -d '\n')"
 check "README fits a terminal" "" "$(grep -E '.{100}' "$mnt/README")"
 listed=$(sed -n '1,/^Not listed/s|^  SEGMENT/\([^ ]*\).*|\1|p' "$mnt/README" |
     sed -e 's/N\[.raw\]/0/' -e 's/NAME\[.INDEX\]/x/' -e 's/\[.raw\]//')
-check "README lists ten names" "9" "$(echo "$listed" | wc -l)"
+check "README lists names" "many" "$([ "$(echo "$listed" | wc -l)" -gt 9 ] && echo many)"
 for name in $listed; do
     succeeds "README: $name" test -e "$mnt/t/$name"
 done
 for name in $(ls "$mnt/t"); do
     succeeds "in README: $name" grep -q "SEGMENT/${name%.raw}[ /[]" "$mnt/README"
 done
-succeeds "README: closest?" grep -qF 'SEGMENT/closest?t=TIME[&max=DUR][.raw]' "$mnt/README"
-succeeds "README: closest/" grep -qF 'SEGMENT/closest/TIME[.raw]' "$mnt/README"
+for name in 'closest?t=TIME[&max=DUR][.raw]' 'closest/TIME[.raw]' 'interp?t=TIME' 'interp/TIME' \
+    'fresh?max_age=DUR[.raw]' 'fresh/DUR[.raw]' 'range?from=TIME&to=TIME[&format=csv]' \
+    'range/TIME..TIME'; do
+    succeeds "README: $name" grep -qF "SEGMENT/$name " "$mnt/README"
+done
 
 # ---- an open file is a snapshot ----
-for file in t/latest t/field/x t/history/0 t/latest.raw 't/closest?t=now' bytes/latest; do
+for file in t/latest t/field/x t/history/0 t/latest.raw 't/closest?t=now' bytes/latest \
+    t/history.csv t/history.ndjson 't/range/0..now'; do
     before=$(od -An -tx1 "$mnt/$file" | tr -d ' \n')
     mkfifo "$work/go"
     "$READERS" pinned "$mnt/$file" <"$work/go" >"$work/pinned" 2>"$work/pinned.err" &

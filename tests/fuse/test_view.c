@@ -33,6 +33,27 @@ static void publish(const char *name, const char *fields, uint64_t count,
     kymo_schema_free(schema);
 }
 
+/* One record, of that time. */
+static void publish_at(const char *name, enum kymo_clock clock, uint64_t time)
+{
+    const struct kymo_options options = {.clock = clock, .size = 8};
+    struct kymo_writer *writer;
+
+    cr_assert_eq(kymo_writer_open(&writer, name, &options), 0);
+    cr_assert_eq(kymo_ring_publish(writer, &time, sizeof(time), time, 0), 0);
+    kymo_writer_close(writer);
+}
+
+/* Puts a number where the slot of that position has its sequence. */
+static void set_sequence(const char *name, uint64_t pos, uint64_t sequence)
+{
+    struct kymo_writer *writer;
+
+    cr_assert_eq(kymo_writer_open(&writer, name, NULL), 0);
+    kymo_store_relaxed(&kymo_ring_slot(&writer->ring, pos)->seq, sequence);
+    kymo_writer_close(writer);
+}
+
 static struct registry *registry;
 static struct tree *tree;
 
@@ -123,6 +144,17 @@ static int open_error(struct node *node, uint64_t caller)
     return error;
 }
 
+static size_t content_length(struct node *node)
+{
+    struct snapshot *snapshot;
+    size_t len;
+
+    cr_assert_eq(tree_open_file(tree, node, 0, &snapshot), 0, "%s", node->name);
+    len = snapshot->text.len;
+    tree_close_file(tree, snapshot);
+    return len;
+}
+
 static uint64_t size_of(struct node *node)
 {
     struct stat attributes;
@@ -133,24 +165,79 @@ static uint64_t size_of(struct node *node)
 
 /* ---- questions ---- */
 
-Test(query, closest_takes_its_arguments_in_any_order_and_once)
+static int parse_error(enum query_kind kind, const char *text)
 {
-    struct query_closest query;
+    struct query query;
 
-    cr_assert_eq(query_closest_parse("t=5us", KYMO_USER, 0, &query), 0);
+    return query_parse(kind, text, KYMO_USER, 0, &query);
+}
+
+Test(query, takes_its_arguments_in_any_order_and_once)
+{
+    struct query query;
+
+    cr_assert_eq(query_parse(QUERY_CLOSEST, "t=5us", KYMO_USER, 0, &query), 0);
     cr_assert_eq(query.time, 5000);
-    cr_assert_eq(query.max_distance, KYMO_ANY_DISTANCE);
-    cr_assert_eq(query_closest_parse("max=1s&t=-1ns", KYMO_MONOTONIC, 77, &query), 0);
+    cr_assert_eq(query.limit, KYMO_ANY_DISTANCE);
+    cr_assert_eq(query_parse(QUERY_CLOSEST, "max=1s&t=-1ns", KYMO_MONOTONIC, 77, &query), 0);
     cr_assert_eq(query.time, 76);
-    cr_assert_eq(query.max_distance, 1000000000);
-    cr_assert_eq(query_closest_parse("", KYMO_USER, 0, &query), -EINVAL);
-    cr_assert_eq(query_closest_parse("t", KYMO_USER, 0, &query), -EINVAL);
-    cr_assert_eq(query_closest_parse("t=", KYMO_USER, 0, &query), -EINVAL);
-    cr_assert_eq(query_closest_parse("t=1&t=1", KYMO_USER, 0, &query), -EINVAL);
-    cr_assert_eq(query_closest_parse("max=1", KYMO_USER, 0, &query), -EINVAL);
-    cr_assert_eq(query_closest_parse("t=1&", KYMO_USER, 0, &query), -EINVAL);
-    cr_assert_eq(query_closest_parse("t=1&maxi=1", KYMO_USER, 0, &query), -EINVAL);
-    cr_assert_eq(query_closest_parse("t=now", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query.limit, 1000000000);
+    cr_assert_eq(query_parse(QUERY_FRESH, "max_age=3ms", KYMO_MONOTONIC, 77, &query), 0);
+    cr_assert_eq(query.limit, 3000000);
+    cr_assert_eq(query_parse(QUERY_RANGE, "format=csv&to=now&from=-1ns", KYMO_TAI, 77, &query), 0);
+    cr_assert_eq(query.from, 76);
+    cr_assert_eq(query.to, 77);
+    cr_assert(query.csv);
+    cr_assert_eq(query_parse(QUERY_RANGE, "format=ndjson&to=1&from=1", KYMO_USER, 0, &query), 0);
+    cr_assert_not(query.csv);
+}
+
+Test(query, refuses_what_is_not_asked_that_way)
+{
+    static const struct {
+        enum query_kind kind;
+        const char *text;
+    } wrong[] = {
+        {QUERY_CLOSEST, ""},
+        {QUERY_CLOSEST, "t"},
+        {QUERY_CLOSEST, "t="},
+        {QUERY_CLOSEST, "t=1&t=1"},
+        {QUERY_CLOSEST, "max=1"},
+        {QUERY_CLOSEST, "t=1&"},
+        {QUERY_CLOSEST, "t=1&maxi=1"},
+        {QUERY_CLOSEST, "t=now"},
+        {QUERY_INTERP, "t=1&max=1"},
+        {QUERY_INTERP, "from=1"},
+        {QUERY_FRESH, "t=1"},
+        {QUERY_FRESH, "max_age=-1"},
+        {QUERY_FRESH, "max_age=now"},
+        {QUERY_RANGE, "from=1"},
+        {QUERY_RANGE, "to=1"},
+        {QUERY_RANGE, "from=2&to=1"},
+        {QUERY_RANGE, "from=1&to=2&format=xml"},
+        {QUERY_RANGE, "from=1&to=2&format=csv&format=csv"},
+    };
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        cr_assert_eq(parse_error(wrong[i].kind, wrong[i].text), -EINVAL, "%s", wrong[i].text);
+}
+
+Test(query, says_the_same_as_a_path)
+{
+    struct query query;
+
+    cr_assert_eq(query_parse_path(QUERY_INTERP, "-1ns", KYMO_TAI, 77, &query), 0);
+    cr_assert_eq(query.time, 76);
+    cr_assert_eq(query_parse_path(QUERY_FRESH, "1.5us", KYMO_TAI, 77, &query), 0);
+    cr_assert_eq(query.limit, 1500);
+    cr_assert_eq(query_parse_path(QUERY_RANGE, "1.5us..now", KYMO_TAI, 7777, &query), 0);
+    cr_assert_eq(query.from, 1500);
+    cr_assert_eq(query.to, 7777);
+    cr_assert_eq(query_parse_path(QUERY_RANGE, "1..", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_parse_path(QUERY_RANGE, "..1", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_parse_path(QUERY_RANGE, "1", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_parse_path(QUERY_RANGE, "1...2", KYMO_USER, 0, &query), -EINVAL);
+    cr_assert_eq(query_parse_path(QUERY_RANGE, "3..2", KYMO_USER, 0, &query), -EINVAL);
 }
 
 /* ---- the table ---- */
@@ -198,6 +285,95 @@ Test(kinds, what_is_listed_can_be_looked_up, .init = open_view, .fini = close_vi
     }
 }
 
+/* ---- histories ---- */
+
+#define RECORD(n, time) \
+    "{\"pos\":" #n ",\"time\":" #time ",\"tag\":" #n ",\"data\":{\"n\":" #n "}}\n"
+
+Test(histories, hold_all_records_the_newest_last, .init = open_view, .fini = close_view)
+{
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    expect_content(node_at("s/history.csv"), "pos,time,tag,n\n0,0,0,0\n1,10,1,1\n2,20,2,2\n");
+    expect_content(node_at("s/history.ndjson"), RECORD(0, 0) RECORD(1, 10) RECORD(2, 20));
+    publish("none", "n:u64", 0, KYMO_CREATE, 0);
+    expect_content(node_at("none/history.csv"), "pos,time,tag,n\n");
+    cr_assert_eq(content_length(node_at("none/history.ndjson")), 0);
+}
+
+Test(histories, leave_out_the_slot_that_is_next, .init = open_view, .fini = close_view)
+{
+    struct snapshot *snapshot;
+
+    publish("s", "n:u64", 100, KYMO_CREATE, 0); /* 64 slots */
+    cr_assert_eq(tree_open_file(tree, node_at("s/history.csv"), 0, &snapshot), 0);
+    cr_assert(strncmp(snapshot->text.data, "pos,time,tag,n\n37,370,37,37\n", 28) == 0);
+    tree_close_file(tree, snapshot);
+}
+
+/* A slot that was overwritten while the others were copied looks like one that never was. */
+Test(histories, begin_behind_what_was_lost_and_count_it, .init = open_view, .fini = close_view)
+{
+    publish("s", "n:u64", 6, KYMO_CREATE, 0);
+    set_sequence("s", 3, 999);
+    expect_content(node_at("s/history.csv"), "pos,time,tag,n\n4,40,4,4\n5,50,5,5\n# missed 4\n");
+    expect_content(node_at("s/history.ndjson"), RECORD(4, 40) RECORD(5, 50) "{\"missed\":4}\n");
+    expect_content(node_at("s/range/20..40"), RECORD(4, 40) "{\"missed\":2}\n");
+    expect_content(node_at("s/range/0..20"), RECORD(0, 0) RECORD(1, 10) RECORD(2, 20));
+    cr_assert_eq(open_error(node_at("s/range/30..30"), 0), -EAGAIN);
+    publish("lost", "n:u64", 6, KYMO_CREATE, 0);
+    for (uint64_t pos = 0; pos < 6; pos++)
+        set_sequence("lost", pos, 999);
+    cr_assert_eq(open_error(node_at("lost/history.csv"), 0), -EAGAIN);
+}
+
+Test(histories, of_a_range_hold_both_ends, .init = open_view, .fini = close_view)
+{
+    publish("s", "n:u64", 6, KYMO_CREATE, 0);
+    expect_content(node_at("s/range?from=20&to=30"), RECORD(2, 20) RECORD(3, 30));
+    expect_content(node_at("s/range?from=19&to=30&format=csv"),
+                   "pos,time,tag,n\n2,20,2,2\n3,30,3,3\n");
+    expect_content(node_at("s/range/50..1s"), RECORD(5, 50));
+    cr_assert_eq(content_length(node_at("s/range/21..29")), 0);
+    cr_assert_eq(content_length(node_at("s/range/51..99")), 0);
+    cr_assert_eq(look_up_error("s/range/30..20"), -EINVAL);
+    cr_assert_eq(look_up_error("s/range?from=1"), -EINVAL);
+}
+
+/* ---- other questions ---- */
+
+Test(questions, interp_shows_the_pair_and_what_lies_between, .init = open_view, .fini = close_view)
+{
+    static const char content[] =
+        "{\"time\":15,\"alpha\":0.5,\"data\":{\"n\":1.5},\"before\":{\"pos\":1,\"time\":10,\"tag\":"
+        "1,"
+        "\"data\":{\"n\":1}},\"after\":{\"pos\":2,\"time\":20,\"tag\":2,\"data\":{\"n\":2}}}\n";
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    expect_content(node_at("s/interp/15"), content);
+    expect_content(node_at("s/interp?t=15ns"), content);
+    cr_assert_eq(open_error(node_at("s/interp/21"), 0), -EDOM);
+    cr_assert_eq(look_up_error("s/interp/15.raw"), -EINVAL);
+    publish("none", "n:u64", 0, KYMO_CREATE, 0);
+    cr_assert_eq(open_error(node_at("none/interp/0"), 0), -ENODATA);
+}
+
+Test(questions, fresh_is_the_newest_or_nothing, .init = open_view, .fini = close_view)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+
+    publish_at("s", KYMO_MONOTONIC, now);
+    cr_assert_eq(open_error(node_at("s/fresh/1h"), 0), 0);
+    cr_assert_eq(open_error(node_at("s/fresh?max_age=1h"), 0), 0);
+    cr_assert_eq(open_error(node_at("s/fresh/0"), 0), -ETIME);
+    cr_assert_eq(content_length(node_at("s/fresh/1h.raw")), 8);
+    cr_assert_eq(content_length(node_at("s/fresh?max_age=1h.raw")), 8);
+    /* What lies ahead is no older than that. */
+    publish_at("ahead", KYMO_MONOTONIC, now + UINT64_C(3600000000000));
+    cr_assert_eq(open_error(node_at("ahead/fresh/0"), 0), 0);
+    publish_at("user", KYMO_USER, now);
+    cr_assert_eq(look_up_error("user/fresh/1h"), -EINVAL);
+}
+
 /* ---- sizes ---- */
 
 /* What reports a page never has more, whatever the values are. */
@@ -226,9 +402,11 @@ Test(limits, hold_for_the_longest_values, .init = open_view, .fini = close_view)
     options.schema = schema;
     cr_assert_eq(kymo_writer_open(&writer, "long", &options), 0);
     cr_assert_eq(kymo_ring_publish(writer, payload, schema->size, UINT64_MAX / 2, UINT64_MAX), 0);
-    static const char *const paths[] = {"long/latest", "long/info", "long/field/g",
-                                        "long/field/a.0", "long/field/i.7"};
-    for (size_t i = 0; i < 5; i++) {
+    static const char *const paths[] = {"long/latest",         "long/info",
+                                        "long/field/g",        "long/field/a.0",
+                                        "long/field/i.7",      "long/history.csv",
+                                        "long/history.ndjson", "long/interp/9223372036854775807"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         struct node *node = node_at(paths[i]);
         struct snapshot *snapshot;
 
