@@ -22,6 +22,9 @@ struct family {
     size_t order; /* in which it came: keeps the sort stable */
 };
 
+/* A field's name, and what it may take to make it a metric's. */
+#define NAME_ROOM (sizeof(((struct kymo_field *)NULL)->name) + 32)
+
 /* What every segment gives. */
 enum common { WRITER_UP, RECORDS, AGE, COMMON };
 
@@ -106,18 +109,42 @@ static int ends_with(const char *name, const char *suffix)
     return len >= tail && strcmp(name + len - tail, suffix) == 0;
 }
 
-/* What promtool calls a counter has to end in _total, and nothing else may. */
-static const char *suffix_of(const struct kymo_schema *schema, const struct kymo_field *field)
+/* Whether the segment's own `name` would read like what every segment gives: a field `up` of a
+ * segment `writer`. */
+static int is_common(const char *segment, const char *name)
 {
-    char counter[sizeof(field->name) + sizeof("_total")];
+    char full[sizeof("kymo__") + KYMO_NAME_LIMIT + NAME_ROOM];
 
-    if (field->metric != KYMO_COUNTER)
-        return ends_with(field->name, "_total") || strcmp(field->name, "total") == 0 ? "_value"
-                                                                                     : "";
-    if (ends_with(field->name, "_total") || strcmp(field->name, "total") == 0)
-        return "";
-    snprintf(counter, sizeof(counter), "%s_total", field->name);
-    return kymo_schema_find(schema, counter) ? "" : "_total";
+    snprintf(full, sizeof(full), "kymo_%s_%s", segment, name);
+    for (int i = 0; i < COMMON; i++) {
+        if (strcmp(full, commons[i].name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/*
+ * The field's name as a metric. What promtool calls a counter has to end in _total, and nothing else
+ * may; and no name may be that of another field, or of a metric that all segments have, since a
+ * scraper refuses everything where one sample comes twice.
+ */
+static void name_metric(const struct kymo_info *info, const struct kymo_field *field,
+                        char name[NAME_ROOM])
+{
+    const int is_counter = field->metric == KYMO_COUNTER;
+    const int is_total = ends_with(field->name, "_total") || strcmp(field->name, "total") == 0;
+    const char *suffix = is_counter ? "_total" : "_value";
+    size_t len = (size_t)snprintf(name, NAME_ROOM, "%s%s", field->name,
+                                  is_counter == is_total ? "" : suffix);
+
+    if (is_counter && !is_total && kymo_schema_find(&info->schema, name)) {
+        len = strlen(field->name);
+        name[len] = '\0';
+    }
+    /* Ends: fields have names of less than 64 bytes, and the common ones are shorter. */
+    while ((len > strlen(field->name) && kymo_schema_find(&info->schema, name)) ||
+           is_common(info->name, name))
+        len += (size_t)snprintf(name + len, NAME_ROOM - len, "%s", suffix);
 }
 
 /* What the names of a segment's fields begin with: made once for all of them. */
@@ -226,14 +253,14 @@ static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info,
 {
     struct kymo_text *body = &metrics->body;
     struct family *family = family_begin(metrics);
+    char name[NAME_ROOM];
     size_t stem;
 
     if (!family)
         return 0;
+    name_metric(info, field, name);
     kymo_text_append(body, metrics->prefix.data, metrics->prefix.len);
-    kymo_text_string(body, field->name);
-    kymo_text_string(body, suffix_of(&info->schema, field));
-    kymo_text_append(body, "", 1);
+    kymo_text_append(body, name, strlen(name) + 1);
     family->header = body->len;
     append_header(body, family, field, info->name);
     family->samples = body->len;

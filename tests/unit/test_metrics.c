@@ -118,6 +118,65 @@ Test(metrics, counters_alone_end_in_total)
     expect("# TYPE kymo_x_total_value gauge\nkymo_x_total_value{segment=\"x\"} 7\n");
 }
 
+/* Adds a segment of one record of zeros. */
+static void add_fields(const char *name, const struct kymo_field *fields, uint32_t count)
+{
+    const struct kymo_schema schema = {fields, count, 8 * count};
+    const struct kymo_options options = {.clock = KYMO_USER, .schema = &schema};
+    struct kymo_writer *writer = unit_writer(name, &options);
+    struct kymo_reader *reader = unit_reader(name);
+    static const unsigned char zeros[64];
+
+    cr_assert_eq(kymo_ring_publish(writer, zeros, schema.size, 0, 0), 0);
+    cr_assert_gt(kymo_metrics_add(metrics, reader), 0);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+/* A scraper that meets one sample twice refuses them all: whatever fields are called, they don't. */
+Test(metrics, no_two_fields_share_a_name)
+{
+    static const struct kymo_field fields[] = {
+        {.name = "a_total", .type = KYMO_U64, .count = 1},
+        {.name = "a_total_value", .type = KYMO_U64, .offset = 8, .count = 1},
+        {.name = "a_total_value_value", .type = KYMO_U64, .offset = 16, .count = 1},
+        {.name = "total", .type = KYMO_U64, .offset = 24, .count = 1},
+        {.name = "total_value", .type = KYMO_U64, .offset = 32, .count = 1},
+    };
+
+    begin();
+    add_fields("x", fields, 5);
+    expect("\nkymo_x_a_total_value{segment=\"x\"} 0\n");
+    expect("\nkymo_x_a_total_value_value{segment=\"x\"} 0\n");
+    expect("\nkymo_x_a_total_value_value_value{segment=\"x\"} 0\n");
+    expect("\nkymo_x_total_value{segment=\"x\"} 0\n");
+    expect("\nkymo_x_total_value_value{segment=\"x\"} 0\n");
+    cr_assert_eq(occurrences("# TYPE kymo_x_"), 5);
+}
+
+/* Nor may anybody spoil everybody's metrics by what he calls his segment. */
+Test(metrics, no_segment_takes_the_common_names)
+{
+    static const struct kymo_field up = {.name = "up", .type = KYMO_U64, .count = 1};
+    static const struct kymo_field seconds = {.name = "seconds", .type = KYMO_U64, .count = 1};
+    static const struct kymo_field total = {.name = "total",
+                                            .type = KYMO_U64,
+                                            .metric = KYMO_COUNTER,
+                                            .count = 1};
+
+    begin();
+    add_machine("honest");
+    add_fields("writer", &up, 1);
+    add_fields("age", &seconds, 1);
+    add_fields("records", &total, 1);
+    cr_assert_eq(occurrences("# TYPE kymo_writer_up "), 1);
+    cr_assert_eq(occurrences("# TYPE kymo_age_seconds "), 1);
+    cr_assert_eq(occurrences("# TYPE kymo_records_total "), 1);
+    expect("\nkymo_writer_up_value{segment=\"writer\"} 0\n");
+    expect("\nkymo_age_seconds_value{segment=\"age\"} 0\n");
+    expect("\nkymo_records_total_total{segment=\"records\"} 0\n");
+}
+
 Test(metrics, segments_of_one_name_share_a_group)
 {
     begin();

@@ -10,8 +10,9 @@
  *     kymo_imu_accel{segment="imu",index="0"}   each element of each numeric field
  *
  * Names are those of the segment and the field with anything else than [a-zA-Z0-9_] replaced by "_";
- * counters end in _total, and gauges that would end so end in _total_value. A matrix has the index
- * "1.2". Left out are chars, the pixels of images, and arrays of more than KYMO_METRICS_ELEMENTS.
+ * counters end in _total, and gauges that would end so end in _total_value. Where another field, or
+ * a metric that all segments have, is called so already, the ending comes once more. A matrix has
+ * the index "1.2". Left out are chars, the pixels of images, and arrays of more than KYMO_METRICS_ELEMENTS.
  * HELP is the field's help with its unit. There are no timestamps. All of it is cold: it allocates.
  */
 #ifndef KYMO_METRICS_H
