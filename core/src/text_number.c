@@ -181,7 +181,7 @@ static int text_special(struct kymo_text *text, double value)
     if (!isfinite(value))
         kymo_text_string(text, "null");
     else if (value == 0)
-        kymo_text_string(text, signbit(value) ? "-0" : "0");
+        kymo_text_string(text, signbit(value) ? "-0.0" : "0"); /* -0 reads as integer */
     else
         return 0;
     return 1;

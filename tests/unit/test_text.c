@@ -199,7 +199,7 @@ Test(text, integers)
 Test(text, doubles)
 {
     cr_assert_str_eq(spell_f64(0.0), "0");
-    cr_assert_str_eq(spell_f64(-0.0), "-0");
+    cr_assert_str_eq(spell_f64(-0.0), "-0.0");
     cr_assert_str_eq(spell_f64(21), "21");
     cr_assert_str_eq(spell_f64(-21), "-21");
     cr_assert_str_eq(spell_f64(21.5), "21.5");
@@ -224,7 +224,7 @@ Test(text, doubles)
 Test(text, floats)
 {
     cr_assert_str_eq(spell_f32(0.0f), "0");
-    cr_assert_str_eq(spell_f32(-0.0f), "-0");
+    cr_assert_str_eq(spell_f32(-0.0f), "-0.0");
     cr_assert_str_eq(spell_f32(0.1f), "0.1");
     cr_assert_str_eq(spell_f32(9.81f), "9.81");
     cr_assert_str_eq(spell_f32(1.0f / 3), "0.33333334");
