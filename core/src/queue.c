@@ -51,8 +51,11 @@ static int is_full(const struct kymo_writer *writer)
     /* QUEUE-2 (ordered load): our bit in the bell before this look at tail. Pairs with
      * kymo_queue_acknowledge. */
     const uint64_t tail = kymo_load_ordered(&consumer_control(writer->segment)->tail);
+    /* The writer's own word where it is the only one: whoever scribbles on head makes nobody spin
+     * between here and kymo_queue_find_limit. */
+    const int is_shared = writer->segment->header.flags & KYMO_SHARED_WRITER ? 1 : 0;
 
-    return kymo_ring_head(ring) - tail > ring->mask;
+    return (is_shared ? kymo_ring_head(ring) : writer->pos) - tail > ring->mask;
 }
 
 /* A consumer that was never there is waited for; one that was, and is not, is gone. */
@@ -95,10 +98,13 @@ int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len, ui
 
     if (writer->segment->header.kind != KYMO_QUEUE)
         return -EINVAL;
-    for (;;) {
+    for (int tries = 0;; tries++) {
         error = kymo_ring_publish(writer, data, len, time, tag);
         if (error != -EAGAIN)
             return error;
+        /* Others may take the room that was waited for, again and again (promise E). */
+        if (tries > 0 && kymo_clock_now(KYMO_MONOTONIC) >= deadline)
+            return -ETIMEDOUT;
         error = wait_for_room(writer, deadline);
         if (error)
             return error;
