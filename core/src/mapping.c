@@ -159,10 +159,14 @@ int kymo_mapping_retire(const struct kymo_file *file)
     const struct kymo_header *header = &file->header;
     const size_t size = header->times_offset;
     unsigned char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    struct kymo_guard_entry *guard;
     struct kymo_control *control;
+    uint32_t damaged = 0;
 
     if (map == MAP_FAILED)
         return -errno;
+    /* Whoever may write the file may cut it short under us; its readers then find out by that. */
+    guard = kymo_guard_add(map, size, 1, &damaged);
     control = (void *)(map + header->control_offset);
     /* BELL-2 (release store): the state before the ring. Pairs with look in ring.c: a waiter that
      * took the bell's word after the ring sees the state, and one before it is woken. */
@@ -171,6 +175,7 @@ int kymo_mapping_retire(const struct kymo_file *file)
     kymo_bell_ring((void *)(map + header->bell_offset));
     if (header->consumer_bell_offset)
         kymo_bell_ring((void *)(map + header->consumer_bell_offset));
+    kymo_guard_drop(guard);
     munmap(map, size);
     return 0;
 }

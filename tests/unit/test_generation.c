@@ -176,3 +176,46 @@ Test(generation, is_looked_for_again_when_its_name_is_anothers)
     cr_assert_eq(writer->pos, 3);
     kymo_writer_close(writer);
 }
+
+#if !KYMO_TSAN
+
+/* ---- the file goes away under the one who removes or replaces it ---- */
+
+static void cut_short(void *fd, const char *point)
+{
+    (void)point;
+    cr_assert_eq(ftruncate(*(int *)fd, 0), 0);
+}
+
+/* F: a segment's owner cannot kill whoever tidies up behind him. */
+Test(generation, is_removed_while_it_is_cut_short)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+    char path[UNIT_PATH];
+    int fd;
+
+    unit_directory("cut");
+    cr_assert_eq(kymo_guard_install(), 0);
+    kymo_writer_close(unit_writer("segment", &options));
+    fd = open(unit_path("segment", path), O_RDWR | O_CLOEXEC);
+    testpoint_plan("UNLINKED", 0, cut_short, &fd);
+    cr_assert_eq(kymo_segment_remove("segment"), 0);
+    cr_assert_eq(testpoint_cancel(), 0);
+    cr_assert_eq(kymo_guard_caught(), 2, "the writer's page, and the bell's");
+    close(fd);
+
+    kymo_writer_close(unit_writer("segment", &options));
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    options.existing = KYMO_REPLACE;
+    testpoint_plan("FILE_LINKED", 0, cut_short, &fd);
+    writer = unit_writer("segment", &options);
+    cr_assert_eq(testpoint_cancel(), 0);
+    cr_assert_eq(kymo_guard_caught(), 4);
+    unit_publish(writer, 1);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    close(fd);
+    kymo_guard_remove();
+}
+
+#endif
