@@ -54,7 +54,7 @@ static inline int json_utf8(const char **at)
     return code >= least[length] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
 }
 
-static inline int json_string(const char **at)
+static inline int json_text(const char **at)
 {
     if (*(*at)++ != '"')
         return 0;
@@ -92,7 +92,7 @@ static inline int json_list(const char **at, char close, int named)
         return 1;
     }
     for (;;) {
-        if (named && (!json_string(at) || *(*at)++ != ':'))
+        if (named && (!json_text(at) || *(*at)++ != ':'))
             return 0;
         if (!json_value(at))
             return 0;
@@ -119,7 +119,7 @@ static inline int json_value(const char **at)
         return json_list(at, '}', 1);
     if (**at == '[')
         return json_list(at, ']', 0);
-    return **at == '"' ? json_string(at) : json_number(at);
+    return **at == '"' ? json_text(at) : json_number(at);
 }
 
 /* `len` tells whether a zero byte got in. */
