@@ -9,7 +9,7 @@
  *     seat.c futex.c                        the lock of several writers; sleeping and waking
  *     file.c layout.c                       the file on disk: found, checked, made
  *     directory.c clock.c error.c           names, time, words
- *     schema.c text*.c time.c metrics.c     meaning and spelling: schema.h, text.h, metrics.h
+ *     schema.c text*.c time.c metrics*.c    meaning and spelling: schema.h, text.h, metrics.h
  *
  * Each layer calls those below it. Everything here returns 0 or a negative errno.
  */

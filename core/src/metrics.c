@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "metrics_names.h"
 #include "text_internal.h"
 
 /* The samples of one name that came together: stretches of metrics->body. */
@@ -22,16 +23,13 @@ struct family {
     size_t order; /* in which it came: keeps the sort stable */
 };
 
-/* A field's name, and what it may take to make it a metric's. */
-#define NAME_ROOM (sizeof(((struct kymo_field *)NULL)->name) + 32)
-
 /* What every segment gives. */
 enum common { WRITER_UP, RECORDS, AGE, COMMON };
 
 struct kymo_metrics {
     struct kymo_text common[COMMON];
     struct kymo_text body;
-    struct kymo_text prefix;
+    struct kymo_names names;
     struct family *families;
     size_t count;
     size_t capacity;
@@ -45,9 +43,9 @@ static const struct {
     const char *type;
     const char *help;
 } commons[COMMON] = {
-    {"kymo_writer_up", "gauge", "Whether the segment's writer lives."},
-    {"kymo_records_total", "counter", "Records published so far."},
-    {"kymo_age_seconds", "gauge", "Now minus the time of the newest record."},
+    {KYMO_WRITER_UP, "gauge", "Whether the segment's writer lives."},
+    {KYMO_RECORDS, "counter", "Records published so far."},
+    {KYMO_AGE, "gauge", "Now minus the time of the newest record."},
 };
 
 int kymo_metrics_open(struct kymo_metrics **metrics)
@@ -63,7 +61,7 @@ void kymo_metrics_close(struct kymo_metrics *metrics)
     for (int i = 0; i < COMMON; i++)
         kymo_text_free(&metrics->common[i]);
     kymo_text_free(&metrics->body);
-    kymo_text_free(&metrics->prefix);
+    kymo_text_free(&metrics->names.text);
     free(metrics->families);
     free(metrics->payload);
     free(metrics);
@@ -99,63 +97,6 @@ static struct family *family_begin(struct kymo_metrics *metrics)
     *family = (struct family){.name = metrics->body.len, .order = metrics->count};
     metrics->count++;
     return family;
-}
-
-static int ends_with(const char *name, const char *suffix)
-{
-    const size_t len = strlen(name);
-    const size_t tail = strlen(suffix);
-
-    return len >= tail && strcmp(name + len - tail, suffix) == 0;
-}
-
-/* Whether the segment's own `name` would read like what every segment gives: a field `up` of a
- * segment `writer`. */
-static int is_common(const char *segment, const char *name)
-{
-    char full[sizeof("kymo__") + KYMO_NAME_LIMIT + NAME_ROOM];
-
-    snprintf(full, sizeof(full), "kymo_%s_%s", segment, name);
-    for (int i = 0; i < COMMON; i++) {
-        if (strcmp(full, commons[i].name) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-/*
- * The field's name as a metric. What promtool calls a counter has to end in _total, and nothing else
- * may; and no name may be that of another field, or of a metric that all segments have, since a
- * scraper refuses everything where one sample comes twice.
- */
-static void name_metric(const struct kymo_info *info, const struct kymo_field *field,
-                        char name[NAME_ROOM])
-{
-    const int is_counter = field->metric == KYMO_COUNTER;
-    const int is_total = ends_with(field->name, "_total") || strcmp(field->name, "total") == 0;
-    const char *suffix = is_counter ? "_total" : "_value";
-    size_t len = (size_t)snprintf(name, NAME_ROOM, "%s%s", field->name,
-                                  is_counter == is_total ? "" : suffix);
-
-    if (is_counter && !is_total && kymo_schema_find(&info->schema, name)) {
-        len = strlen(field->name);
-        name[len] = '\0';
-    }
-    /* Ends: fields have names of less than 64 bytes, and the common ones are shorter. */
-    while ((len > strlen(field->name) && kymo_schema_find(&info->schema, name)) ||
-           is_common(info->name, name))
-        len += (size_t)snprintf(name + len, NAME_ROOM - len, "%s", suffix);
-}
-
-/* What the names of a segment's fields begin with: made once for all of them. */
-static void make_prefix(struct kymo_text *prefix, const char *segment)
-{
-    kymo_text_clear(prefix);
-    kymo_text_printf(prefix, "kymo_%s_", segment);
-    for (size_t i = 0; i < prefix->len; i++) {
-        if (prefix->data[i] == '.' || prefix->data[i] == '-')
-            prefix->data[i] = '_';
-    }
 }
 
 static void append_help(struct kymo_text *body, const char *help)
@@ -248,18 +189,17 @@ static size_t append_stem(struct kymo_text *body, const struct family *family, c
     return body->len - family->samples;
 }
 
-static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info,
-                     const struct kymo_field *field, const struct kymo_record *record)
+static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info, uint32_t number,
+                     const struct kymo_record *record)
 {
+    const struct kymo_field *field = &info->schema.fields[number];
+    const char *name = metrics->names.text.data + metrics->names.start[number];
     struct kymo_text *body = &metrics->body;
     struct family *family = family_begin(metrics);
-    char name[NAME_ROOM];
     size_t stem;
 
     if (!family)
         return 0;
-    name_metric(info, field, name);
-    kymo_text_append(body, metrics->prefix.data, metrics->prefix.len);
     kymo_text_append(body, name, strlen(name) + 1);
     family->header = body->len;
     append_header(body, family, field, info->name);
@@ -323,11 +263,6 @@ static int reserve_payload(struct kymo_metrics *metrics, size_t size)
     return 0;
 }
 
-static int is_metric(const struct kymo_field *field)
-{
-    return kymo_type_is_numeric(field->type) && field->count <= KYMO_METRICS_ELEMENTS;
-}
-
 /* Fields of records that were published; an image's are not fields. */
 static int add_fields(struct kymo_metrics *metrics, const struct kymo_reader *reader,
                       const struct kymo_info *info)
@@ -341,18 +276,18 @@ static int add_fields(struct kymo_metrics *metrics, const struct kymo_reader *re
         error = kymo_ring_latest(reader, metrics->payload, info->size, &record);
     if (error)
         return error == -ENODATA || error == -EAGAIN ? 0 : error;
+    error = kymo_names_make(&metrics->names, info->name, &info->schema);
+    if (error)
+        return error;
     if (info->clock != KYMO_USER) {
         add_age(metrics, info, record.time);
         count++;
     }
     if (info->geometry.format != 0)
         return count;
-    make_prefix(&metrics->prefix, info->name);
     for (uint32_t i = 0; i < info->schema.count; i++) {
-        const struct kymo_field *field = &info->schema.fields[i];
-
-        if (is_metric(field))
-            count += add_field(metrics, info, field, &record);
+        if (kymo_field_is_metric(&info->schema.fields[i]))
+            count += add_field(metrics, info, i, &record);
     }
     return count;
 }

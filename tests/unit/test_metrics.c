@@ -94,16 +94,16 @@ Test(metrics, names_and_values_of_a_segment)
 {
     begin();
     /* accel 3, steps, steps_total, total, ready, matrix 4, nothing; up, records, age. */
-    cr_assert_eq(add_machine("a.b"), 12 + 3);
-    expect("# HELP kymo_a_b_accel along \\\\ x, y\\nand z (m/s^2)\n"
-           "# TYPE kymo_a_b_accel gauge\n"
-           "kymo_a_b_accel{segment=\"a.b\",index=\"0\"} 1\n"
-           "kymo_a_b_accel{segment=\"a.b\",index=\"1\"} 2.5\n"
-           "kymo_a_b_accel{segment=\"a.b\",index=\"2\"} 0.1\n");
-    expect("# HELP kymo_a_b_ready Field ready of segment a.b\n");
-    expect("kymo_a_b_ready{segment=\"a.b\"} 1\n");
-    expect("kymo_a_b_matrix{segment=\"a.b\",index=\"1.0\"} 3\n");
-    expect("kymo_a_b_nothing{segment=\"a.b\"} NaN\n");
+    cr_assert_eq(add_machine("a.c"), 12 + 3);
+    expect("# HELP kymo_a_c_accel along \\\\ x, y\\nand z (m/s^2)\n"
+           "# TYPE kymo_a_c_accel gauge\n"
+           "kymo_a_c_accel{segment=\"a.c\",index=\"0\"} 1\n"
+           "kymo_a_c_accel{segment=\"a.c\",index=\"1\"} 2.5\n"
+           "kymo_a_c_accel{segment=\"a.c\",index=\"2\"} 0.1\n");
+    expect("# HELP kymo_a_c_ready Field ready of segment a.c\n");
+    expect("kymo_a_c_ready{segment=\"a.c\"} 1\n");
+    expect("kymo_a_c_matrix{segment=\"a.c\",index=\"1.0\"} 3\n");
+    expect("kymo_a_c_nothing{segment=\"a.c\"} NaN\n");
     cr_assert_eq(occurrences("label"), 0, "chars are no numbers");
     cr_assert_eq(occurrences("many"), 0, "long arrays are data");
 }
@@ -112,8 +112,8 @@ Test(metrics, counters_alone_end_in_total)
 {
     begin();
     add_machine("x");
-    /* The counter would take the gauge's name with the suffix, so it goes without. */
-    expect("# TYPE kymo_x_steps counter\nkymo_x_steps{segment=\"x\"} 18446744073709551615\n");
+    expect("# TYPE kymo_x_steps_total counter\n"
+           "kymo_x_steps_total{segment=\"x\"} 18446744073709551615\n");
     expect("# TYPE kymo_x_steps_total_value gauge\n");
     expect("# TYPE kymo_x_total_value gauge\nkymo_x_total_value{segment=\"x\"} 7\n");
 }
@@ -134,7 +134,7 @@ static void add_fields(const char *name, const struct kymo_field *fields, uint32
 }
 
 /* A scraper that meets one sample twice refuses them all: whatever fields are called, they don't. */
-Test(metrics, no_two_fields_share_a_name)
+Test(metrics, endings_come_once_more_where_they_have_to)
 {
     static const struct kymo_field fields[] = {
         {.name = "a_total", .type = KYMO_U64, .count = 1},
@@ -174,20 +174,120 @@ Test(metrics, no_segment_takes_the_common_names)
     cr_assert_eq(occurrences("# TYPE kymo_records_total "), 1);
     expect("\nkymo_writer_up_value{segment=\"writer\"} 0\n");
     expect("\nkymo_age_seconds_value{segment=\"age\"} 0\n");
-    expect("\nkymo_records_total_total{segment=\"records\"} 0\n");
+    expect("\nkymo_records_total_value_total{segment=\"records\"} 0\n");
+}
+
+/* A segment of f64 fields, each named "FIELD", or "+FIELD" for a counter, and what becomes of them. */
+static void expect_names(const char *segment, const char *const *names)
+{
+    struct kymo_field fields[16] = {0};
+    struct kymo_schema schema = {.fields = fields};
+    struct kymo_options options = {.schema = &schema, .existing = KYMO_REPLACE};
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    double zeros[16] = {0};
+
+    for (; names[2 * schema.count]; schema.count++) {
+        const char *name = names[2 * schema.count];
+        struct kymo_field *field = &fields[schema.count];
+
+        field->metric = *name == '+' ? KYMO_COUNTER : KYMO_GAUGE;
+        snprintf(field->name, sizeof(field->name), "%s", name + (*name == '+'));
+        field->type = KYMO_F64;
+        field->count = 1;
+        field->offset = 8 * schema.count;
+    }
+    schema.size = 8 * schema.count;
+    cr_assert_eq(kymo_writer_open(&writer, segment, &options), 0);
+    cr_assert_eq(kymo_ring_publish(writer, zeros, schema.size, kymo_clock_now(KYMO_MONOTONIC), 0),
+                 0);
+    reader = unit_reader(segment);
+    begin();
+    cr_assert_eq(kymo_metrics_add(metrics, reader), (int)schema.count + 3);
+    for (uint32_t i = 0; i < schema.count; i++) {
+        char line[256];
+
+        snprintf(line, sizeof(line), " %s\n%s{segment=\"%s\"} 0\n",
+                 fields[i].metric == KYMO_COUNTER ? "counter" : "gauge", names[2 * i + 1], segment);
+        expect(line);
+    }
+    kymo_metrics_close(metrics);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+Test(metrics, words_that_would_be_misread_are_marked)
+{
+    expect_names("m", NAMES("m", "kymo_mvalue_mvalue", "x", "kymo_mvalue_x"));
+    expect_names("a.ms-B", NAMES("rate_MS", "kymo_a_msvalue_Bvalue_rate_MSvalue"));
+    expect_names("a", NAMES("_d", "kymo_a__dvalue", "gauge", "kymo_a_gaugevalue", "mm", "kymo_a_mm",
+                            "kb_", "kymo_a_kbvalue_", "Histogram_x", "kymo_a_Histogramvalue_x"));
+    expect_names("camX", NAMES("accelX", "kymo_cam_X_accel_X", "RPM", "kymo_cam_X_RPM", "axM",
+                               "kymo_cam_X_ax_Mvalue"));
+    expect_names("a", NAMES("n_count", "kymo_a_n_count_value", "sum", "kymo_a_sum_value",
+                            "a_bucket", "kymo_a_a_bucket_value", "+hits_count",
+                            "kymo_a_hits_count_total", "+sTotal", "kymo_a_svalue_Total_total"));
+}
+
+Test(metrics, no_two_fields_share_a_name)
+{
+    expect_names("a", NAMES("m", "kymo_a_mvalue_value", "mvalue", "kymo_a_mvalue"));
+    expect_names("a", NAMES("aX", "kymo_a_a_X_value", "a_X", "kymo_a_a_X"));
+    expect_names("a", NAMES("+n", "kymo_a_n_value_total", "+n_total", "kymo_a_n_total"));
+    expect_names("a", NAMES("n_total", "kymo_a_n_total_value_value", "n_total_value",
+                            "kymo_a_n_total_value", "total", "kymo_a_total_value"));
+    expect_names("a", NAMES("aB_c", "kymo_a_a_Bvalue_c", "a_b_c", "kymo_a_a_bvalue_c", "a_B_c",
+                            "kymo_a_a_Bvalue_c_value"));
+    /* Nor a name with what each segment has. */
+    expect_names("writer", NAMES("up", "kymo_writer_up_value", "down", "kymo_writer_down"));
+    expect_names("records",
+                 NAMES("+total", "kymo_records_total_value_total", "n", "kymo_records_n"));
+    expect_names("age", NAMES("seconds", "kymo_age_seconds_value"));
+}
+
+Test(metrics, a_thousand_names_that_all_clash)
+{
+    static struct kymo_field fields[KYMO_FIELD_LIMIT];
+    const struct kymo_schema schema = {fields, KYMO_FIELD_LIMIT, KYMO_FIELD_LIMIT};
+    const struct kymo_options options = {.schema = &schema};
+    static unsigned char payload[KYMO_FIELD_LIMIT];
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+
+    for (uint32_t i = 0; i < KYMO_FIELD_LIMIT; i++) {
+        /* accelX, accel_X, accelX1, accel_X1, ... */
+        snprintf(fields[i].name, sizeof(fields[i].name), "accel%sX%u", i % 2 ? "_" : "", i / 2);
+        fields[i].type = KYMO_U8;
+        fields[i].count = 1;
+        fields[i].offset = i;
+        fields[i].metric = KYMO_GAUGE;
+    }
+    writer = unit_writer("all", &options);
+    cr_assert_eq(kymo_ring_publish(writer, payload, sizeof(payload), kymo_clock_now(KYMO_MONOTONIC),
+                                   0),
+                 0);
+    reader = unit_reader("all");
+    begin();
+    cr_assert_eq(kymo_metrics_add(metrics, reader), KYMO_FIELD_LIMIT + 3);
+    cr_assert_eq(occurrences("# TYPE kymo_all_accel_X"), KYMO_FIELD_LIMIT);
+    cr_assert_eq(occurrences("_value gauge"), KYMO_FIELD_LIMIT / 2);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
 }
 
 Test(metrics, segments_of_one_name_share_a_group)
 {
     begin();
-    add_machine("a.b");
+    add_machine("a.c");
     add_machine("z");
-    add_machine("a-b");
-    expect("# TYPE kymo_a_b_total_value gauge\n"
-           "kymo_a_b_total_value{segment=\"a.b\"} 7\n"
-           "kymo_a_b_total_value{segment=\"a-b\"} 7\n#");
+    add_machine("a-c");
+    expect("# TYPE kymo_a_c_total_value gauge\n"
+           "kymo_a_c_total_value{segment=\"a.c\"} 7\n"
+           "kymo_a_c_total_value{segment=\"a-c\"} 7\n#");
     cr_assert_eq(occurrences("# TYPE kymo_writer_up "), 1);
-    expect("kymo_writer_up{segment=\"a.b\"} 1\nkymo_writer_up{segment=\"z\"} 1\n");
+    expect("kymo_writer_up{segment=\"a.c\"} 1\nkymo_writer_up{segment=\"z\"} 1\n");
 }
 
 Test(metrics, a_segment_without_records_or_writer)

@@ -9,10 +9,15 @@
  *     kymo_age_seconds{segment="imu"}    now minus the newest record's time; not on KYMO_USER
  *     kymo_imu_accel{segment="imu",index="0"}   each element of each numeric field
  *
- * Names are those of the segment and the field with anything else than [a-zA-Z0-9_] replaced by "_";
- * counters end in _total, and gauges that would end so end in _total_value. Where another field, or
- * a metric that all segments have, is called so already, the ending comes once more. A matrix has
- * the index "1.2". Left out are chars, the pixels of images, and arrays of more than KYMO_METRICS_ELEMENTS.
+ * Names are those of the segment and the field with anything else than [a-zA-Z0-9_] replaced by "_",
+ * and with what promtool would take amiss changed: counters end in _total; gauges that would end like
+ * something else (total, count, sum, bucket) end in _value; camelCase becomes camel_Case; and a word
+ * that reads like an abbreviated unit or a type (m, ms, b, ..., gauge) gets a "value": kymo_imu_mvalue.
+ * A field whose name is taken after that gets one more _value. Units that are spelled out stay, even
+ * where promtool would rather have others (milliseconds).
+ *
+ * A matrix has the index "1.2". Left out are chars, the pixels of images, and arrays of more than
+ * KYMO_METRICS_ELEMENTS.
  * HELP is the field's help with its unit. There are no timestamps. All of it is cold: it allocates.
  */
 #ifndef KYMO_METRICS_H
