@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "metrics.h"
 #include "query.h"
 #include "render.h"
 
@@ -228,6 +229,7 @@ static int field_list(struct registry *registry, const struct node *directory,
 enum {
     KIND_ROOT,
     KIND_README,
+    KIND_METRICS,
     KIND_SEGMENT,
     KIND_LATEST,
     KIND_HISTORY,
@@ -261,6 +263,13 @@ const struct node_kind node_kinds[] = {
                      .flags = NODE_LISTED | NODE_CONSTANT,
                      .render = render_readme,
                      .help = "this page"},
+    [KIND_METRICS] = {.name = "metrics.prom",
+                      .parent = &node_kinds[KIND_ROOT],
+                      .type = NODE_FILE,
+                      .flags = NODE_LISTED | NODE_PERSONAL,
+                      .render_for = metrics_render,
+                      .limit = metrics_limit,
+                      .help = "all that you may read, for Prometheus"},
     [KIND_SEGMENT] = {.name = "SEGMENT",
                       .parent = &node_kinds[KIND_ROOT],
                       .type = NODE_DIRECTORY,

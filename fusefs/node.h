@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
+#include "caller.h"
 #include "query.h"
 #include "registry.h"
 
@@ -30,7 +31,8 @@ enum node_flags {
     NODE_LISTED = 1,   /* stands in its directory; else it is found by name alone */
     NODE_RAW = 2,      /* there is a NAME.raw as well, with the record's bytes */
     NODE_CONSTANT = 4, /* the content never changes */
-    NODE_AT_HEAD = 8   /* the content changes only when a record is published */
+    NODE_AT_HEAD = 8,  /* the content changes only when a record is published */
+    NODE_PERSONAL = 16 /* the content is another for each caller (K), and long in the making */
 };
 
 /* Which node of a directory: without its name and its place. */
@@ -46,6 +48,14 @@ struct node {
     struct node *parent; /* NULL for the root */
     uint64_t inode;      /* the same for the same file as long as its generation lives */
     const char *name;
+};
+
+/* On whose behalf personal content is made, and from what. */
+struct request {
+    struct registry *registry;
+    const struct caller *caller;
+    uint64_t
+        modified; /* out: when what the content shows was last written, ns since 1970; 0: never */
 };
 
 /* One row. Functions return 0 or a negative errno unless they say otherwise. */
@@ -66,6 +76,8 @@ struct node_kind {
     int (*find)(const struct node *node, uint64_t *pos);
     /* The whole content, or the link's target. */
     int (*render)(const struct node *node, struct kymo_text *text);
+    /* The same for NODE_PERSONAL. */
+    int (*render_for)(const struct node *node, struct request *request, struct kymo_text *text);
     /* The content is not longer than this, bytes; NULL: not longer than NODE_PAGE. */
     uint64_t (*limit)(const struct node *node);
     const char *help;
@@ -148,6 +160,9 @@ void listing_add(struct listing *listing, const struct node_key *key, const char
 
 /* All that stat says but for the size of content that may be longer than NODE_PAGE. */
 void node_attributes(const struct node *node, struct stat *attributes);
+
+/* When the segment was last written to, as far as one can tell; ns since 1970. */
+uint64_t segment_modified(const struct segment *segment);
 
 /* Whether the size has to be taken from the content. */
 bool node_is_large(const struct node *node);

@@ -45,8 +45,7 @@ static uint64_t realtime_of(enum kymo_clock clock, uint64_t time)
     return clock == KYMO_REALTIME ? time : time + (uint64_t)clock_offset(clock);
 }
 
-/* When the segment was last written to, as far as one can tell; ns since 1970. */
-static uint64_t segment_modified(const struct segment *segment)
+uint64_t segment_modified(const struct segment *segment)
 {
     const struct kymo_segment *open;
     enum kymo_clock clock;

@@ -27,9 +27,11 @@ static struct node *node_of(fuse_req_t request, fuse_ino_t number)
                                   : (struct node *)(uintptr_t)number;
 }
 
-static uint64_t caller_of(fuse_req_t request)
+static struct caller caller_of(fuse_req_t request)
 {
-    return (uint64_t)fuse_req_ctx(request)->pid;
+    const struct fuse_ctx *context = fuse_req_ctx(request);
+
+    return (struct caller){(uint64_t)context->pid, context->uid, context->gid};
 }
 
 static fuse_ino_t number_of(struct view *view, const struct node *node)
@@ -44,7 +46,8 @@ static void describe(struct view *view, struct node *node, struct fuse_entry_par
     memset(entry, 0, sizeof(*entry));
     entry->ino = number_of(view, node);
     entry->entry_timeout = tree_is_passing(node) ? 0 : NAME_LIFE;
-    entry->attr_timeout = tree_attributes(view->tree, node, &entry->attr) ? ATTRIBUTES_LIFE : 0;
+    entry->attr_timeout =
+        tree_attributes(view->tree, node, NULL, &entry->attr) ? ATTRIBUTES_LIFE : 0;
 }
 
 static void view_init(void *data, struct fuse_conn_info *connection)
@@ -62,8 +65,9 @@ static void view_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
 {
     struct view *view = view_of(request);
     struct fuse_entry_param entry;
+    const struct caller caller = caller_of(request);
     struct node *node;
-    int error = tree_lookup(view->tree, node_of(request, parent), name, caller_of(request), &node);
+    int error = tree_lookup(view->tree, node_of(request, parent), name, &caller, &node);
 
     if (error) {
         fuse_reply_err(request, -error);
@@ -89,9 +93,10 @@ static void view_forget_multi(fuse_req_t request, size_t count, struct fuse_forg
 
 static void view_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
+    const struct caller caller = caller_of(request);
     struct stat attributes;
     const bool hold =
-        tree_attributes(view_of(request)->tree, node_of(request, number), &attributes);
+        tree_attributes(view_of(request)->tree, node_of(request, number), &caller, &attributes);
 
     (void)file;
     fuse_reply_attr(request, &attributes, hold ? ATTRIBUTES_LIFE : 0);
@@ -101,7 +106,7 @@ static void view_readlink(fuse_req_t request, fuse_ino_t number)
 {
     struct tree *tree = view_of(request)->tree;
     struct snapshot *target;
-    int error = tree_open_file(tree, node_of(request, number), caller_of(request), &target);
+    int error = tree_open_file(tree, node_of(request, number), NULL, &target);
 
     if (error) {
         fuse_reply_err(request, -error);
@@ -115,9 +120,10 @@ static void view_readlink(fuse_req_t request, fuse_ino_t number)
 
 static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
+    const struct caller caller = caller_of(request);
     struct tree *tree = view_of(request)->tree;
     struct snapshot *snapshot;
-    int error = tree_open_file(tree, node_of(request, number), caller_of(request), &snapshot);
+    int error = tree_open_file(tree, node_of(request, number), &caller, &snapshot);
 
     if (error) {
         fuse_reply_err(request, -error);
@@ -269,13 +275,14 @@ static int directory_open(fuse_req_t request, struct node *node, struct director
 {
     struct view *view = view_of(request);
     struct directory *directory = calloc(1, sizeof(*directory));
+    const struct caller caller = caller_of(request);
     int error;
 
     if (!directory)
         return -ENOMEM;
     directory->is_fresh = true;
     directory_link(view, directory);
-    error = tree_list(view->tree, node, caller_of(request), &directory->listing);
+    error = tree_list(view->tree, node, &caller, &directory->listing);
     if (error)
         directory_close(view, directory);
     else
@@ -308,12 +315,14 @@ static void view_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_f
 /* From the start again, after rewinddir, means as it is now. */
 static int refresh(fuse_req_t request, struct node *node, struct directory *directory)
 {
+    const struct caller caller = caller_of(request);
+
     if (directory->is_fresh) {
         directory->is_fresh = false;
         return 0;
     }
     listing_free(&directory->listing);
-    return tree_list(view_of(request)->tree, node, caller_of(request), &directory->listing);
+    return tree_list(view_of(request)->tree, node, &caller, &directory->listing);
 }
 
 /* A reply that is being filled with directory entries. */

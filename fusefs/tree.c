@@ -23,7 +23,7 @@ struct known {
 
 /* Somebody who has listed the root, and is still at it. */
 struct walk {
-    uint64_t caller;
+    uint64_t thread;
     uint64_t began; /* CLOCK_MONOTONIC ns: when he listed the root */
     uint64_t seen;  /* when he last asked for a name or a listing */
 };
@@ -39,7 +39,7 @@ struct tree {
     struct known **buckets;
     size_t mask; /* buckets - 1 */
     size_t count;
-    struct walk walks[WALKS];   /* by caller */
+    struct walk walks[WALKS];   /* by thread */
     struct snapshot *snapshots; /* all that there are */
     struct known *root;
 };
@@ -155,8 +155,23 @@ static void snapshot_free(struct snapshot *snapshot)
     free(snapshot);
 }
 
+static const struct caller nobody = {.uid = UINT32_MAX, .gid = UINT32_MAX};
+
+static int snapshot_render(struct tree *tree, const struct node *node, struct snapshot *snapshot)
+{
+    struct request request = {.registry = tree->registry, .caller = &snapshot->caller};
+    int error;
+
+    if (!node_has(node, NODE_PERSONAL))
+        return node->key.kind->render(node, &snapshot->text);
+    error = node->key.kind->render_for(node, &request, &snapshot->text);
+    snapshot->modified = request.modified;
+    return error;
+}
+
 /* 0 and a snapshot with one holder, or an error of the library. */
-static int snapshot_make(struct tree *tree, const struct node *node, struct snapshot **out)
+static int snapshot_make(struct tree *tree, const struct node *node, const struct caller *caller,
+                         struct snapshot **out)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     int error;
@@ -166,7 +181,8 @@ static int snapshot_make(struct tree *tree, const struct node *node, struct snap
     /* Taken first: content that is newer than its version is made anew too soon, never too late. */
     snapshot->version = version_of(node);
     snapshot->holders = 1;
-    error = node->key.kind->render(node, &snapshot->text);
+    snapshot->caller = caller ? *caller : nobody;
+    error = snapshot_render(tree, node, snapshot);
     if (!error)
         error = snapshot->text.error;
     if (error) {
@@ -219,6 +235,9 @@ bool tree_make_exact(struct node *node)
 {
     const uint32_t bit = exact_bit(node);
 
+    /* Above the segments all are exact, but for what could not be made. */
+    if (!node->key.segment)
+        return false;
     return !(kymo_fetch_or_ordered32(&node->key.segment->exact, bit) & bit);
 }
 
@@ -343,7 +362,8 @@ static int know(struct tree *tree, struct node *directory, const struct node_key
             return -ENOMEM;
         }
         /* What can't be made now has no size; whoever opens it is told why. */
-        if (known->exact && snapshot_make(tree, &known->node, &known->snapshot) == 0)
+        if (known->exact && !node_has(&known->node, NODE_PERSONAL) &&
+            snapshot_make(tree, &known->node, NULL, &known->snapshot) == 0)
             known->snapshot->exact = true;
         known = take_up(tree, known);
     }
@@ -389,24 +409,28 @@ static int follow(struct tree *tree, const struct node *node, struct node *now)
 
 /* ---- who walks ---- */
 
-static void walk_begin(struct tree *tree, uint64_t caller)
+static void walk_begin(struct tree *tree, const struct caller *caller)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
+    if (!caller)
+        return;
     pthread_mutex_lock(&tree->lock);
-    tree->walks[caller % WALKS] = (struct walk){caller, now, now};
+    tree->walks[caller->thread % WALKS] = (struct walk){caller->thread, now, now};
     pthread_mutex_unlock(&tree->lock);
 }
 
 /* Returns since when the caller walks; UINT64_MAX: he does not. */
-static uint64_t walk_goes_on(struct tree *tree, uint64_t caller)
+static uint64_t walk_goes_on(struct tree *tree, const struct caller *caller)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    struct walk *walk = &tree->walks[caller % WALKS];
+    struct walk *walk = &tree->walks[caller ? caller->thread % WALKS : 0];
     uint64_t began = UINT64_MAX;
 
+    if (!caller)
+        return began;
     pthread_mutex_lock(&tree->lock);
-    if (walk->caller == caller && walk->began != 0 && now - walk->seen < WALK_PAUSE) {
+    if (walk->thread == caller->thread && walk->began != 0 && now - walk->seen < WALK_PAUSE) {
         walk->seen = now;
         began = walk->began;
     }
@@ -441,8 +465,8 @@ static int match_departed(struct tree *tree, const struct node *directory, const
     return error;
 }
 
-int tree_lookup(struct tree *tree, struct node *directory, const char *name, uint64_t caller,
-                struct node **node)
+int tree_lookup(struct tree *tree, struct node *directory, const char *name,
+                const struct caller *caller, struct node **node)
 {
     const uint64_t since = walk_goes_on(tree, caller);
     struct node_key key;
@@ -467,7 +491,8 @@ int tree_take(struct tree *tree, struct node *directory, const struct listing_en
     return know(tree, directory, &entry->key, entry->inode, entry->name, node);
 }
 
-int tree_list(struct tree *tree, struct node *directory, uint64_t caller, struct listing *listing)
+int tree_list(struct tree *tree, struct node *directory, const struct caller *caller,
+              struct listing *listing)
 {
     struct node now;
     int error;
@@ -487,13 +512,21 @@ int tree_list(struct tree *tree, struct node *directory, uint64_t caller, struct
 
 /* ---- open files ---- */
 
-/* The content that was made when the node was looked up; NULL where that failed. */
-static struct snapshot *share(struct tree *tree, struct known *known)
+/* Whether the snapshot is for that caller to see. */
+static bool may_share(const struct known *known, const struct caller *caller)
+{
+    if (!node_has(&known->node, NODE_PERSONAL))
+        return true;
+    return caller && caller_is(caller, &known->snapshot->caller);
+}
+
+/* The content that was made for the node before; NULL where there is none, or another's. */
+static struct snapshot *share(struct tree *tree, struct known *known, const struct caller *caller)
 {
     struct snapshot *snapshot;
 
     pthread_mutex_lock(&tree->lock);
-    snapshot = known->snapshot;
+    snapshot = known->snapshot && may_share(known, caller) ? known->snapshot : NULL;
     if (snapshot)
         snapshot_hold(snapshot);
     pthread_mutex_unlock(&tree->lock);
@@ -513,7 +546,8 @@ static void settle(struct tree *tree, struct known *known, struct snapshot *snap
 }
 
 /* Content as of now. -EIDRM: the segment was replaced meanwhile. */
-static int make_now(struct tree *tree, struct known *known, struct snapshot **out)
+static int make_now(struct tree *tree, struct known *known, const struct caller *caller,
+                    struct snapshot **out)
 {
     struct node now;
     bool same;
@@ -522,9 +556,9 @@ static int make_now(struct tree *tree, struct known *known, struct snapshot **ou
     if (error)
         return error;
     same = now.key.segment == known->node.key.segment;
-    *out = known->exact && same ? share(tree, known) : NULL;
+    *out = known->exact && same ? share(tree, known, caller) : NULL;
     if (!*out)
-        error = snapshot_make(tree, &now, out);
+        error = snapshot_make(tree, &now, caller, out);
     if (!error && known->exact && same)
         settle(tree, known, *out);
     segment_drop(now.key.segment);
@@ -548,7 +582,7 @@ static int make_remains(struct tree *tree, const struct known *known, struct sna
     control.head = kymo_ring_head(&reader.ring);
     reader.ring.control = &control;
     node.key.segment = &remains;
-    error = snapshot_make(tree, &node, out);
+    error = snapshot_make(tree, &node, NULL, out);
     /* F: the guard marks the reader that it knows. */
     if (!error && kymo_load_relaxed32(&segment->reader->ring.damaged)) {
         tree_close_file(tree, *out);
@@ -557,20 +591,21 @@ static int make_remains(struct tree *tree, const struct known *known, struct sna
     return error ? -ENOENT : 0;
 }
 
-int tree_open_file(struct tree *tree, struct node *node, uint64_t caller, struct snapshot **out)
+int tree_open_file(struct tree *tree, struct node *node, const struct caller *caller,
+                   struct snapshot **out)
 {
     const int tries = 8; /* E: a segment may be replaced over and over */
     struct known *known = known_of(node);
     int error = -EIDRM;
 
     if (node->key.kind->type == NODE_LINK)
-        return snapshot_make(tree, node, out);
+        return snapshot_make(tree, node, NULL, out);
     /* Looked up for this open. */
-    *out = known->exact && tree_is_passing(node) ? share(tree, known) : NULL;
+    *out = known->exact && tree_is_passing(node) ? share(tree, known, caller) : NULL;
     if (*out)
         return 0;
     for (int i = 0; i < tries && error == -EIDRM; i++)
-        error = make_now(tree, known, out);
+        error = make_now(tree, known, caller, out);
     if (error == -EIDRM)
         error = -ENOENT;
     if (error == -ENOENT && node->key.segment && !segment_is_current(node->key.segment) &&
@@ -581,14 +616,39 @@ int tree_open_file(struct tree *tree, struct node *node, uint64_t caller, struct
 
 /* ---- attributes ---- */
 
-bool tree_attributes(struct tree *tree, struct node *node, struct stat *attributes)
+/* The content whose size is the node's; NULL where there is none. */
+static struct snapshot *measured(struct tree *tree, struct known *known,
+                                 const struct caller *caller)
+{
+    struct snapshot *snapshot = NULL;
+
+    if (!known->exact)
+        return NULL;
+    if (caller && node_has(&known->node, NODE_PERSONAL))
+        return make_now(tree, known, caller, &snapshot) == 0 ? snapshot : NULL;
+    return share(tree, known, caller);
+}
+
+/* Says when the content was written, where that is another time than the node's. */
+static void set_modified(struct stat *attributes, const struct snapshot *snapshot)
+{
+    if (!snapshot || snapshot->modified == 0)
+        return;
+    attributes->st_mtim.tv_sec = (time_t)(snapshot->modified / 1000000000);
+    attributes->st_mtim.tv_nsec = (long)(snapshot->modified % 1000000000);
+    attributes->st_atim = attributes->st_ctim = attributes->st_mtim;
+}
+
+bool tree_attributes(struct tree *tree, struct node *node, const struct caller *caller,
+                     struct stat *attributes)
 {
     struct known *known = known_of(node);
-    struct snapshot *snapshot = known->exact ? share(tree, known) : NULL;
+    struct snapshot *snapshot = measured(tree, known, caller);
 
     node_attributes(node, attributes);
     if (known->exact)
         attributes->st_size = snapshot ? (off_t)snapshot->text.len : 0;
+    set_modified(attributes, snapshot);
     /* Without blocks a file counts as one big hole, and cp looks for data in it. */
     attributes->st_blocks = (attributes->st_size + 511) / 512;
     if (!snapshot)

@@ -13,8 +13,9 @@
  *
  * Whoever walks through the view, that is lists the root and goes on from there, is spared these:
  * to him, a segment that vanished meanwhile is still there, as far as he has come; its directories
- * are empty when he lists them, and its files hold what they held last. `caller`: a number for the
- * one who asks.
+ * are empty when he lists them, and its files hold what they held last.
+ *
+ * `caller`: who asks; NULL: nobody in particular, who may read nothing that is personal.
  */
 #ifndef KYMOFS_TREE_H
 #define KYMOFS_TREE_H
@@ -27,6 +28,8 @@ struct tree;
 struct snapshot {
     struct kymo_text text;
     /* The tree's own: */
+    struct caller caller;
+    uint64_t modified; /* ns since 1970; 0: as its node */
     uint64_t version;
     uint32_t holders;
     bool exact; /* stat says its true size */
@@ -43,8 +46,8 @@ struct node *tree_root(struct tree *tree);
 
 /* The node of that name, which now is known once more. -ENOENT, -ESTALE, -EINVAL for a malformed
  * query, for a segment also as registry_find. */
-int tree_lookup(struct tree *tree, struct node *directory, const char *name, uint64_t caller,
-                struct node **node);
+int tree_lookup(struct tree *tree, struct node *directory, const char *name,
+                const struct caller *caller, struct node **node);
 
 /* The same for an entry of the directory's listing. 0, or -ENOMEM. */
 int tree_take(struct tree *tree, struct node *directory, const struct listing_entry *entry,
@@ -56,7 +59,8 @@ void tree_forget(struct tree *tree, struct node *node, uint64_t count);
  * Two kinds of files. Most are listed and small: they keep their node, and each open makes its own
  * content, which is not longer than the size they report. Nodes of the others are exact: their
  * content is made when they are looked up, never changes, and has the size that is reported. A
- * lookup returns the same exact node only as long as that content is still the newest.
+ * lookup returns the same exact node only as long as that content is still the newest. Personal
+ * content is made when the node's attributes are asked for or it is opened, whichever comes first.
  */
 bool tree_is_exact(const struct node *node);
 
@@ -71,15 +75,17 @@ bool tree_is_passing(const struct node *node);
 bool tree_make_exact(struct node *node);
 
 /* Returns whether they hold until somebody writes to the segment, not only for this once. */
-bool tree_attributes(struct tree *tree, struct node *node, struct stat *attributes);
+bool tree_attributes(struct tree *tree, struct node *node, const struct caller *caller,
+                     struct stat *attributes);
 
 /* Into an empty listing. -ESTALE, -ENOMEM. A directory whose segment has gone is empty: whoever
  * walks the tree meanwhile goes on. */
-int tree_list(struct tree *tree, struct node *directory, uint64_t caller, struct listing *listing);
+int tree_list(struct tree *tree, struct node *directory, const struct caller *caller,
+              struct listing *listing);
 
 /* The content: of an exact node as of its lookup, else as of now. As the row's render, but for the
  * errors above. */
-int tree_open_file(struct tree *tree, struct node *node, uint64_t caller,
+int tree_open_file(struct tree *tree, struct node *node, const struct caller *caller,
                    struct snapshot **snapshot);
 
 /* One more to close it. */

@@ -46,9 +46,9 @@ cp "$KYMO_DIR/one" "$KYMO_DIR/copy"
 check "copied" "1" "$(newest copy)"
 rm "$KYMO_DIR/copy"
 eventually sh -c "! [ -e '$mnt/copy' ]"
-check "unlinked" "README one steady" "$(echo $(ls "$mnt"))"
+check "unlinked" "README metrics.prom one steady" "$(echo $(ls "$mnt"))"
 echo something else >"$KYMO_DIR/one"
-check "overwritten: listed no more" "README steady" "$(echo $(ls "$mnt"))"
+check "overwritten: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
 rm "$KYMO_DIR/one"
 
 # ---- whoever is inside stays inside ----
@@ -81,7 +81,7 @@ ENOENT | EBADMSG) ;;
 *) check "truncated" "an error" "none" ;;
 esac
 eventually sh -c "! ls '$mnt' | grep -qx short"
-check "truncated: listed no more" "README steady" "$(echo $(ls "$mnt"))"
+check "truncated: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
 fails_with EBADMSG short/latest
 rm "$KYMO_DIR/short"
 

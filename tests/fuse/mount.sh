@@ -34,7 +34,7 @@ check "nothing is mounted" "no" "$(is_mounted || echo no)"
 
 # ---- it answers when it returns, and holds nothing of its caller's ----
 out=$("$KYMOFS" "$mnt" && ls "$mnt")
-check "at once" "README t" "$(echo $out)"
+check "at once" "README metrics.prom t" "$(echo $out)"
 check "type and source" "kymofs $mnt fuse.kymofs" "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1-3)"
 check "options" "ro nosuid nodev noatime default_permissions" \
     "$(echo $(grep " $mnt " /proc/self/mounts | cut -d' ' -f4 | tr , '\n' |
@@ -44,7 +44,7 @@ check "in a directory that can be unmounted" "/" "$(readlink "/proc/$daemon/cwd"
 "$KYMOFS" "$mnt" 2>"$work/err"
 check "twice" "1" "$?"
 check "twice is refused" "kymofs: $mnt: a kymofs is mounted there; fusermount3 -u it first" "$(cat "$work/err")"
-check "and the first goes on" "README t" "$(echo $(ls "$mnt"))"
+check "and the first goes on" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 
 # ---- ends ----
 fusermount3 -u "$mnt"
@@ -92,18 +92,18 @@ kill -9 "$(find_daemon)"
 succeeds "nobody answers" eventually sh -c "! ls '$mnt'"
 "$KYMOFS" "$mnt"
 check "started again" "0" "$?"
-check "and answers" "README t" "$(echo $(ls "$mnt"))"
+check "and answers" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 check "once" "1" "$(grep -c " $mnt fuse" /proc/self/mounts)"
 fusermount3 -u "$mnt"
 
 # ---- the other ways to start it ----
 cd "$(dirname "$mnt")" || exit 1
 (cd "$KYMO_DIR/.." && KYMO_DIR=./segments "$KYMOFS" "$mnt")
-check "a relative directory" "README t" "$(echo $(ls "$mnt"))"
+check "a relative directory" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 check "a link that leads there" "$KYMO_DIR/t" "$(readlink "$mnt/t/raw")"
 fusermount3 -u "$mnt"
 "$KYMOFS" "./$(basename "$mnt")" -s
-check "a relative mount point, one thread" "README t" "$(echo $(ls "$mnt"))"
+check "a relative mount point, one thread" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 for method in sendfile splice mmap; do
     check "$method with one thread" '"n":2}}' "$("$READERS" $method "$mnt/t/latest" | cut -d'{' -f3)"
 done
@@ -114,7 +114,7 @@ check "as mount.fuse3 calls it" "here fuse.kymofs ro" \
 fusermount3 -u "$mnt"
 if [ "$(id -u)" -eq 0 ] && command -v mount.fuse3 >/dev/null; then
     PATH=$(dirname "$KYMOFS"):$PATH mount.fuse3 from-fstab "$mnt" -o rw,allow_other -t fuse.kymofs
-    check "by mount.fuse3" "from-fstab README t" \
+    check "by mount.fuse3" "from-fstab README metrics.prom t" \
         "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1) $(echo $(ls "$mnt"))"
     fusermount3 -u "$mnt"
 fi

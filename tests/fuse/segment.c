@@ -8,7 +8,7 @@
  *
  * Options: fields, size, depth, clock, mode (octal), count, first, period, time (of the first
  * record), step (from one time to the next), existing (continue, replace, create), many (make:
- * NAME0, NAME1, ...).
+ * NAME0, NAME1, ...), help and unit (of each field), metric (of each: gauge, counter).
  *
  * Every element of the record at position p is p, modulo what its type can hold; a text is a letter,
  * as often as p modulo its size and one; a byte of a record without fields is p modulo 256. So each
@@ -30,6 +30,9 @@ struct settings {
     uint64_t time; /* of the first record; 0: now */
     uint64_t step; /* ns; 0: as time goes */
     uint64_t many;
+    const char *help;
+    const char *unit;
+    enum kymo_metric metric;
 };
 
 static _Noreturn void fail(const char *what, int error)
@@ -46,12 +49,35 @@ static void set_existing(struct settings *settings, const char *value)
         settings->options.existing = KYMO_CREATE;
 }
 
+/* What a schema that came from text does not have. */
+static void describe(const struct settings *settings)
+{
+    const struct kymo_schema *schema = settings->options.schema;
+
+    for (uint32_t i = 0; schema && i < schema->count; i++) {
+        struct kymo_field *field = (struct kymo_field *)(uintptr_t)&schema->fields[i];
+
+        if (settings->help)
+            snprintf(field->help, sizeof(field->help), "%s", settings->help);
+        if (settings->unit)
+            snprintf(field->unit, sizeof(field->unit), "%s", settings->unit);
+        if (settings->metric)
+            field->metric = settings->metric;
+    }
+}
+
 static void set_text(struct settings *settings, const char *key, const char *value)
 {
     struct kymo_schema *schema;
-    int error = -EINVAL;
+    int error = 0;
 
-    if (strcmp(key, "fields") == 0) {
+    if (strcmp(key, "help") == 0)
+        settings->help = value;
+    else if (strcmp(key, "unit") == 0)
+        settings->unit = value;
+    else if (strcmp(key, "metric") == 0)
+        settings->metric = strcmp(value, "counter") == 0 ? KYMO_COUNTER : KYMO_GAUGE;
+    else if (strcmp(key, "fields") == 0) {
         error = kymo_schema_parse(&schema, value, NULL);
         settings->options.schema = schema;
     } else if (strcmp(key, "clock") == 0) {
@@ -62,6 +88,8 @@ static void set_text(struct settings *settings, const char *key, const char *val
     } else if (strcmp(key, "existing") == 0) {
         set_existing(settings, value);
         error = 0;
+    } else {
+        error = -EINVAL;
     }
     if (error)
         fail(key, error);
@@ -216,6 +244,7 @@ int main(int argc, char **argv)
         fail("arguments", -EINVAL);
     for (int i = 3; i < argc; i++)
         set(&settings, argv[i]);
+    describe(&settings);
     if (strcmp(argv[1], "remove") == 0)
         return kymo_segment_remove(argv[2]) != 0;
     if (!settings.options.schema && !settings.options.size)

@@ -11,7 +11,8 @@
 #include "query.h"
 #include "tree.h"
 
-#define CALLER 7
+static const struct caller walker = {.thread = 7};
+static const struct caller another = {.thread = 8};
 
 /* The newest record has n = count - 1, and time 10 * n. */
 static void publish(const char *name, const char *fields, uint64_t count,
@@ -134,7 +135,7 @@ static void expect_content(struct node *node, const char *content)
     tree_close_file(tree, snapshot);
 }
 
-static int open_error(struct node *node, uint64_t caller)
+static int open_error(struct node *node, const struct caller *caller)
 {
     struct snapshot *snapshot;
     int error = tree_open_file(tree, node, caller, &snapshot);
@@ -159,7 +160,7 @@ static uint64_t size_of(struct node *node)
 {
     struct stat attributes;
 
-    tree_attributes(tree, node, &attributes);
+    tree_attributes(tree, node, NULL, &attributes);
     return (uint64_t)attributes.st_size;
 }
 
@@ -249,7 +250,10 @@ Test(kinds, each_row_is_complete)
 
         cr_assert_not_null(kind->name);
         cr_assert_eq(kind->parent == NULL, kind == node_root);
-        cr_assert_eq(kind->render == NULL, kind->type == NODE_DIRECTORY, "%s", kind->name);
+        cr_assert_eq(!kind->render && !kind->render_for, kind->type == NODE_DIRECTORY, "%s",
+                     kind->name);
+        cr_assert_eq(kind->render_for != NULL, (kind->flags & NODE_PERSONAL) != 0, "%s",
+                     kind->name);
         if (kind->parent)
             cr_assert_eq((int)kind->parent->type, (int)NODE_DIRECTORY, "%s", kind->name);
         if (kind->flags & NODE_RAW)
@@ -560,9 +564,9 @@ Test(generations, that_have_gone_are_not_found, .init = open_view, .fini = close
     struct node *latest = node_at("s/latest");
 
     cr_assert_eq(kymo_segment_remove("s"), 0);
-    cr_assert_eq(open_error(latest, CALLER), -ENOENT);
+    cr_assert_eq(open_error(latest, &walker), -ENOENT);
     cr_assert_eq(look_up_error("s"), -ENOENT);
-    cr_assert_eq(tree_list(tree, directory, CALLER, &listing), 0);
+    cr_assert_eq(tree_list(tree, directory, &walker, &listing), 0);
     cr_assert_eq(listing.count, 0);
 }
 
@@ -580,29 +584,29 @@ Test(generations, that_have_gone_are_still_there_for_who_walks, .init = open_vie
     struct node *info = node_at("s/info");
 
     cr_assert_eq(kymo_segment_remove("before"), 0);
-    cr_assert_eq(tree_list(tree, tree_root(tree), CALLER, &listing), 0);
+    cr_assert_eq(tree_list(tree, tree_root(tree), &walker, &listing), 0);
     cr_assert_eq(kymo_segment_remove("s"), 0);
-    cr_assert_eq(tree_lookup(tree, tree_root(tree), "s", CALLER + 1, &node), -ENOENT);
-    cr_assert_eq(tree_lookup(tree, tree_root(tree), "before", CALLER, &node), -ENOENT);
-    cr_assert_eq(tree_lookup(tree, tree_root(tree), "never", CALLER, &node), -ENOENT);
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "s", &another, &node), -ENOENT);
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "before", &walker, &node), -ENOENT);
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "never", &walker, &node), -ENOENT);
 
-    cr_assert_eq(tree_lookup(tree, tree_root(tree), "s", CALLER, &node), 0);
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "s", &walker, &node), 0);
     listing_free(&listing);
-    cr_assert_eq(tree_list(tree, node, CALLER, &listing), 0);
+    cr_assert_eq(tree_list(tree, node, &walker, &listing), 0);
     cr_assert_eq(listing.count, 0);
-    cr_assert_eq(tree_lookup(tree, node, "field", CALLER, &below), 0);
+    cr_assert_eq(tree_lookup(tree, node, "field", &walker, &below), 0);
     cr_assert_eq(size_of(below), 0);
-    cr_assert_eq(tree_lookup(tree, below, "n", CALLER, &below), 0);
-    cr_assert_eq(open_error(below, CALLER), -ENOENT);
+    cr_assert_eq(tree_lookup(tree, below, "n", &walker, &below), 0);
+    cr_assert_eq(open_error(below, &walker), -ENOENT);
 
     /* What was looked up in time shows what was there last. */
-    cr_assert_eq(tree_open_file(tree, latest, CALLER, &snapshot), 0);
+    cr_assert_eq(tree_open_file(tree, latest, &walker, &snapshot), 0);
     cr_assert_str_eq(snapshot->text.data, "{\"pos\":2,\"time\":20,\"tag\":2,\"data\":{\"n\":2}}\n");
     tree_close_file(tree, snapshot);
-    cr_assert_eq(tree_open_file(tree, info, CALLER, &snapshot), 0);
+    cr_assert_eq(tree_open_file(tree, info, &walker, &snapshot), 0);
     cr_assert_str_eq(snapshot->text.data, "name: s\nwriter: RETIRED\n");
     tree_close_file(tree, snapshot);
-    cr_assert_eq(open_error(latest, CALLER + 1), -ENOENT);
+    cr_assert_eq(open_error(latest, &another), -ENOENT);
 }
 
 /* ---- the registry ---- */
