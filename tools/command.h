@@ -17,6 +17,7 @@
     ROW(info, "say everything about a segment but its records")      \
     ROW(get, "print one record: the newest, or by position or time") \
     ROW(watch, "print each new record as it comes")                  \
+    ROW(metrics, "print segments as Prometheus text")                \
     ROW(rm, "remove segments that have no living writer")            \
     ROW(reap, "remove what dead writers left behind")                \
     ROW(host, "publish this machine's own counters")

@@ -33,7 +33,7 @@ static void print_help(FILE *stream)
 {
     fputs("kymo: shared memory that remembers\n\nUsage: kymo COMMAND [ARGUMENT...]\n\n", stream);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(stream, "  %-8s%s\n", commands[i].name, commands[i].summary);
+        fprintf(stream, "  %-9s%s\n", commands[i].name, commands[i].summary);
     fputs("\n"
           "  kymo COMMAND --help   what a command takes\n"
           "  kymo --version\n\n"

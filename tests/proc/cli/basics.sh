@@ -15,7 +15,7 @@ is "the list" t "$(kymo ls)"
 
 run kymo --help
 ok
-for command in pub ls info get watch rm reap host; do
+for command in pub ls info get watch metrics rm reap host; do
     like "the help lists $command" "*
   $command *" "$out"
     run kymo "$command" --help
