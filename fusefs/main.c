@@ -21,6 +21,7 @@
 #include "log.h"
 #include "mount.h"
 #include "ops.h"
+#include "stream.h"
 
 #define WORKERS_LIMIT 8
 
@@ -166,7 +167,7 @@ static int count_workers(const struct options *options)
 
     if (options->single)
         return 1;
-    return processors < WORKERS_LIMIT - 2 ? (int)processors + 2 : WORKERS_LIMIT;
+    return processors < WORKERS_LIMIT - 1 ? (int)processors + 1 : WORKERS_LIMIT;
 }
 
 static int start_workers(struct workers *workers, const struct options *options)
@@ -322,10 +323,13 @@ static int run(struct fuse_args *args, const char *point, const struct options *
         error = registry_open(&view.registry, &listener);
     if (!error)
         error = tree_open(&view.tree, view.registry);
+    if (!error)
+        error = streams_open(&view.streams, view.registry);
     if (error)
         complain(kymo_directory(), kymo_error_text(error));
     else
         status = mount_and_serve(&view, args, point, options);
+    streams_close(view.streams);
     tree_close(view.tree);
     registry_close(view.registry);
     return status;

@@ -252,7 +252,8 @@ enum {
     KIND_FRESH_AGE,
     KIND_RANGE_QUERY,
     KIND_RANGE,
-    KIND_RANGE_ENDS
+    KIND_RANGE_ENDS,
+    KIND_STREAM
 };
 
 const struct node_kind node_kinds[] = {
@@ -426,6 +427,11 @@ const struct node_kind node_kinds[] = {
                          .render = render_range,
                          .limit = render_history_limit,
                          .help = "the same, lines of JSON"},
+    [KIND_STREAM] = {.name = "stream",
+                     .parent = &node_kinds[KIND_SEGMENT],
+                     .type = NODE_FILE,
+                     .flags = NODE_STREAM,
+                     .help = "waits: each new record once, as JSON"},
 };
 
 const size_t node_kind_count = sizeof(node_kinds) / sizeof(node_kinds[0]);

@@ -28,11 +28,12 @@ struct listing;
 enum node_type { NODE_DIRECTORY, NODE_FILE, NODE_LINK };
 
 enum node_flags {
-    NODE_LISTED = 1,   /* stands in its directory; else it is found by name alone */
-    NODE_RAW = 2,      /* there is a NAME.raw as well, with the record's bytes */
-    NODE_CONSTANT = 4, /* the content never changes */
-    NODE_AT_HEAD = 8,  /* the content changes only when a record is published */
-    NODE_PERSONAL = 16 /* the content is another for each caller (K), and long in the making */
+    NODE_LISTED = 1,    /* stands in its directory; else it is found by name alone */
+    NODE_RAW = 2,       /* there is a NAME.raw as well, with the record's bytes */
+    NODE_CONSTANT = 4,  /* the content never changes */
+    NODE_AT_HEAD = 8,   /* the content changes only when a record is published */
+    NODE_PERSONAL = 16, /* the content is another for each caller (K), and long in the making */
+    NODE_STREAM = 32    /* no content: each open waits for what is published from then on */
 };
 
 /* Which node of a directory: without its name and its place. */

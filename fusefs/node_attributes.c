@@ -126,7 +126,8 @@ void node_attributes(const struct node *node, struct stat *attributes)
     else
         attributes_of_directory(type, attributes);
     attributes->st_atim = attributes->st_ctim = attributes->st_mtim;
-    if (type == NODE_FILE)
+    /* A stream has no size; sendfile and splice, which believe what stat says, end at once. */
+    if (type == NODE_FILE && !node_has(node, NODE_STREAM))
         attributes->st_size = NODE_PAGE;
     else if (type == NODE_LINK)
         attributes->st_size = link_size(node);

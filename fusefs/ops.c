@@ -8,8 +8,11 @@
 #include "ops.h"
 
 #include <fuse_lowlevel.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+
+#include "stream.h"
 
 /* Seconds for which the kernel may use an answer. Names are taken back when they change; what stat
  * says (mtime, permissions) may be this old. */
@@ -118,12 +121,12 @@ static void view_readlink(fuse_req_t request, fuse_ino_t number)
 
 /* ---- files ---- */
 
-static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
+static void open_snapshot(fuse_req_t request, struct node *node, struct fuse_file_info *file)
 {
     const struct caller caller = caller_of(request);
     struct tree *tree = view_of(request)->tree;
     struct snapshot *snapshot;
-    int error = tree_open_file(tree, node_of(request, number), &caller, &snapshot);
+    int error = tree_open_file(tree, node, &caller, &snapshot);
 
     if (error) {
         fuse_reply_err(request, -error);
@@ -133,6 +136,31 @@ static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_in
     file->direct_io = 1;
     if (fuse_reply_open(request, file) != 0)
         tree_close_file(tree, snapshot);
+}
+
+static void open_stream(fuse_req_t request, const struct node *node)
+{
+    struct view *view = view_of(request);
+    struct segment *segment;
+    struct stream *stream;
+    int error = tree_hold_segment(view->tree, node, &segment);
+
+    if (!error)
+        error = stream_open(view->streams, segment, &stream);
+    if (error)
+        fuse_reply_err(request, -error);
+    else if (stream_reply_open(request, stream) != 0)
+        stream_close(view->streams, stream);
+}
+
+static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
+{
+    struct node *node = node_of(request, number);
+
+    if (node_has(node, NODE_STREAM))
+        open_stream(request, node);
+    else
+        open_snapshot(request, node, file);
 }
 
 /* A part of an open file, to be replied with. */
@@ -213,11 +241,10 @@ static void deferred_finish(struct view *view, void (*before)(struct view *, con
  * for opens that come later and have more to read. So the node becomes exact, and its name leads to
  * another one before the first such read returns.
  */
-static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
-                      struct fuse_file_info *file)
+static void read_snapshot(fuse_req_t request, struct node *node, size_t size, off_t offset,
+                          const struct fuse_file_info *file)
 {
     struct view *view = view_of(request);
-    struct node *node = node_of(request, number);
     const struct part part = {(struct snapshot *)(uintptr_t)file->fh, (size_t)offset, size};
 
     if (file->lock_owner != 0 || part.snapshot->exact || !tree_make_exact(node) ||
@@ -225,10 +252,43 @@ static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t 
         reply_part(view, request, &part);
 }
 
+static struct stream *stream_of(const struct fuse_file_info *file)
+{
+    return (struct stream *)(uintptr_t)file->fh;
+}
+
+static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t offset,
+                      struct fuse_file_info *file)
+{
+    struct node *node = node_of(request, number);
+
+    if (node_has(node, NODE_STREAM))
+        stream_read(view_of(request)->streams, stream_of(file), request, size, file->flags);
+    else
+        read_snapshot(request, node, size, offset, file);
+}
+
+/* What is no stream is always there, as files are. */
+static void view_poll(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file,
+                      struct fuse_pollhandle *handle)
+{
+    if (node_has(node_of(request, number), NODE_STREAM)) {
+        stream_poll(view_of(request)->streams, stream_of(file), request, handle);
+        return;
+    }
+    if (handle)
+        fuse_pollhandle_destroy(handle);
+    fuse_reply_poll(request, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
+}
+
 static void view_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
-    (void)number;
-    tree_close_file(view_of(request)->tree, (struct snapshot *)(uintptr_t)file->fh);
+    struct view *view = view_of(request);
+
+    if (node_has(node_of(request, number), NODE_STREAM))
+        stream_close(view->streams, stream_of(file));
+    else
+        tree_close_file(view->tree, (struct snapshot *)(uintptr_t)file->fh);
     fuse_reply_err(request, 0);
 }
 
@@ -449,6 +509,7 @@ static const struct fuse_lowlevel_ops operations = {
     .readlink = view_readlink,
     .open = view_open,
     .read = view_read,
+    .poll = view_poll,
     .release = view_release,
     .opendir = view_opendir,
     .readdir = view_readdir,
@@ -474,7 +535,10 @@ static void forget_node(struct view *view, const struct node *node)
 
 void ops_name_changed(void *context, const char *name)
 {
-    forget_name(context, FUSE_ROOT_ID, name);
+    struct view *view = context;
+
+    streams_changed(view->streams);
+    forget_name(view, FUSE_ROOT_ID, name);
 }
 
 void ops_woken(void *context)
@@ -485,6 +549,8 @@ void ops_woken(void *context)
 void ops_end(struct view *view)
 {
     deferred_finish(view, NULL);
+    streams_close(view->streams);
+    view->streams = NULL;
     while (view->directories)
         directory_close(view, view->directories);
 }

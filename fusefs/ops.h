@@ -12,11 +12,13 @@ struct fuse_args;
 struct fuse_session;
 struct deferred;
 struct directory;
+struct streams;
 
 /* What the session's requests are answered from. Outlives the session. */
 struct view {
     struct registry *registry;
     struct tree *tree;
+    struct streams *streams;
     struct fuse_session *session; /* set by ops_session_new */
     void (*ready)(void *context); /* called once, when the kernel has begun to talk to us */
     void *context;

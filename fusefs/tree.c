@@ -218,7 +218,7 @@ bool tree_is_exact(const struct node *node)
 {
     const struct segment *segment = node->key.segment;
 
-    if (node->key.kind->type != NODE_FILE)
+    if (node->key.kind->type != NODE_FILE || node_has(node, NODE_STREAM))
         return false;
     return !node_has(node, NODE_LISTED) || node_is_large(node) ||
            (segment && kymo_load_relaxed32(&segment->exact) & exact_bit(node));
@@ -226,6 +226,8 @@ bool tree_is_exact(const struct node *node)
 
 bool tree_is_passing(const struct node *node)
 {
+    if (node_has(node, NODE_STREAM))
+        return false;
     return !node_has(node, NODE_LISTED) || (tree_is_exact(node) && !node_has(node, NODE_CONSTANT));
 }
 
@@ -612,6 +614,17 @@ int tree_open_file(struct tree *tree, struct node *node, const struct caller *ca
         is_walking(walk_goes_on(tree, caller)))
         error = make_remains(tree, known, out);
     return error;
+}
+
+int tree_hold_segment(struct tree *tree, const struct node *node, struct segment **segment)
+{
+    struct node now;
+    int error = follow(tree, node, &now);
+
+    if (error)
+        return error == -ESTALE ? -ENOENT : error;
+    *segment = now.key.segment;
+    return 0;
 }
 
 /* ---- attributes ---- */

@@ -88,6 +88,9 @@ int tree_list(struct tree *tree, struct node *directory, const struct caller *ca
 int tree_open_file(struct tree *tree, struct node *node, const struct caller *caller,
                    struct snapshot **snapshot);
 
+/* The generation that the name of the node's segment leads to now, to be dropped. Errors as above. */
+int tree_hold_segment(struct tree *tree, const struct node *node, struct segment **segment);
+
 /* One more to close it. */
 void snapshot_hold(struct snapshot *snapshot);
 void tree_close_file(struct tree *tree, struct snapshot *snapshot);

@@ -250,8 +250,8 @@ Test(kinds, each_row_is_complete)
 
         cr_assert_not_null(kind->name);
         cr_assert_eq(kind->parent == NULL, kind == node_root);
-        cr_assert_eq(!kind->render && !kind->render_for, kind->type == NODE_DIRECTORY, "%s",
-                     kind->name);
+        cr_assert_eq(!kind->render && !kind->render_for,
+                     kind->type == NODE_DIRECTORY || (kind->flags & NODE_STREAM), "%s", kind->name);
         cr_assert_eq(kind->render_for != NULL, (kind->flags & NODE_PERSONAL) != 0, "%s",
                      kind->name);
         if (kind->parent)

@@ -1,0 +1,115 @@
+# The file `stream`: what it delivers, how one waits for it, and who gets it in the end.
+. "$(dirname "$0")/mounted.sh"
+
+# Cases of streams.c.
+streams_pass()
+{
+    timeout 500 "$STREAMS" "$mnt" "$@" >"$work/streams" 2>&1
+    status=$?
+    grep '^count: ' "$work/streams"
+    [ $status -eq 0 ] || cat "$work/streams"
+    check "streams $*" "0" "$status"
+}
+
+# Lines that a command has written into a file.
+has_lines()
+{
+    [ "$(wc -l <"$1")" -ge "$2" ]
+}
+
+mount_view
+daemon=$(find_daemon)
+
+# ---- a thousand, on a daemon that has done nothing else yet ----
+crowd=1000
+[ "${KYMO_SMALL-}" ] && crowd=100
+streams_pass crowd "$daemon" $crowd
+
+# ---- by one program that publishes and reads: order, waiting, the end ----
+streams_pass
+
+# ---- by the programs that people use ----
+run_writer w 'fields=n:u64' depth=64 period=5000000
+check "head" "3" "$(timeout 100 cat "$mnt/w/stream" | head -n 3 | grep -c '^{"pos":.*}}$')"
+check "dd" "1" "$(timeout 100 dd if="$mnt/w/stream" bs=4096 count=1 2>/dev/null | head -n 1 |
+    grep -c '^{"pos":.*}}$')"
+check "read" "1" "$(read -r line <"$mnt/w/stream" && echo "$line" | grep -c '^{"pos":.*}}$')"
+check "jq" "3" "$(timeout 100 cat "$mnt/w/stream" | head -n 3 | jq .data.n | wc -l)"
+check "python" "yes" "$(timeout 100 python3 -c "
+with open('$mnt/w/stream') as lines:
+    first, second = next(lines), next(lines)
+import json
+print('yes' if json.loads(second)['pos'] == json.loads(first)['pos'] + 1 else first + second)")"
+timeout 100 cat "$mnt/w/stream" >"$work/cat" &
+reader=$!
+background $reader
+succeeds "cat into a file" eventually has_lines "$work/cat" 3
+check "not listed" "0" "$(ls "$mnt/w" | grep -c stream)"
+check "named in README" "1" "$(grep -c '^  SEGMENT/stream ' "$mnt/README")"
+check "not there to be written" "EROFS" "$("$READERS" write "$mnt/w/stream")"
+
+# ---- a killed writer leaves readers waiting; who resumes goes on for them ----
+kill -9 $writer
+wait $writer 2>/dev/null
+sleep 0.3
+lines=$(wc -l <"$work/cat")
+sleep 0.3
+check "it waits" "$lines" "$(kill -0 $reader && wc -l <"$work/cat")"
+run_writer w 'fields=n:u64' depth=64 period=5000000
+succeeds "it goes on" eventually has_lines "$work/cat" $((lines + 3))
+check "in order, each once" "" "$(sed 's/^{"pos":\([0-9]*\),.*/\1/' "$work/cat" |
+    awk 'NR > 1 && $1 != last + 1 { print "after", last, $1 } { last = $1 }')"
+
+# ---- SIGINT, and what is left of readers ----
+timeout -s INT 0.2 cat "$mnt/w/stream" >/dev/null
+check "SIGINT" "124" "$?"
+
+# ---- unmounting while readers wait ----
+kill -STOP $writer
+sleep 0.1
+unmount_view 2>/dev/null
+check "busy, at once" "1" "$?"
+check "and still there" "0" "$(kill -0 $reader; echo $?)"
+kill -CONT $writer
+lines=$(wc -l <"$work/cat")
+succeeds "still served" eventually has_lines "$work/cat" $((lines + 3))
+fusermount3 -u -z "$mnt"
+lines=$(wc -l <"$work/cat")
+succeeds "served when detached" eventually has_lines "$work/cat" $((lines + 3))
+kill $reader
+wait $reader 2>/dev/null
+gone()
+{
+    ! kill -0 "$daemon"
+}
+succeeds "the daemon ends with its last reader" eventually gone
+
+# ---- a daemon that is ended lets readers go, with an error ----
+mount_view
+daemon=$(find_daemon)
+kill -STOP $writer
+for i in 1 2 3; do
+    cat "$mnt/w/stream" >/dev/null 2>"$work/ended$i" &
+    eval "reader$i=$!"
+done
+sleep 0.3
+kill -TERM "$daemon"
+for i in 1 2 3; do
+    eval "wait \$reader$i"
+    check "reader $i is told" "1" "$?"
+done
+succeeds "ended" eventually gone
+kill -CONT $writer
+stop $writer
+
+# ---- a daemon that may not write looks again and again ----
+if [ "$(id -u)" -eq 0 ]; then
+    run_writer guest 'fields=n:u64' depth=64 period=20000000 mode=644
+    chown 12345 "$KYMO_DIR/guest"
+    setpriv --bounding-set=-dac_override -- "$KYMOFS" "$mnt" || exit 1
+    check "as a guest" "5" "$(timeout 100 cat "$mnt/guest/stream" | head -n 5 | grep -c '^{"pos":')"
+    check "nobody rings for it" "0" "$(sed -n 's/^wakes: *\([0-9]*\)$/\1/p' "$mnt/guest/info")"
+    stop $writer
+fi
+
+finish
