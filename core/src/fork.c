@@ -66,6 +66,17 @@ void kymo_fork_watch(struct kymo_segment *segment)
     kymo_library_unlock();
 }
 
+unsigned char *kymo_fork_find(uint64_t device, uint64_t inode)
+{
+    unsigned char *map = NULL;
+
+    kymo_library_lock();
+    for (struct kymo_segment *segment = holders; segment && !map; segment = segment->next)
+        map = segment->device == device && segment->inode == inode ? segment->map : NULL;
+    kymo_library_unlock();
+    return map;
+}
+
 void kymo_fork_forget(struct kymo_segment *segment)
 {
     kymo_library_lock();

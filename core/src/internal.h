@@ -89,6 +89,8 @@ void kymo_library_lock(void);
 void kymo_library_unlock(void);
 /* From here on a forked child closes the lock's descriptor and finds *segment->limit 0. */
 void kymo_fork_watch(struct kymo_segment *segment);
+/* Where a watched segment of this process has that file mapped; NULL: none has. */
+unsigned char *kymo_fork_find(uint64_t device, uint64_t inode);
 /* Ends that, and closes the descriptor. */
 void kymo_fork_forget(struct kymo_segment *segment);
 
@@ -122,6 +124,8 @@ struct kymo_segment {
     struct kymo_field *fields;
     struct kymo_schema schema;
     unsigned char *map;
+    uint64_t device; /* whose file this is */
+    uint64_t inode;
     int fd;              /* readers: to ask about the writer; others: the lock, never mapped */
     enum kymo_role role; /* all but readers hold a lock */
     int orphan;          /* came through fork: the mapping and the lock are the parent's */

@@ -10,6 +10,9 @@
 #define MADV_POPULATE_READ  22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 /* One number of "Name:   123 kB", in bytes, where the line has that name. */
 static uint64_t read_number(const char *line, const char *name)
@@ -62,6 +65,27 @@ static int populate(struct kymo_segment *segment)
            madvise(segment->map + own, size - own, MADV_POPULATE_WRITE) == 0;
 }
 
+#define HUGE_PAGE (UINT64_C(1) << 21)
+
+/*
+ * The request alone is for pages that are yet to come, and a segment's were all allocated when it was
+ * made: those there are gathered into huge ones. The first one by itself, since the writer's mapping
+ * has a page in it that may not be written, and so none. Before Linux 6.1 all is left to the kernel's
+ * own pace.
+ */
+static int make_huge(struct kymo_segment *segment)
+{
+    const size_t size = segment->header.file_size;
+
+    if (madvise(segment->map, size, MADV_HUGEPAGE) != 0)
+        return 0;
+    if (size >= HUGE_PAGE)
+        madvise(segment->map, HUGE_PAGE, MADV_COLLAPSE);
+    if (size >= 2 * HUGE_PAGE)
+        madvise(segment->map + HUGE_PAGE, size - HUGE_PAGE, MADV_COLLAPSE);
+    return 1;
+}
+
 int kymo_segment_prefault(struct kymo_segment *segment, unsigned int wanted,
                           struct kymo_residence *residence)
 {
@@ -72,7 +96,7 @@ int kymo_segment_prefault(struct kymo_segment *segment, unsigned int wanted,
         return -EINVAL;
     if (segment->orphan)
         return -EPERM;
-    if (wanted & KYMO_HUGE_PAGES && madvise(segment->map, size, MADV_HUGEPAGE) == 0)
+    if (wanted & KYMO_HUGE_PAGES && make_huge(segment))
         granted |= KYMO_HUGE_PAGES;
     if (wanted & KYMO_PREFAULT && populate(segment))
         granted |= KYMO_PREFAULT;

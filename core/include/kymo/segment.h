@@ -164,7 +164,7 @@ KYMO_EXPORT void kymo_reader_close(struct kymo_reader *reader);
 /* What a mapping may be asked for ahead of time. */
 enum kymo_prefault {
     KYMO_PREFAULT = 1,   /* every page mapped now, so that no first touch enters the kernel */
-    KYMO_HUGE_PAGES = 2, /* huge pages, where the file system gives them */
+    KYMO_HUGE_PAGES = 2, /* huge pages, where the kernel gives them: those of 2 MiB and more */
     KYMO_LOCKED = 4      /* kept from being swapped out */
 };
 
