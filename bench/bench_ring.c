@@ -48,17 +48,20 @@ static void close_ring(void *context)
 static uint64_t publish_and_read(void *context, uint64_t count)
 {
     struct bench_pair *pair = &((struct ring *)context)->pair;
-    struct kymo_record record;
+    const struct bench_data *data = &pair->data;
+    struct kymo_writer *writer = pair->writer;
+    const struct kymo_reader *reader = pair->reader;
+    const uint64_t size = pair->size;
+    uint64_t time = pair->time;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(kymo_ring_publish(pair->writer, bench_record(&pair->data, i), pair->size,
-                                        ++pair->time, i),
+        bench_require(kymo_ring_publish(writer, bench_record(data, i), size, ++time, i),
                       "publishing");
-        bench_require(kymo_ring_latest(pair->reader, pair->data.copy, pair->size, &record),
-                      "reading");
-        sum += bench_marked(pair->data.copy, pair->size);
+        bench_require(kymo_ring_latest(reader, data->copy, size, NULL), "reading");
+        sum += bench_marked(data->copy, size);
     }
+    pair->time = time;
     return sum;
 }
 
@@ -71,16 +74,18 @@ static inline struct bench_line *line_record(const struct bench_pair *pair, uint
 static uint64_t publish_and_read_lines(void *context, uint64_t count)
 {
     struct bench_pair *pair = &((struct ring *)context)->pair;
+    struct line_writer *writer = pair->lines;
+    const struct line_reader *reader = pair->line_reader;
+    uint64_t time = pair->time;
     struct bench_line copy;
-    struct kymo_record record;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(line_publish(pair->lines, line_record(pair, i), ++pair->time, i),
-                      "publishing");
-        bench_require(line_latest(pair->line_reader, &copy, &record), "reading");
+        bench_require(line_publish(writer, line_record(pair, i), ++time, i), "publishing");
+        bench_require(line_latest(reader, &copy, NULL), "reading");
         sum += bench_marked((unsigned char *)&copy, sizeof(copy));
     }
+    pair->time = time;
     return sum;
 }
 
@@ -103,11 +108,12 @@ static uint64_t copy_twice_locked(void *context, uint64_t count)
 static uint64_t publish_lines(void *context, uint64_t count)
 {
     struct bench_pair *pair = &((struct ring *)context)->pair;
+    struct line_writer *writer = pair->lines;
+    uint64_t time = pair->time;
 
     for (uint64_t i = 0; i < count; i++)
-        bench_require(line_publish(pair->lines, line_record(pair, i), ++pair->time, i),
-                      "publishing");
-    return pair->time;
+        bench_require(line_publish(writer, line_record(pair, i), ++time, i), "publishing");
+    return pair->time = time;
 }
 
 static uint64_t copy_locked(void *context, uint64_t count)
@@ -125,12 +131,12 @@ static uint64_t copy_locked(void *context, uint64_t count)
 
 static uint64_t read_lines(void *context, uint64_t count)
 {
-    struct ring *ring = context;
+    const struct line_reader *reader = ((struct ring *)context)->pair.line_reader;
     struct bench_line copy;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(line_latest(ring->pair.line_reader, &copy, NULL), "reading");
+        bench_require(line_latest(reader, &copy, NULL), "reading");
         __asm__ volatile("" : : "r"(&copy) : "memory");
         sum += copy.word[0] + copy.word[7];
     }

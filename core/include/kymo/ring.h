@@ -109,31 +109,33 @@ KYMO_INLINE int kymo_ring_retired(const struct kymo_ring *ring)
 
 /* ---- publishing ---- */
 
-/* Fills in what stands beside the payload at writer->pos, and publishes it. The slot is begun. */
-KYMO_INLINE int kymo_ring_complete(struct kymo_writer *writer, size_t len, uint64_t time,
-                                   uint64_t tag)
+/* Fills in what stands beside the payload at writer->pos, whose slot is begun, and publishes it. */
+KYMO_INLINE int kymo_ring_complete(struct kymo_writer *writer, struct kymo_slot *slot, size_t len,
+                                   uint64_t time, uint64_t tag)
 {
     struct kymo_ring *ring = &writer->ring;
     const uint64_t pos = writer->pos;
-    struct kymo_slot *slot = kymo_ring_slot(ring, pos);
+    const uint32_t len_and_flags[2] = {(uint32_t)len, 0};
 
     /* SER-1 (by the release fence of SEQ-1): head == pos before this position's time. Pairs with
      * SER-1 in kymo_window_holds: whoever found this time also finds that its window has moved. */
     kymo_store_relaxed(&ring->times[pos & ring->mask], time);
     kymo_store_relaxed(&slot->time, time);
     kymo_store_relaxed(&slot->tag, tag);
-    kymo_store_relaxed32(&slot->len, (uint32_t)len);
-    kymo_store_relaxed32(&slot->flags, 0);
+    /* One store: the locked instruction below waits for each. */
+    static_assert(offsetof(struct kymo_slot, flags) == offsetof(struct kymo_slot, len) + 4, "");
+    kymo_copy_in(&slot->len, len_and_flags, sizeof(len_and_flags));
     KYMO_TESTPOINT(RECORD_FILLED);
     kymo_slot_write_end(slot, pos);
-    writer->time = time;
-    writer->pos = pos + 1;
     /* HEAD-1 (release, by the ordered store): the record before the head that counts it. Pairs
      * with kymo_ring_head. BELL-1 (ordered store, then ordered load): head before the look at the
      * bell. Pairs with BELL-1 in the waiter, which sets its bit and then looks at head: one of the
      * two sees the other. */
     kymo_store_ordered(&ring->control->head, pos + 1);
     KYMO_TESTPOINT(HEAD_STORED);
+    /* Behind the locked instruction, which therefore does not wait for these two. */
+    writer->time = time;
+    writer->pos = pos + 1;
     if (KYMO_UNLIKELY((kymo_load_ordered32(&writer->bell->word) & KYMO_BELL_WAITING) |
                       writer->wake_always))
         kymo_ring_wake(writer);
@@ -182,7 +184,7 @@ KYMO_INLINE int kymo_ring_commit(struct kymo_writer *writer, size_t len, uint64_
             return error;
     }
     writer->loaned = 0;
-    return kymo_ring_complete(writer, len, time, tag);
+    return kymo_ring_complete(writer, kymo_ring_slot(&writer->ring, writer->pos), len, time, tag);
 }
 
 /* Gives the loan back; nothing is published, the position is used by the next record. -EINVAL:
@@ -218,7 +220,7 @@ KYMO_INLINE int kymo_ring_publish(struct kymo_writer *writer, const void *data, 
     kymo_slot_write_begin(slot, writer->pos);
     kymo_copy_in(kymo_slot_payload(slot), data, len);
     KYMO_TESTPOINT(PAYLOAD_COPIED);
-    return kymo_ring_complete(writer, len, time, tag);
+    return kymo_ring_complete(writer, slot, len, time, tag);
 }
 
 /* ---- reading ---- */
@@ -374,10 +376,37 @@ KYMO_INLINE int kymo_ring_back(const struct kymo_reader *reader, uint64_t back, 
     return kymo_ring_back_counted(reader, back, buffer, size, record, NULL);
 }
 
-/* Copies the newest record into buffer[size]. */
+/*
+ * Copies the newest record into buffer[size].
+ *
+ * First as if all were well, since that is one way straight on: an empty ring and a slot that was
+ * overwritten have another seq or length, and whether the generation was retired may as well be asked
+ * behind the copy. Where anything is amiss the read begins anew, and finds out what.
+ */
 KYMO_INLINE int kymo_ring_latest(const struct kymo_reader *reader, void *buffer, size_t size,
                                  struct kymo_record *record)
 {
+    const struct kymo_ring *ring = &reader->ring;
+    const struct kymo_control *control = ring->control;
+    /* HEAD-1 (acquire load): as kymo_ring_head. */
+    const uint64_t head = kymo_load_acquire(&control->head);
+    const struct kymo_slot *slot = kymo_ring_slot(ring, head - 1);
+    struct kymo_record found;
+
+    if (KYMO_LIKELY(kymo_slot_read_begin(slot, head - 1))) {
+        kymo_slot_record(slot, head - 1, &found);
+        if (KYMO_LIKELY(found.len == size && size <= ring->size && size > 0)) {
+            kymo_copy_out(buffer, kymo_slot_payload_const(slot), size);
+            KYMO_TESTPOINT(RECORD_COPIED);
+            if (KYMO_LIKELY(!kymo_slot_read_retry(slot, head - 1) &&
+                            !kymo_load_relaxed32(&ring->damaged) &&
+                            kymo_load_relaxed32(&control->state) != KYMO_RETIRED)) {
+                if (record)
+                    *record = found;
+                return 0;
+            }
+        }
+    }
     return kymo_ring_back(reader, 0, buffer, size, record);
 }
 

@@ -193,7 +193,9 @@ KYMO_INLINE int kymo_typed_end(int error, size_t size, const struct kymo_record 
     KYMO_TYPED int name##_latest(const struct name##_reader *reader, type *value,              \
                                  struct kymo_record *record)                                   \
     {                                                                                          \
-        return name##_back(reader, 0, value, record);                                          \
+        struct kymo_record found = {0, 0, 0, 0, 0};                                            \
+        int error = kymo_ring_latest(&reader->untyped, value, sizeof(type), &found);           \
+        return kymo_typed_end(error, sizeof(type), &found, record);                            \
     }                                                                                          \
     KYMO_TYPED int name##_at(const struct name##_reader *reader, uint64_t pos, type *value,    \
                              struct kymo_record *record)                                       \
