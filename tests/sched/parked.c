@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "proc/process.h"
-#include "stress/oracle.h"
+#include "stress/reading.h"
 #include "test.h"
 
 #define NAME  "parked"
@@ -111,201 +111,19 @@ static int write_and_stop(void *context)
     return 0;
 }
 
-/* ---- checks: each returns NULL, or what does not hold ---- */
-
-struct reading {
-    struct kymo_reader *reader;
-    uint64_t head; /* what it has to be */
-    int begun;     /* the slot of head has been taken away, so the oldest record is gone */
-    int live;      /* the liveness that it has to have */
-};
-
-/* What reading the record at pos has to return. */
-static int expected_at(const struct reading *reading, uint64_t pos)
-{
-    if (pos >= reading->head)
-        return -ENODATA;
-    if (reading->head - pos > DEPTH)
-        return -ESTALE;
-    return reading->begun && reading->head - pos == DEPTH ? -ESTALE : 0;
-}
-
-static const char *compare(int result, int expected, uint64_t pos, const struct kymo_record *record,
-                           const void *payload)
-{
-    if (result != expected)
-        return "result";
-    if (result != 0)
-        return NULL;
-    if (record->pos != pos)
-        return "position";
-    return checked_fault(record, payload, SIZE);
-}
-
-static const char *check_latest(const struct reading *reading)
-{
-    unsigned char buffer[SIZE];
-    struct kymo_record record = {0};
-    int result = kymo_ring_latest(reading->reader, buffer, sizeof(buffer), &record);
-
-    return compare(result, reading->head ? 0 : -ENODATA, reading->head - 1, &record, buffer);
-}
-
-static const char *check_at(const struct reading *reading)
-{
-    unsigned char buffer[SIZE];
-    struct kymo_record record = {0};
-    const char *fault = NULL;
-
-    for (uint64_t pos = 0; pos < reading->head + 2 && !fault; pos++) {
-        int result = kymo_ring_at(reading->reader, pos, buffer, sizeof(buffer), &record);
-
-        fault = compare(result, expected_at(reading, pos), pos, &record, buffer);
-    }
-    return fault;
-}
-
-static const char *check_back(const struct reading *reading)
-{
-    unsigned char buffer[SIZE];
-    struct kymo_record record = {0};
-    const char *fault = NULL;
-
-    for (uint64_t back = 0; back < DEPTH + 2 && !fault; back++) {
-        uint64_t pos = reading->head - 1 - back;
-        int result = kymo_ring_back(reading->reader, back, buffer, sizeof(buffer), &record);
-        int expected = back < reading->head ? expected_at(reading, pos) : -ENODATA;
-
-        /* Behind the newest there is always such a record again; it is the retries that end. */
-        if (expected == -ESTALE && back < DEPTH)
-            expected = -EAGAIN;
-        fault = compare(result, expected, pos, &record, buffer);
-    }
-    return fault;
-}
-
-static const char *check_view(const struct reading *reading)
-{
-    const char *fault = NULL;
-    struct kymo_view view = {0};
-
-    for (uint64_t pos = 0; pos < reading->head + 2 && !fault; pos++) {
-        int result = kymo_ring_view(reading->reader, pos, &view);
-
-        fault = compare(result, expected_at(reading, pos), pos, &view.record, view.payload);
-        if (result == 0 && kymo_ring_validate(reading->reader, &view) != 0)
-            fault = "validate";
-    }
-    return fault;
-}
-
-/* A cursor that begins at `next` gets everything that is left, once and in order. */
-static const char *follow(const struct reading *reading, struct kymo_cursor *cursor)
-{
-    unsigned char buffer[SIZE];
-    struct kymo_record record = {0};
-    uint64_t pos = cursor->next;
-    uint64_t missed;
-    int result;
-
-    while ((result = kymo_cursor_next(cursor, buffer, SIZE, &record, &missed)) == 0) {
-        if (pos + missed != record.pos)
-            return "missed";
-        if (expected_at(reading, record.pos) != 0 || checked_fault(&record, buffer, SIZE))
-            return "record";
-        /* Having to skip, it leaves the slot alone that the writer will take next. */
-        if (missed && reading->head - record.pos != DEPTH - 1)
-            return "missed what was there";
-        pos = record.pos + 1;
-    }
-    if (result != -ENODATA)
-        return "result";
-    return pos == reading->head ? NULL : "end";
-}
-
-static const char *check_cursor(const struct reading *reading)
-{
-    struct kymo_cursor oldest, first = {.reader = reading->reader}, newest;
-    const char *fault;
-
-    kymo_cursor_oldest(&oldest, reading->reader);
-    kymo_cursor_newest(&newest, reading->reader);
-    fault = follow(reading, &oldest);
-    fault = fault ? fault : follow(reading, &first);
-    return fault ? fault : follow(reading, &newest);
-}
-
-/* With the writer stopped nothing races: every answer is the one right one. */
-static const char *check_questions(const struct reading *reading, uint64_t time)
-{
-    unsigned char one[SIZE], other[SIZE];
-    const struct oracle_buffers buffers = {one, other};
-    struct oracle_trial trial;
-
-    for (enum oracle_kind kind = 0; kind < ORACLE_KINDS; kind++) {
-        trial.question = (struct oracle_question){kind, time, time + 200};
-        oracle_try(&trial, reading->reader, &buffers);
-        if (reading->head == 0 && trial.answer.error == -ENODATA)
-            continue;
-        if (reading->head == 0 || oracle_verdict(&trial) != 1) {
-            oracle_describe(&trial);
-            return oracle_name(kind);
-        }
-    }
-    return NULL;
-}
-
-static const char *check_queries(const struct reading *reading)
-{
-    const char *fault = NULL;
-
-    for (uint64_t pos = 0; pos < reading->head + 2; pos++) {
-        for (int which = 0; which < ORACLE_TIMES && !fault; which++)
-            fault = check_questions(reading, oracle_time(pos, which));
-    }
-    return fault;
-}
-
-static const char *check_wait(const struct reading *reading)
-{
-    const uint64_t head = reading->head;
-
-    if (kymo_ring_head(&reading->reader->ring) != head)
-        return "head";
-    if (head > 0 && kymo_ring_wait(reading->reader, head - 1, 0) != 0)
-        return "what there is already";
-    return kymo_ring_wait(reading->reader, head, 0) == -ETIMEDOUT ? NULL : "what is to come";
-}
-
-static const char *check_liveness(const struct reading *reading)
-{
-    int live = kymo_segment_liveness(reading->reader->segment, KYMO_FOREVER);
-
-    return live == reading->live ? NULL : kymo_liveness_text(live);
-}
-
-static const struct check {
-    const char *name;
-    const char *(*run)(const struct reading *reading);
-} checks[] = {
-    {"latest", check_latest}, {"at", check_at},
-    {"back", check_back},     {"view", check_view},
-    {"cursor", check_cursor}, {"queries", check_queries},
-    {"wait", check_wait},     {"liveness", check_liveness},
-};
+/* ---- checks ---- */
 
 static uint64_t checks_made;
 
 static void check_all(const struct reading *reading, const struct scene *scene,
                       const struct progress *progress)
 {
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-        const char *fault = checks[i].run(reading);
+    const char *name = "";
+    const char *fault = reading_check_all(reading, &name);
 
-        checks_made++;
-        cr_assert_null(fault, "%s stopped at %s after %d records: %s: %s", scene->operation->name,
-                       progress->point, (int)scene->history, checks[i].name, fault);
-    }
+    checks_made += READING_CHECKS;
+    cr_assert_null(fault, "%s stopped at %s after %d records: %s: %s", scene->operation->name,
+                   progress->point, (int)scene->history, name, fault);
 }
 
 /* ---- schedules ---- */
