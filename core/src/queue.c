@@ -268,6 +268,7 @@ static int lock_consumer(const struct kymo_file *file, int directory, const char
     error = file->header.flags & KYMO_SHARED_CONSUMER
                 ? kymo_file_lock_shared(file->fd, KYMO_LOCK_CONSUMER)
                 : kymo_file_lock(file->fd, KYMO_LOCK_CONSUMER, 1);
+    KYMO_TESTPOINT(CONSUMER_LOCKED);
     if (!error && !kymo_file_is_named(file, directory, name))
         error = -EAGAIN;
     return error;
@@ -278,6 +279,7 @@ static void sign_in(struct kymo_consumer_control *control)
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->consumer_pid, (uint32_t)getpid());
     kymo_store_release32(&control->state, KYMO_OPEN);
+    KYMO_TESTPOINT(CONSUMER_SIGNED_IN);
 }
 
 static int take_place(struct kymo_consumer *consumer)
@@ -379,5 +381,6 @@ void kymo_consumer_close(struct kymo_consumer *consumer)
     if (!consumer->segment->orphan &&
         kymo_file_lock(consumer->segment->fd, KYMO_LOCK_CONSUMER, 1) == 0)
         kymo_store_release32(&consumer->control->state, KYMO_CLOSED);
+    KYMO_TESTPOINT(CONSUMER_CLOSED);
     let_go(consumer);
 }

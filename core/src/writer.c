@@ -346,6 +346,7 @@ int kymo_writer_remove(struct kymo_writer *writer)
     if (!error) {
         KYMO_TESTPOINT(UNLINKED);
         kymo_store_release32(&writer->ring.control->state, KYMO_RETIRED);
+        KYMO_TESTPOINT(RETIRED);
         kymo_bell_ring(writer->bell);
         let_go(writer);
     } else {

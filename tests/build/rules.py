@@ -134,6 +134,37 @@ def check_orderings(texts):
         breach("core/ORDERING.md", 1, "no ordering was found at all")
 
 
+def check_crash_sites(texts):
+    """CRASH.md has every test point of core and no other, and names no test that does not exist."""
+    sites = {}
+    for path, text in texts.items():
+        if path.startswith("core/") and is_code(path):
+            for number, line in lines_of(blank_comments(text)):
+                for name in re.findall(r"KYMO_TESTPOINT\(([A-Z_]+)\)", line):
+                    sites.setdefault(name, (path, number))
+    tests = set()
+    for path, text in texts.items():
+        if path.startswith("tests/") and path.endswith((".c", ".cpp")):
+            tests |= {"/".join(names) for names in re.findall(r"^Test\((\w+), (\w+)", text, re.M)}
+    page = "core/CRASH.md"
+    named = set()
+    for number, line in lines_of(texts.get(page, "")):
+        for name in re.findall(r"`([A-Z][A-Z_]+)`", line):
+            named.add(name)
+            if name not in sites:
+                breach(page, number, f"{name} is nowhere in the code")
+        for test in re.findall(r"`(\w+/\w+)`", line):
+            if test not in tests:
+                breach(page, number, f"there is no test {test}")
+        if line.startswith("| ") and not line.startswith("| died") and "/" not in line.split("|")[-2]:
+            breach(page, number, "no test shows it")
+    for name, place in sorted(sites.items()):
+        if name not in named:
+            breach(*place, f"{name} is not in CRASH.md")
+    if not sites or not tests:
+        breach(page, 1, "no site or no test was found at all")
+
+
 def check_words(path, text):
     """Nothing unfinished is committed, and nothing that is only true on one machine."""
     if path == "tests/build/rules.py":
@@ -162,6 +193,7 @@ def main(root):
             check_opening(path, text)
     check_neighbours(texts)
     check_orderings(texts)
+    check_crash_sites(texts)
     print(f"{len(texts)} files, {breaches} breaches")
     return 1 if breaches else 0
 
