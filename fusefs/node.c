@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "metrics.h"
+#include "plot.h"
 #include "query.h"
 #include "render.h"
 
@@ -224,6 +225,13 @@ static int field_list(struct registry *registry, const struct node *directory,
     return 0;
 }
 
+/* ---- pictures ---- */
+
+static bool has_numbers(const struct node *directory)
+{
+    return plot_is_possible(node_schema(directory));
+}
+
 /* ---- the table ---- */
 
 enum {
@@ -240,6 +248,7 @@ enum {
     KIND_FIELD,
     KIND_INFO,
     KIND_SCHEMA,
+    KIND_PLOT,
     KIND_LINK,
     KIND_CLOSEST_QUERY,
     KIND_CLOSEST,
@@ -343,6 +352,14 @@ const struct node_kind node_kinds[] = {
                      .flags = NODE_LISTED | NODE_CONSTANT,
                      .render = render_schema,
                      .help = "the fields of a record, as JSON"},
+    [KIND_PLOT] = {.name = "plot.svg",
+                   .parent = &node_kinds[KIND_SEGMENT],
+                   .type = NODE_FILE,
+                   .flags = NODE_LISTED | NODE_AT_HEAD,
+                   .is_there = has_numbers,
+                   .render = render_plot,
+                   .limit = render_plot_limit,
+                   .help = "the history of the numeric fields, drawn"},
     [KIND_LINK] = {.name = "raw",
                    .parent = &node_kinds[KIND_SEGMENT],
                    .type = NODE_LINK,

@@ -70,6 +70,8 @@ struct node_kind {
      * kind. -EINVAL: of this kind, and malformed. */
     int (*match)(struct registry *registry, const struct node *directory, const char *name,
                  struct node_key *key);
+    /* Whether a segment has a file of that name; NULL: each has. */
+    bool (*is_there)(const struct node *directory);
     /* Adds what is listed; NULL: the name, once. */
     int (*list)(struct registry *registry, const struct node *directory,
                 const struct node_kind *kind, struct listing *listing);

@@ -35,7 +35,9 @@ static int match_kind(struct registry *registry, const struct node *directory,
         return error;
     if (kind->match)
         return kind->match(registry, directory, base, key);
-    return strcmp(base, kind->name) == 0 ? 0 : -ENOENT;
+    if (strcmp(base, kind->name) != 0 || (kind->is_there && !kind->is_there(directory)))
+        return -ENOENT;
+    return 0;
 }
 
 int node_match(struct registry *registry, const struct node *directory, const char *name,
@@ -157,7 +159,8 @@ int node_list(struct registry *registry, const struct node *directory, struct li
 
     for (size_t i = 0; i < node_kind_count && !error; i++) {
         key.kind = &node_kinds[i];
-        if (key.kind->parent != directory->key.kind || !(key.kind->flags & NODE_LISTED))
+        if (key.kind->parent != directory->key.kind || !(key.kind->flags & NODE_LISTED) ||
+            (key.kind->is_there && !key.kind->is_there(directory)))
             continue;
         if (key.kind->list)
             error = key.kind->list(registry, directory, key.kind, listing);

@@ -4,6 +4,8 @@
  */
 #include "render.h"
 
+#include "plot.h"
+
 /* ---- about the segment ---- */
 
 int render_info(const struct node *node, struct kymo_text *text)
@@ -20,6 +22,11 @@ int render_schema(const struct node *node, struct kymo_text *text)
     kymo_text_schema(text, node_schema(node));
     kymo_text_append(text, "\n", 1);
     return 0;
+}
+
+int render_plot(const struct node *node, struct kymo_text *text)
+{
+    return plot_history(node->key.segment->name, node_reader(node), text);
 }
 
 int render_link(const struct node *node, struct kymo_text *text)

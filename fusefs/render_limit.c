@@ -115,6 +115,13 @@ uint64_t render_history_limit(const struct node *node)
     return add(add(lines, render_header_limit(schema)), LINE_REST);
 }
 
+/* Each line has a point or two in each column, of some ten bytes. */
+uint64_t render_plot_limit(const struct node *node)
+{
+    (void)node;
+    return UINT64_C(4) << 20;
+}
+
 uint64_t render_info_limit(const struct node *node)
 {
     /* Each field is named with its type and shape. */

@@ -22,7 +22,7 @@ data_of()
 
 # ---- the tree ----
 check "the root" "README bytes dated empty metrics.prom t timed wide " "$(ls "$mnt" | tr '\n' ' ')"
-check "a segment" "field history history.csv history.ndjson info latest latest.raw raw schema " "$(ls "$mnt/t" | tr '\n' ' ')"
+check "a segment" "field history history.csv history.ndjson info latest latest.raw plot.svg raw schema " "$(ls "$mnt/t" | tr '\n' ' ')"
 check "its history" "0 0.raw 1 1.raw " "$(ls "$mnt/t/history" | tr '\n' ' ')"
 check "its field" "x" "$(ls "$mnt/t/field")"
 check "64 are listed" "128" "$(ls "$mnt/bytes/history" | wc -l)"

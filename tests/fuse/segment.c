@@ -4,6 +4,8 @@
  *     segment make NAME [OPTION=VALUE...]       publishes `count` records and ends cleanly
  *     segment run NAME [OPTION=VALUE...]        then one each `period` ns, until it is killed
  *     segment churn PREFIX [OPTION=VALUE...]    makes, replaces and removes `many` segments in turn
+ *     segment values NAME [OPTION=VALUE...]     publishes what stdin has: a line of numbers for each
+ *                                               record, its time and then all elements
  *     segment remove NAME
  *
  * Options: fields, size, depth, clock, mode (octal), count, first, period, time (of the first
@@ -236,6 +238,53 @@ static _Noreturn void churn(const char *prefix, struct settings *settings)
     }
 }
 
+static void put_number(const struct kymo_field *field, uint32_t element, unsigned char *payload,
+                       double number)
+{
+    unsigned char *at = payload + field->offset + (size_t)element * kymo_type_size(field->type);
+
+    if (field->type == KYMO_F64) {
+        memcpy(at, &number, sizeof(number));
+    } else if (field->type == KYMO_F32) {
+        const float single = (float)number;
+
+        memcpy(at, &single, sizeof(single));
+    } else {
+        const int64_t whole = (int64_t)number;
+
+        memcpy(at, &whole, kymo_type_size(field->type));
+    }
+}
+
+static void publish_line(struct kymo_writer *writer, const struct kymo_schema *schema, char *line)
+{
+    const uint64_t time = strtoull(line, &line, 10);
+    void *payload;
+    int error = kymo_ring_loan(writer, &payload);
+
+    if (error)
+        fail("loan", error);
+    for (uint32_t i = 0; i < schema->count; i++) {
+        for (uint32_t element = 0; element < schema->fields[i].count; element++)
+            put_number(&schema->fields[i], element, payload, strtod(line, &line));
+    }
+    error = kymo_ring_commit(writer, schema->size, time, 0);
+    if (error)
+        fail("commit", error);
+}
+
+static void publish_values(const char *name, const struct settings *settings)
+{
+    struct kymo_writer *writer = make(name, settings);
+    char *line = NULL;
+    size_t size = 0;
+
+    while (getline(&line, &size, stdin) > 0)
+        publish_line(writer, settings->options.schema, line);
+    free(line);
+    kymo_writer_close(writer);
+}
+
 int main(int argc, char **argv)
 {
     struct settings settings = {.period = 1000000};
@@ -253,7 +302,9 @@ int main(int argc, char **argv)
         run(argv[2], &settings);
     if (strcmp(argv[1], "churn") == 0)
         churn(argv[2], &settings);
-    if (settings.many)
+    if (strcmp(argv[1], "values") == 0)
+        publish_values(argv[2], &settings);
+    else if (settings.many)
         make_many(argv[2], &settings);
     else
         kymo_writer_close(make(argv[2], &settings));
