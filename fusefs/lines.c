@@ -10,6 +10,10 @@
 #include <stdlib.h>
 
 #include "counters.h"
+#include "workers.h"
+
+/* Bytes of a record that take a while to be made into text. */
+#define LENGTHY 16384
 
 void lines_open(struct lines *lines, const struct kymo_reader *reader)
 {
@@ -125,6 +129,8 @@ static struct line *make_record(const struct lines *lines, const struct kymo_rec
 
     if (!line)
         return NULL;
+    if (record->len >= LENGTHY)
+        workers_step_aside();
     kymo_text_record(&line->text, kymo_segment_schema(segment), kymo_segment_clock(segment), record,
                      payload);
     counter_add(COUNTER_STREAM_RECORDS, 1);

@@ -22,8 +22,7 @@
 #include "mount.h"
 #include "ops.h"
 #include "stream.h"
-
-#define WORKERS_LIMIT 8
+#include "workers.h"
 
 static const char help[] =
     "usage: kymofs [SOURCE] MOUNTPOINT [-f] [-o OPTION[,OPTION...]]\n"
@@ -36,6 +35,7 @@ static const char help[] =
     "  -d                 likewise, and print every request\n"
     "  -s                 one thread\n"
     "  -o allow_other     let others in; each sees what the segments' modes allow\n"
+    "  -o poll=US         wait awake for so many microseconds (50) before sleeping\n"
     "  -o fsname=NAME     what mount(8) shows as source (SOURCE, else kymofs)\n"
     "  -o OPTION          any other option of mount(8) or FUSE\n"
     "  -h, --help         this page\n"
@@ -50,6 +50,7 @@ struct options {
     int foreground;
     int debug;
     int single;
+    unsigned int poll; /* us */
     int help;
     int version;
 };
@@ -59,9 +60,16 @@ struct options {
         template, offsetof(struct options, member), 1 \
     }
 static const struct fuse_opt option_table[] = {
-    OPTION("-f", foreground), OPTION("-s", single),         OPTION("-d", debug),
-    OPTION("debug", debug),   OPTION("-h", help),           OPTION("--help", help),
-    OPTION("-V", version),    OPTION("--version", version), FUSE_OPT_END,
+    OPTION("-f", foreground),
+    OPTION("-s", single),
+    OPTION("-d", debug),
+    OPTION("debug", debug),
+    OPTION("-h", help),
+    OPTION("--help", help),
+    OPTION("-V", version),
+    OPTION("--version", version),
+    {"poll=%u", offsetof(struct options, poll), 0},
+    FUSE_OPT_END,
 };
 
 /* Keeps what is FUSE's, and takes the rest. */
@@ -123,12 +131,6 @@ static void tell_skipped(void *context, const char *name, const char *reason)
 
 /* ---- workers ---- */
 
-struct workers {
-    struct fuse_session *session;
-    pthread_t threads[WORKERS_LIMIT];
-    int count;
-};
-
 /* Those that nobody answers as well: what the kernel asks costs its time all the same. */
 static void count_request(const struct fuse_buf *request)
 {
@@ -138,71 +140,33 @@ static void count_request(const struct fuse_buf *request)
         counter_add_request(header->opcode);
 }
 
-static void *work(void *argument)
+/* Each worker's own. */
+static __thread struct fuse_buf request;
+
+static bool serve_request(void *context)
 {
-    struct fuse_session *session = argument;
-    struct fuse_buf request = {0};
+    struct fuse_session *session = context;
     int len;
 
-    while (!fuse_session_exited(session)) {
-        len = fuse_session_receive_buf(session, &request);
-        if (len > 0) {
-            count_request(&request);
-            fuse_session_process_buf(session, &request);
-        } else if (len != -EINTR) {
-            break;
-        }
+    if (fuse_session_exited(session))
+        return false;
+    len = fuse_session_receive_buf(session, &request);
+    if (len > 0) {
+        count_request(&request);
+        fuse_session_process_buf(session, &request);
     }
+    return len > 0 || len == -EINTR;
+}
+
+/* Unmounted, or out of order: either way this is the end. */
+static void end_serving(void *context)
+{
+    struct fuse_session *session = context;
+
     free(request.mem);
-    /* Unmounted, or out of order: either way this is the end. */
     if (!fuse_session_exited(session))
         fuse_session_exit(session);
     kill(getpid(), SIGTERM);
-    return NULL;
-}
-
-static int count_workers(const struct options *options)
-{
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-
-    if (options->single)
-        return 1;
-    return processors < WORKERS_LIMIT - 1 ? (int)processors + 1 : WORKERS_LIMIT;
-}
-
-static int start_workers(struct workers *workers, const struct options *options)
-{
-    const int wanted = count_workers(options);
-
-    while (workers->count < wanted) {
-        int error = pthread_create(&workers->threads[workers->count], NULL, work, workers->session);
-
-        if (error)
-            return workers->count > 0 ? 0 : -error;
-        workers->count++;
-    }
-    return 0;
-}
-
-/* A worker that is about to receive misses the signal: it is sent until the worker has gone. */
-static void join_worker(pthread_t worker)
-{
-    struct timespec deadline;
-
-    do {
-        pthread_kill(worker, SIGUSR1);
-        clock_gettime(CLOCK_REALTIME, &deadline);
-        deadline.tv_nsec += 5000000;
-        deadline.tv_sec += deadline.tv_nsec / 1000000000;
-        deadline.tv_nsec %= 1000000000;
-    } while (pthread_timedjoin_np(worker, NULL, &deadline) == ETIMEDOUT);
-}
-
-static void stop_workers(struct workers *workers)
-{
-    fuse_session_exit(workers->session);
-    for (int i = 0; i < workers->count; i++)
-        join_worker(workers->threads[i]);
 }
 
 /* ---- the daemon ---- */
@@ -241,18 +205,21 @@ static void set_signals(void)
  */
 static int serve(struct view *view, const struct options *options)
 {
-    struct workers workers = {.session = view->session};
+    const struct service service = {view->session, fuse_session_fd(view->session), serve_request,
+                                    end_serving};
+    struct workers *workers = NULL;
     const sigset_t signals = ending_signals();
     int number;
     int error = registry_start(view->registry);
 
     if (!error)
-        error = start_workers(&workers, options);
+        error = workers_start(&workers, &service, options->single ? 1 : workers_default(),
+                              options->poll);
     if (!error)
         sigwait(&signals, &number);
-    log_notify("STOPPING=1");
     registry_stop(view->registry);
-    stop_workers(&workers);
+    fuse_session_exit(view->session);
+    workers_stop(workers);
     return error;
 }
 
@@ -384,7 +351,7 @@ static int answer(struct fuse_args *args, const struct options *options)
 int main(int argc, char **argv)
 {
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
-    struct options options = {0};
+    struct options options = {.poll = workers_poll_default()};
     int status = 2;
 
     if (fuse_opt_parse(&args, &options, option_table, take_option) == 0)

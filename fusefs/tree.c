@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "workers.h"
+
 #define BUCKETS_FIRST 256
 
 /* A node and what the tree has to know about it. */
@@ -182,6 +184,9 @@ static int snapshot_make(struct tree *tree, const struct node *node, const struc
     snapshot->version = version_of(node);
     snapshot->holders = 1;
     snapshot->caller = caller ? *caller : nobody;
+    /* More than a page may take a while. */
+    if (node_is_large(node) || node_has(node, NODE_PERSONAL))
+        workers_step_aside();
     error = snapshot_render(tree, node, snapshot);
     if (!error)
         error = snapshot->text.error;
@@ -499,10 +504,12 @@ int tree_list(struct tree *tree, struct node *directory, const struct caller *ca
     struct node now;
     int error;
 
-    if (directory == &tree->root->node)
+    if (directory == &tree->root->node) {
+        workers_step_aside();
         walk_begin(tree, caller);
-    else
+    } else {
         walk_goes_on(tree, caller);
+    }
     error = follow(tree, directory, &now);
 
     if (error)

@@ -4,7 +4,8 @@
 "$SEGMENT" make still 'fields=n:u64,v:f32[20]' count=100 depth=128 || exit 1
 "$SEGMENT" make large size=40000 count=3 || exit 1
 "$KYMOFS" "$mnt" -d 2>"$work/log" &
-background $!
+daemon=$!
+background $daemon
 eventually grep -q " $mnt fuse" /proc/self/mounts || exit 1
 
 releases()
@@ -55,6 +56,19 @@ for opcode in FLUSH ACCESS GETXATTR LISTXATTR; do
     n=$(grep -c "opcode: $opcode " "$work/log")
     check "$opcode is asked for once at most" "yes" "$([ "$n" -le 1 ] && echo yes || echo "$n times")"
 done
+
+# ---- and who is asked for nothing does nothing ----
+switches()
+{
+    cat /proc/"$daemon"/task/*/status | awk '/ctxt_switches/ { sum += $2 } END { print sum }'
+}
+stays_idle()
+{
+    before=$(switches)
+    sleep 1
+    [ $(($(switches) - before)) -le 3 ]
+}
+succeeds "nobody wakes up in an idle second" eventually stays_idle
 
 echo "count: round trips of cat latest: 3 (OPEN, READ, READ), and a RELEASE that nobody waits for"
 finish

@@ -1,0 +1,50 @@
+/*
+ * workers.h - the threads that receive requests and answer them.
+ *
+ * One of them receives and answers; the others rest, and are not woken for a request that is
+ * answered in microseconds anyway. Before work that takes longer the one steps aside and another
+ * takes his place; and where requests keep coming faster than he answers, more of them receive.
+ * Before who receives goes to sleep he polls for some microseconds: the next request of the same
+ * client is then answered without a sleep and a waking in between, which cost more than the answer.
+ */
+#ifndef KYMOFS_WORKERS_H
+#define KYMOFS_WORKERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WORKERS_LIMIT 8
+
+/* What is served. All functions may be called by several workers at once. */
+struct service {
+    void *context;
+    int descriptor; /* readable where a request waits */
+    /* Receives one request and answers it, waiting for it if there is none. Returns false at the
+     * end of the service; true also where a signal came instead of a request. */
+    bool (*serve)(void *context);
+    /* Called by each worker when it ends. */
+    void (*end)(void *context);
+};
+
+struct workers;
+
+/* The microseconds to poll for that are best on a machine with this many processors. */
+unsigned int workers_poll_default(void);
+
+/* How many workers this machine is worth. */
+int workers_default(void);
+
+/* Starts `count` workers, which handle SIGUSR1, if not as many as there can be. `poll`,
+ * microseconds: 0 sleeps at once; where there is but one processor that is always so. 0, -ENOMEM,
+ * -EAGAIN. */
+int workers_start(struct workers **workers, const struct service *service, int count,
+                  unsigned int poll);
+
+/* Ends them, when the service has been told to end. NULL is fine. */
+void workers_stop(struct workers *workers);
+
+/* The worker who calls this is about to do something lengthy: others take over meanwhile. Means
+ * nothing in other threads. */
+void workers_step_aside(void);
+
+#endif
