@@ -275,7 +275,8 @@ static int run(struct fuse_args *args, const char *point, const struct options *
     struct view view = {.ready = tell_ready,
                         .context = &descriptor,
                         .lock = PTHREAD_MUTEX_INITIALIZER};
-    const struct registry_listener listener = {&view, ops_name_changed, ops_woken, tell_skipped};
+    const struct registry_listener listener = {&view, ops_name_changed, ops_woken, ops_tidy,
+                                               tell_skipped};
     int error;
     int status = 1;
 

@@ -79,6 +79,8 @@ static void view_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     describe(view, node, &entry);
     if (fuse_reply_entry(request, &entry) != 0)
         tree_forget(view->tree, node, 1);
+    if (tree_is_untidy(view->tree))
+        registry_tidy_soon(view->registry);
 }
 
 static void view_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
@@ -544,6 +546,18 @@ void ops_name_changed(void *context, const char *name)
 void ops_woken(void *context)
 {
     deferred_finish(context, forget_node);
+}
+
+static void forget_stale(void *context, const struct node *node)
+{
+    forget_node(context, node);
+}
+
+bool ops_tidy(void *context)
+{
+    struct view *view = context;
+
+    return tree_tidy(view->tree, forget_stale, view) > 0;
 }
 
 void ops_end(struct view *view)

@@ -37,5 +37,6 @@ void ops_end(struct view *view);
  * wait for requests meanwhile. */
 void ops_name_changed(void *context, const char *name);
 void ops_woken(void *context);
+bool ops_tidy(void *context);
 
 #endif

@@ -59,7 +59,8 @@ struct registry {
     uint64_t skipped_count;
     struct departed departed[DEPARTED_LIMIT]; /* the newest, in a circle */
     uint64_t departed_count;                  /* ever */
-    int wake; /* an eventfd: for the thread to look at `changed`, or to stop */
+    int wake;        /* an eventfd: for the thread to look at `changed`, or to stop */
+    uint32_t untidy; /* not under the lock: 1 where somebody wants `tidy` to be called */
     bool stop;
     bool started;
     pthread_t thread;
@@ -82,6 +83,13 @@ static struct entry *entry_of(const struct segment *segment)
 void registry_wake(struct registry *registry)
 {
     eventfd_write(registry->wake, 1);
+}
+
+void registry_tidy_soon(struct registry *registry)
+{
+    /* One wake for many calls. */
+    if (kymo_fetch_or_ordered32(&registry->untidy, 1) == 0)
+        registry_wake(registry);
 }
 
 /* ---- threads that read the table ---- */
@@ -319,13 +327,15 @@ static void tell_skipped(struct registry *registry)
     news_free(&news);
 }
 
-static void tell_changed(struct registry *registry)
+/* Returns whether there was anything to tell. */
+static bool tell_changed(struct registry *registry)
 {
     struct news news = news_take(registry, &registry->changed);
 
     for (size_t i = 0; i < news.count; i++)
         registry->listener.changed(registry->listener.context, news.names[i]);
     news_free(&news);
+    return news.count > 0;
 }
 
 /* Leaves the registry's lock, and sees to it that what was found out gets told. Requests hold no
@@ -682,22 +692,70 @@ static bool stops(struct registry *registry)
     return stop;
 }
 
+/* When the thread tidies up next. CLOCK_MONOTONIC ns. */
+struct tidying {
+    uint64_t due; /* 0: there is no need to */
+    uint64_t pause;
+};
+
+#define TIDY_SOON      UINT64_C(20000000)
+#define TIDY_PAUSE     UINT64_C(1000000000)
+#define TIDY_PAUSE_MAX (60 * TIDY_PAUSE)
+
+static void tidy_within(struct tidying *tidying, uint64_t now, uint64_t limit)
+{
+    tidying->pause = TIDY_PAUSE;
+    if (tidying->due == 0 || tidying->due > now + limit)
+        tidying->due = now + limit;
+}
+
+static void tidy_when_due(struct registry *registry, bool changed, struct tidying *tidying)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+
+    if (kymo_compare_exchange_ordered32(&registry->untidy, 1, 0))
+        tidy_within(tidying, now, TIDY_SOON);
+    if (changed)
+        tidy_within(tidying, now, TIDY_PAUSE);
+    if (tidying->due == 0 || now < tidying->due || !registry->listener.tidy)
+        return;
+    tidying->due = 0;
+    if (registry->listener.tidy(registry->listener.context)) {
+        tidying->due = kymo_clock_now(KYMO_MONOTONIC) + tidying->pause;
+        tidying->pause = tidying->pause < TIDY_PAUSE_MAX ? 2 * tidying->pause : TIDY_PAUSE_MAX;
+    }
+}
+
+/* For poll: until then, ms. */
+static int wait_for(const struct tidying *tidying)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+
+    if (tidying->due == 0)
+        return -1;
+    return tidying->due > now ? (int)((tidying->due - now) / 1000000) + 1 : 0;
+}
+
 static void *run(void *argument)
 {
     struct registry *registry = argument;
     struct pollfd files[] = {{.fd = registry->inotify, .events = POLLIN},
                              {.fd = registry->wake, .events = POLLIN}};
+    struct tidying tidying = {0, TIDY_PAUSE};
     eventfd_t wakes;
 
     while (!stops(registry)) {
-        if (poll(files, 2, -1) < 0)
+        bool changed;
+
+        if (poll(files, 2, wait_for(&tidying)) < 0)
             continue;
         eventfd_read(registry->wake, &wakes);
         pthread_mutex_lock(&registry->lock);
         drain(registry);
         leave(registry);
-        tell_changed(registry);
+        changed = tell_changed(registry);
         registry->listener.woken(registry->listener.context);
+        tidy_when_due(registry, changed, &tidying);
     }
     return NULL;
 }

@@ -41,6 +41,9 @@ struct registry_listener {
     void (*changed)(void *context, const char *name);
     /* Called by that thread, too, after each registry_wake. */
     void (*woken)(void *context);
+    /* Called by that thread, too, a second after something changed, or after registry_tidy_soon.
+     * Returns whether it wants to be called again, in twice the time, up to a minute. May be NULL. */
+    bool (*tidy)(void *context);
     /* A file is not shown, and why. May be NULL. */
     void (*skipped)(void *context, const char *name, const char *reason);
 };
@@ -56,6 +59,9 @@ int registry_start(struct registry *registry);
 
 /* Has the thread call `woken` soon. */
 void registry_wake(struct registry *registry);
+
+/* Has the thread call `tidy` within 20 ms. */
+void registry_tidy_soon(struct registry *registry);
 
 /* Ends that thread: no call to `changed` comes after. */
 void registry_stop(struct registry *registry);

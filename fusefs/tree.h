@@ -56,6 +56,20 @@ int tree_take(struct tree *tree, struct node *directory, const struct listing_en
 void tree_forget(struct tree *tree, struct node *node, uint64_t count);
 
 /*
+ * The kernel keeps names until it lacks memory, and we keep what they stand for: mappings of segments
+ * that have gone, where a name came to be known while its directory was being forgotten; contents
+ * that were asked for by name once, each under another name. This calls `forget` for each node of
+ * which the kernel should be told to forget the name. Returns how many there were: some that are in
+ * use, by an open file or a working directory, will be there again. Never called by two threads at a
+ * time.
+ */
+size_t tree_tidy(struct tree *tree, void (*forget)(void *context, const struct node *node),
+                 void *context);
+
+/* Whether it is time to do that before any segment goes. */
+bool tree_is_untidy(const struct tree *tree);
+
+/*
  * Two kinds of files. Most are listed and small: they keep their node, and each open makes its own
  * content, which is not longer than the size they report. Nodes of the others are exact: their
  * content is made when they are looked up, never changes, and has the size that is reported. A

@@ -82,7 +82,7 @@ static void empty_directory(void)
 
 static void open_view(void)
 {
-    static const struct registry_listener listener = {NULL, ignore_change, ignore_wake, NULL};
+    static const struct registry_listener listener = {NULL, ignore_change, ignore_wake, NULL, NULL};
 
     empty_directory();
     cr_assert_eq(registry_open(&registry, &listener), 0);
