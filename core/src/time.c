@@ -238,7 +238,7 @@ int kymo_duration_parse(const char *text, uint64_t *ns)
     return instant_result(&amount, ns);
 }
 
-/* A sign and an amount, from now; or nothing, for now itself. */
+/* A sign and an amount, from now, but not to before the clock's 0; or nothing, for now itself. */
 static int parse_relative(const char *at, uint64_t now, uint64_t *time)
 {
     struct instant amount;
@@ -250,8 +250,9 @@ static int parse_relative(const char *at, uint64_t now, uint64_t *time)
     }
     if ((*at != '-' && *at != '+') || parse_amount(at + 1, &amount))
         return -EINVAL;
+    /* "An hour ago" means something on a machine that has been up for a minute. */
     if (*at == '-')
-        instant_subtract(&instant, amount.ns);
+        instant_subtract(&instant, amount.ns < now ? amount.ns : now);
     else
         instant_add(&instant, amount.ns);
     instant.is_out |= amount.is_out;

@@ -106,7 +106,8 @@ KYMO_EXPORT int kymo_text_info(struct kymo_text *text, const struct kymo_reader 
  *     12.5s  1500ms      with a unit: ns us ms s min h d
  *     now  -2s  now-250ms  now+1s   relative to `now`, ns; not for KYMO_USER
  *     2026-01-31T23:59:59.5Z  +02:00 instead of Z, a blank instead of T: KYMO_REALTIME only
- * Digits beyond a nanosecond are cut off. -EINVAL: not that. -ERANGE: before 0 or beyond 2^64-1.
+ * Digits beyond a nanosecond are cut off. What lies farther back from now than the clock's 0 is 0, the
+ * oldest that there can be. -EINVAL: not that. -ERANGE: a date before 1970, or beyond 2^64-1.
  */
 KYMO_EXPORT int kymo_time_parse(const char *text, enum kymo_clock clock, uint64_t now,
                                 uint64_t *time);
