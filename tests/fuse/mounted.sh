@@ -1,8 +1,10 @@
 # Sourced by the scripts of this folder: mounts kymofs for them, counts what they check, and cleans
 # up whatever becomes of them. A script ends with `finish`.
 #
-#   KYMOFS KYMO SEGMENT READERS FREEZER   the programs; UNIT: the unit; SANITIZED: how they were built,
-#   or empty. KYMO_DIR is the test's own
+#   KYMOFS KYMO SEGMENT READERS STREAMS FREEZER   the programs
+#   UNIT         the unit
+#   KYMO_SMALL   not empty under a sanitizer: do less of everything
+#   KYMO_DIR     the test's own
 set -u
 export LC_ALL=C
 
