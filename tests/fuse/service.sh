@@ -18,7 +18,7 @@ daemon.send_signal(signal.SIGTERM)
 print(manager.recv(256).decode(), "status", daemon.wait(60), "mounted", os.path.ismount(mount))
 END
 for address in "$work/notify" "@kymofs-test-$$"; do
-    check "a service manager at $address hears" "READY=1 README t
+    check "a service manager at $address hears" "READY=1 README metrics.prom t
 STOPPING=1 status 0 mounted False" \
         "$(python3 "$work/manager.py" "$address" "$mnt" "$KYMOFS" -f "$mnt" 2>"$work/err")"
 done
@@ -88,8 +88,8 @@ if [ "$(id -u)" -eq 0 ] && [ ! -e /usr/local/bin/kymofs ]; then
     echo "kymofs $mnt fuse.kymofs allow_other 0 0" >"$work/fstab"
     succeeds "mount by fstab" mount -T "$work/fstab" "$mnt"
     rm /usr/local/bin/kymofs
-    check "is there" "README t" "$(echo $(ls "$mnt"))"
-    check "for others" "README t" "$(echo $(setpriv --reuid=12345 --regid=12345 --clear-groups ls "$mnt"))"
+    check "is there" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+    check "for others" "README metrics.prom t" "$(echo $(setpriv --reuid=12345 --regid=12345 --clear-groups ls "$mnt"))"
     succeeds "umount" umount "$mnt"
 fi
 
