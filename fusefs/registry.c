@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -57,6 +58,9 @@ struct registry {
     struct news changed;
     struct news skipped;
     uint64_t skipped_count;
+    unsigned long capacity;                   /* segments that may be open at once */
+    unsigned long opened;                     /* that are; changed without the lock */
+    bool crowded;                             /* some could not be opened for want of room */
     struct departed departed[DEPARTED_LIMIT]; /* the newest, in a circle */
     uint64_t departed_count;                  /* ever */
     int wake;        /* an eventfd: for the thread to look at `changed`, or to stop */
@@ -68,6 +72,7 @@ struct registry {
 
 struct entry {
     struct segment segment;
+    struct registry *registry; /* that has counted it as open; NULL: none has */
     struct cds_lfht_node node;
     struct rcu_head rcu;
     unsigned long holders;
@@ -173,8 +178,75 @@ static struct entry *entry_new(const char *name)
     return entry;
 }
 
+/* ---- room: each open segment takes a descriptor and a mapping ---- */
+
+/* Descriptors and mappings that are kept for all else. */
+#define DESCRIPTORS_KEPT 64
+#define MAPPINGS_KEPT    4096
+
+static unsigned long mapping_limit(void)
+{
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    unsigned long limit = 65530;
+
+    if (file) {
+        if (fscanf(file, "%lu", &limit) != 1)
+            limit = 65530;
+        fclose(file);
+    }
+    return limit;
+}
+
+static unsigned long room_in(unsigned long limit, unsigned long kept)
+{
+    return limit > 2 * kept ? limit - kept : limit / 2;
+}
+
+static unsigned long find_capacity(void)
+{
+    const unsigned long mappings = room_in(mapping_limit(), MAPPINGS_KEPT);
+    struct rlimit limit;
+    unsigned long descriptors;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return mappings;
+    descriptors = room_in(limit.rlim_cur, DESCRIPTORS_KEPT);
+    return descriptors < mappings ? descriptors : mappings;
+}
+
+static bool has_room(const struct registry *registry)
+{
+    return uatomic_read(&registry->opened) < registry->capacity;
+}
+
+static int entry_open_reader(struct registry *registry, struct entry *entry)
+{
+    int error;
+
+    if (!has_room(registry)) {
+        registry->crowded = true;
+        return -EMFILE;
+    }
+    error = kymo_reader_open(&entry->segment.reader, entry->name);
+    if (!error) {
+        entry->registry = registry;
+        uatomic_inc(&registry->opened);
+    }
+    return error;
+}
+
+static void entry_close_reader(struct entry *entry)
+{
+    kymo_reader_close(entry->segment.reader);
+    entry->segment.reader = NULL;
+    if (entry->registry)
+        uatomic_dec(&entry->registry->opened);
+    entry->registry = NULL;
+}
+
 /* What is there now under the name; `status` is what lstat said. */
-static struct entry *entry_open(const char *name, const char *path, const struct stat *status)
+static struct entry *entry_open(struct registry *registry, const char *name, const char *path,
+                                const struct stat *status)
 {
     struct entry *entry = entry_new(name);
     struct segment *segment = entry ? &entry->segment : NULL;
@@ -182,12 +254,11 @@ static struct entry *entry_open(const char *name, const char *path, const struct
 
     if (!entry)
         return NULL;
-    segment->error = kymo_reader_open(&segment->reader, name);
+    segment->error = entry_open_reader(registry, entry);
     if (!segment->error)
         segment->error = kymo_segment_info(segment->reader->segment, &info);
     if (segment->error) {
-        kymo_reader_close(segment->reader);
-        segment->reader = NULL;
+        entry_close_reader(entry);
         segment->device = status->st_dev;
         segment->inode = status->st_ino;
     } else {
@@ -206,7 +277,7 @@ static struct entry *entry_open(const char *name, const char *path, const struct
 
 static void entry_free(struct entry *entry)
 {
-    kymo_reader_close(entry->segment.reader);
+    entry_close_reader(entry);
     free(entry);
 }
 
@@ -321,8 +392,15 @@ static void tell_skipped(struct registry *registry)
     char reason[256];
 
     for (size_t i = 0; i < news.count; i++) {
-        if (kymo_segment_check(news.names[i], reason, sizeof(reason)) != 0)
-            registry->listener.skipped(registry->listener.context, news.names[i], reason);
+        const bool sound = kymo_segment_check(news.names[i], reason, sizeof(reason)) == 0;
+
+        if (sound && has_room(registry))
+            continue;
+        if (sound)
+            snprintf(reason, sizeof(reason),
+                     "%lu segments are open, and RLIMIT_NOFILE or vm.max_map_count allow no more",
+                     registry->capacity);
+        registry->listener.skipped(registry->listener.context, news.names[i], reason);
     }
     news_free(&news);
 }
@@ -447,7 +525,7 @@ static void examine(struct registry *registry, const char *name)
     } else if (old && entry_holds(old, &status)) {
         refresh_owner(registry, &old->segment, path, &status);
     } else {
-        entry = entry_open(name, path, &status);
+        entry = entry_open(registry, name, path, &status);
         if (entry)
             table_put(registry, entry);
     }
@@ -517,6 +595,7 @@ static void scan(struct registry *registry)
     struct list known = {0};
     struct dirent *file;
 
+    registry->crowded = false;
     /* What was known may have gone; what is there may be new. */
     table_list(registry, true, &known);
     for (size_t i = 0; i < known.count; i++)
@@ -580,7 +659,7 @@ static void drain(struct registry *registry)
             at += sizeof(*event) + event->len;
         }
     }
-    if (lost)
+    if (lost || (registry->crowded && has_room(registry)))
         scan(registry);
 }
 
@@ -810,6 +889,7 @@ int registry_open(struct registry **out, const struct registry_listener *listene
     if (!registry)
         return -ENOMEM;
     registry->listener = *listener;
+    registry->capacity = find_capacity();
     registry->inotify = registry->wake = registry->watch = -1;
     pthread_mutex_init(&registry->lock, NULL);
     registry->table = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);

@@ -21,6 +21,7 @@ struct kymo_guard_entry {
     uint64_t end; /* 0: free */
     uint64_t damaged;
     uint64_t writable;
+    struct kymo_guard_entry *next_free; /* under the library's lock; the handler does not look */
 };
 
 struct chunk {
@@ -29,6 +30,8 @@ struct chunk {
 };
 
 static struct chunk first_chunk;
+static struct chunk *last_chunk; /* NULL: not even the first is in use */
+static struct kymo_guard_entry *first_free;
 static struct sigaction previous;
 static int installed;
 static uint64_t caught;
@@ -41,29 +44,38 @@ static struct chunk *next_chunk(const struct chunk *chunk)
     return (struct chunk *)(uintptr_t)kymo_load_acquire(&chunk->next);
 }
 
-static struct chunk *grow(struct chunk *last)
+static void list_free(struct chunk *chunk)
 {
-    struct chunk *chunk = calloc(1, sizeof(*chunk));
-
-    /* GUARD-1 (release store): the chunk's content before its link. Pairs with next_chunk. */
-    if (chunk)
-        kymo_store_release(&last->next, (uint64_t)(uintptr_t)chunk);
-    return chunk;
+    for (int i = CHUNK; i-- > 0;) {
+        chunk->entries[i].next_free = first_free;
+        first_free = &chunk->entries[i];
+    }
 }
 
-static struct kymo_guard_entry *find_free(void)
+static void grow(void)
 {
-    for (struct chunk *chunk = &first_chunk; chunk;) {
-        struct chunk *next;
+    struct chunk *chunk = last_chunk ? calloc(1, sizeof(*chunk)) : &first_chunk;
 
-        for (int i = 0; i < CHUNK; i++) {
-            if (chunk->entries[i].end == 0)
-                return &chunk->entries[i];
-        }
-        next = next_chunk(chunk);
-        chunk = next ? next : grow(chunk);
-    }
-    return NULL;
+    if (!chunk)
+        return;
+    list_free(chunk);
+    /* GUARD-1 (release store): the chunk's content before its link. Pairs with next_chunk. */
+    if (last_chunk)
+        kymo_store_release(&last_chunk->next, (uint64_t)(uintptr_t)chunk);
+    last_chunk = chunk;
+}
+
+/* In constant time: some programs map tens of thousands of segments. */
+static struct kymo_guard_entry *take_free(void)
+{
+    struct kymo_guard_entry *entry;
+
+    if (!first_free)
+        grow();
+    entry = first_free;
+    if (entry)
+        first_free = entry->next_free;
+    return entry;
 }
 
 static void write_entry(struct kymo_guard_entry *entry, uint64_t begin, uint64_t end,
@@ -103,7 +115,7 @@ struct kymo_guard_entry *kymo_guard_add(const void *map, size_t size, int writab
     struct kymo_guard_entry *entry;
 
     kymo_library_lock();
-    entry = find_free();
+    entry = take_free();
     if (entry)
         write_entry(entry, begin, begin + size, damaged, writable);
     kymo_library_unlock();
@@ -116,6 +128,8 @@ void kymo_guard_drop(struct kymo_guard_entry *entry)
         return;
     kymo_library_lock();
     write_entry(entry, 0, 0, NULL, 0);
+    entry->next_free = first_free;
+    first_free = entry;
     kymo_library_unlock();
 }
 

@@ -1,4 +1,4 @@
-# A thousand segments: mounted, listed and read.
+# A thousand segments, and ten thousand: mounted, listed and read; and more than there is room for.
 . "$(dirname "$0")/mounted.sh"
 
 "$SEGMENT" make s fields=n:u64 depth=2 count=2 many=1000 || exit 1
@@ -45,5 +45,68 @@ mkdir "$KYMO_DIR"
 check "in the new directory" "README again metrics.prom" "$(echo $(ls "$mnt"))"
 check "read" "0" "$(cat "$mnt/again/field/n")"
 rm -rf "$KYMO_DIR.moved"
+rm -f "$KYMO_DIR"/again
+unmount_view
+has_ended()
+{
+    [ -z "$(find_daemon)" ]
+}
+succeeds "unmounted" eventually has_ended
+
+# ---- ten thousand ----
+many=10000
+[ "${KYMO_SMALL-}" ] && many=1000
+now()
+{
+    date +%s%N
+}
+since()
+{
+    echo $((($(now) - $1) / 1000000))
+}
+"$SEGMENT" make t fields=n:u64 depth=2 count=2 many=$many || exit 1
+began=$(now)
+# The usual soft limit of descriptors is no limit.
+(ulimit -S -n 1024 && exec "$KYMOFS" "$mnt") || exit 1
+mounted=$(since "$began")
+check "$many listed" "$many" "$(ls -l "$mnt" | grep -c '^dr.x')"
+listed=$(since "$began")
+began=$(now)
+check "$many, again" "$many" "$(ls -l "$mnt" | grep -c '^dr.x')"
+again=$(since "$began")
+check "read here and there" "$((many / 1000))" \
+    "$(cat "$mnt"/t*000/latest "$mnt"/t0/latest | grep -c '"n":1}}$')"
+daemon=$(find_daemon)
+memory=$(sed -n 's/^RssAnon:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$daemon/status")
+
+# One comes and one goes, ten times, and each listing is right.
+began=$(now)
+wrong=0
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    "$SEGMENT" make new$i fields=n:u64 depth=2 count=1 || exit 1
+    rm "$KYMO_DIR/t$i"
+    [ "$(ls "$mnt" | grep -c '^[nt]')" -eq "$many" ] || wrong=$((wrong + 1))
+done
+check "listings while some come and go" "0" "$wrong"
+changes=$(since "$began")
+began=$(now)
+rm -f "$KYMO_DIR"/t*
+check "all but the new ones gone" "10" "$(ls "$mnt" | grep -c '^[nt]')"
+echo "count: many segments: $many mounted in $mounted ms and listed (ls -l) after $listed ms, again" \
+    "in $again ms; $((memory * 1024 / many)) bytes of memory each; ten changes and listings in" \
+    "$changes ms; removed in $(since "$began") ms"
+unmount_view
+
+# ---- fewer descriptors than segments ----
+"$SEGMENT" make few fields=n:u64 depth=2 count=2 many=300 || exit 1
+(ulimit -n 200 && exec "$KYMOFS" "$mnt") || exit 1
+check "as many as there is room for" "136" "$(ls "$mnt" | grep -c '^[nf]')"
+check "read" "$(ls "$mnt" | grep -c '^few')" "$(cat "$mnt"/few*/latest | grep -c '"n":1}}$')"
+rm "$KYMO_DIR"/new* "$KYMO_DIR"/few1*
+shows_the_rest()
+{
+    [ "$(ls "$mnt" | grep -c '^few')" -eq 136 ] && cat "$mnt"/few*/latest
+}
+succeeds "others take their place" eventually shows_the_rest
 
 finish

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "query.h"
@@ -660,4 +661,57 @@ Test(registry, keeps_what_is_held, .init = open_view, .fini = close_view)
     cr_assert_eq(view.record.pos, 8);
     segment_drop(first);
     segment_drop(second);
+}
+
+static size_t count_listed(void)
+{
+    struct segment **segments;
+    ssize_t count = registry_list(registry, &segments);
+
+    for (ssize_t i = 0; i < count; i++)
+        segment_drop(segments[i]);
+    free(segments);
+    return (size_t)count;
+}
+
+static void publish_many(size_t from, size_t to)
+{
+    char name[32];
+
+    for (size_t i = from; i < to; i++) {
+        snprintf(name, sizeof(name), "many%zu", i);
+        publish(name, "n:u64", 1, KYMO_CREATE, 0);
+    }
+}
+
+/* More segments than there are descriptors for: as many as there is room for are shown, the rest
+ * when others have gone, and nothing else runs short. */
+Test(registry, shows_what_there_is_room_for)
+{
+    struct rlimit before, few;
+    struct segment *segment;
+    char name[32];
+
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){300, before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    open_view();
+    publish_many(0, 250);
+    cr_assert_eq(count_listed(), 300 - 64);
+    cr_assert_eq(registry_skipped(registry), 250 - (300 - 64));
+    publish_many(250, 280);
+    cr_assert_eq(count_listed(), 300 - 64);
+    for (size_t i = 0; i < 100; i++) {
+        snprintf(name, sizeof(name), "many%zu", i);
+        cr_assert_eq(kymo_segment_remove(name), 0);
+    }
+    /* Those that are gone are closed when nobody can be looking at them any more. */
+    for (int tries = 0; count_listed() != 180 && tries < 1000; tries++)
+        usleep(10000);
+    cr_assert_eq(count_listed(), 180);
+    cr_assert_eq(registry_skipped(registry), 0);
+    cr_assert_eq(registry_find(registry, "many279", &segment), 0);
+    segment_drop(segment);
+    close_view();
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
