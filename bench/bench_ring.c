@@ -14,6 +14,7 @@
 
 struct ring {
     struct bench_pair pair;
+    struct bench_pair small; /* what growth is held against */
     struct bench_middle middle;
 #if BENCH_HAVE_CK
     ck_sequence_t sequence;
@@ -42,6 +43,8 @@ static void close_ring(void *context)
 
     bench_middle_close(&ring->middle);
     bench_pair_close(&ring->pair);
+    if (ring->small.writer)
+        bench_pair_close(&ring->small);
     free(ring);
 }
 
@@ -105,15 +108,38 @@ static uint64_t copy_twice_locked(void *context, uint64_t count)
 
 /* ---- one end alone ---- */
 
-static uint64_t publish_lines(void *context, uint64_t count)
+static inline uint64_t publish_to(struct bench_pair *pair, uint64_t count)
 {
-    struct bench_pair *pair = &((struct ring *)context)->pair;
     struct line_writer *writer = pair->lines;
     uint64_t time = pair->time;
 
     for (uint64_t i = 0; i < count; i++)
         bench_require(line_publish(writer, line_record(pair, i), ++time, i), "publishing");
     return pair->time = time;
+}
+
+static uint64_t publish_lines(void *context, uint64_t count)
+{
+    return publish_to(&((struct ring *)context)->pair, count);
+}
+
+static uint64_t publish_small(void *context, uint64_t count)
+{
+    return publish_to(&((struct ring *)context)->small, count);
+}
+
+/* With a ring of two slots beside the row's. */
+static int open_growth(const struct bench_row *row, void **context)
+{
+    static const struct bench_row small = {.name = "small", .size = 64, .depth = 2};
+    int status = open_ring(row, context);
+    struct ring *ring = *context;
+
+    if (!status)
+        status = bench_pair_open(&small, &ring->small);
+    if (!status)
+        bench_pair_fill(&ring->small, 1, 0);
+    return status;
 }
 
 static uint64_t copy_locked(void *context, uint64_t count)
@@ -284,6 +310,13 @@ const struct bench_row bench_ring_rows[] = {
      .open = open_ring,
      .run = publish_lines,
      .baseline = copy_locked},
+    {.name = "publish-growth",
+     .against = "publish, depth 2",
+     .most_ratio = 1.5,
+     COMMON(64, 1 << 20),
+     .open = open_growth,
+     .run = publish_lines,
+     .baseline = publish_small},
     {.name = "latest-typed",
      .against = "ck_sequence's read",
      .most_ratio = 1.5,

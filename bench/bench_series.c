@@ -1,6 +1,6 @@
 /*
  * bench_series.c - questions about time: records every 5 ms with 10 % of jitter, asked for instants
- * picked at random from their whole history, each at a different place than the one before.
+ * from their whole history, at random, each at another place than the one before, or in sequence.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,9 @@
 struct asked {
     struct bench_pair pair;
     uint64_t *instants;
-    uint64_t next; /* instant; goes on from round to round */
+    uint64_t next;      /* instant; goes on from round to round */
+    unsigned int kinds; /* of pages: enum kymo_prefault */
+    int in_sequence;
 };
 
 struct series {
@@ -33,7 +35,9 @@ static void pick_instants(struct asked *asked)
 
     asked->instants = bench_memory(INSTANTS * sizeof(*asked->instants));
     for (unsigned int i = 0; i < INSTANTS; i++)
-        asked->instants[i] = asked->pair.time - bench_random(&state) % span;
+        asked->instants[i] =
+            asked->pair.time -
+            (asked->in_sequence ? span / INSTANTS * (INSTANTS - i) : bench_random(&state) % span);
 }
 
 static inline uint64_t next_instant(struct asked *asked)
@@ -47,6 +51,10 @@ static int open_asked(const struct bench_row *row, struct asked *asked)
 
     if (status)
         return status;
+    if (asked->kinds) {
+        kymo_segment_prefault(asked->pair.writer->segment, asked->kinds, NULL);
+        kymo_segment_prefault(asked->pair.reader->segment, asked->kinds, NULL);
+    }
     bench_pair_fill(&asked->pair, PERIOD, JITTER);
     pick_instants(asked);
     return 0;
@@ -69,6 +77,16 @@ static int open_series(const struct bench_row *row, void **context)
     return open_asked(row, &series->row);
 }
 
+static int open_sequence(const struct bench_row *row, void **context)
+{
+    struct series *series = calloc(1, sizeof(*series));
+
+    bench_require(series ? 0 : -ENOMEM, row->name);
+    *context = series;
+    series->row.in_sequence = 1;
+    return open_asked(row, &series->row);
+}
+
 /* With a ring of 64 lines beside the row's. */
 static int open_growth(const struct bench_row *row, void **context)
 {
@@ -76,6 +94,20 @@ static int open_growth(const struct bench_row *row, void **context)
     int status = open_series(row, context);
     struct series *series = *context;
 
+    return status ? status : open_asked(&small, &series->small);
+}
+
+/* The same with the large ring in huge pages, as who has one asks for. */
+static int open_growth_huge(const struct bench_row *row, void **context)
+{
+    static const struct bench_row small = {.name = "small", .size = 64, .depth = 64};
+    struct series *series = calloc(1, sizeof(*series));
+    int status;
+
+    bench_require(series ? 0 : -ENOMEM, row->name);
+    *context = series;
+    series->row.kinds = KYMO_HUGE_PAGES | KYMO_PREFAULT;
+    status = open_asked(row, &series->row);
     return status ? status : open_asked(&small, &series->small);
 }
 
@@ -211,6 +243,148 @@ static uint64_t run_fresh(void *context, uint64_t count)
     return sum;
 }
 
+/* ---- any payload: bytes in, bytes out ---- */
+
+static uint64_t run_closest_bytes(void *context, uint64_t count)
+{
+    struct asked *asked = &((struct series *)context)->row;
+    const struct bench_data *data = &asked->pair.data;
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        bench_require(kymo_series_closest(asked->pair.reader, next_instant(asked),
+                                          KYMO_ANY_DISTANCE, data->copy, data->size, NULL),
+                      "closest");
+        sum += bench_marked(data->copy, data->size);
+    }
+    return sum;
+}
+
+static uint64_t run_latest_bytes(void *context, uint64_t count)
+{
+    const struct bench_pair *pair = &((struct series *)context)->row.pair;
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        bench_require(kymo_ring_latest(pair->reader, pair->data.copy, pair->size, NULL), "reading");
+        sum += bench_marked(pair->data.copy, pair->size);
+    }
+    return sum;
+}
+
+/* ---- under a writer at full speed: is any answer wrong? (promise G) ---- */
+
+#define ANSWERS 100000000u
+
+/* What the record at pos has for its time; both ends know it. It grows by 600 to 1400. */
+static inline uint64_t time_of(uint64_t pos)
+{
+    uint64_t hash = (pos + 1) * 0x9e3779b97f4a7c15u;
+
+    return (pos + 1) * 1000 + (hash >> 40) % 400;
+}
+
+struct raced {
+    struct bench_pair pair;
+    volatile int stop;
+};
+
+static void *race(void *context)
+{
+    struct raced *raced = context;
+    struct bench_line line = {{0}};
+
+    for (uint64_t pos = kymo_ring_head(&raced->pair.reader->ring); !raced->stop; pos++) {
+        line.word[0] = line.word[7] = pos;
+        bench_require(line_publish(raced->pair.lines, &line, time_of(pos), pos), "publishing");
+    }
+    return NULL;
+}
+
+static int open_raced(const struct bench_row *row, void **context)
+{
+    struct raced *raced = calloc(1, sizeof(*raced));
+    struct bench_line line = {{0}};
+    int status;
+
+    bench_require(raced ? 0 : -ENOMEM, row->name);
+    if (bench_pin(0) < 2) {
+        free(raced);
+        return bench_skip("takes two CPUs");
+    }
+    status = bench_pair_open(row, &raced->pair);
+    *context = raced;
+    for (uint64_t pos = 0; !status && pos < row->depth; pos++) {
+        line.word[0] = line.word[7] = pos;
+        bench_require(line_publish(raced->pair.lines, &line, time_of(pos), pos), "publishing");
+    }
+    return status;
+}
+
+static void close_raced(void *context)
+{
+    struct raced *raced = context;
+
+    bench_pair_close(&raced->pair);
+    free(raced);
+}
+
+/* What closest said is right for some window that stood while it was asked: a neighbour that was
+ * there all the time must not be closer, and of two equally far the earlier counts. */
+static int is_closest(uint64_t instant, uint64_t pos, uint64_t lowest, uint64_t head)
+{
+    const uint64_t distance = kymo_distance(instant, time_of(pos));
+
+    if (pos > lowest && kymo_distance(instant, time_of(pos - 1)) <= distance)
+        return 0;
+    return pos + 1 >= head || kymo_distance(instant, time_of(pos + 1)) >= distance;
+}
+
+static int is_right(const struct raced *raced, uint64_t instant, uint64_t head,
+                    const struct bench_line *line, const struct kymo_record *record)
+{
+    const struct kymo_ring *ring = &raced->pair.reader->ring;
+    const uint64_t now = kymo_ring_head(ring);
+
+    return record->time == time_of(record->pos) && line->word[0] == record->pos &&
+           line->word[7] == record->pos &&
+           is_closest(instant, record->pos, now > ring->mask ? now - ring->mask : 0, head);
+}
+
+static void measure_raced(void *context, const struct bench_settings *settings,
+                          struct bench_result *result)
+{
+    struct raced *raced = context;
+    const struct kymo_ring *ring = &raced->pair.reader->ring;
+    const uint64_t most = settings->rounds < 100 ? ANSWERS / 1000 : ANSWERS;
+    uint64_t state = 88172645463325252u, began;
+    pthread_t thread;
+
+    bench_partner_start(&thread, race, raced);
+    began = bench_now();
+    /* Half a minute is enough even where the machine is busy. */
+    for (uint64_t i = 0; i < most && (i % 4096 || bench_now() - began < 30000000000u); i++) {
+        const uint64_t head = kymo_ring_head(ring);
+        const uint64_t back = bench_random(&state) % (ring->mask + 4);
+        const uint64_t instant = time_of(head - 1) + 700 - back * 1000;
+        struct kymo_record record;
+        struct bench_line line;
+        int error =
+            line_closest(raced->pair.line_reader, instant, KYMO_ANY_DISTANCE, &line, &record);
+
+        if (error == -ESTALE)
+            continue;
+        bench_require(error, "closest");
+        result->asked++;
+        result->wrong += !is_right(raced, instant, head, &line, &record);
+    }
+    raced->stop = 1;
+    result->ns = (double)(bench_now() - began) / (result->asked ? result->asked : 1);
+    pthread_join(thread, NULL);
+}
+
+/* ---- rows ---- */
+
 #define LINES(slots) .size = 64, .depth = (slots), .close = close_series
 
 #define CLOSEST(slots, ratio)                                                            \
@@ -219,17 +393,36 @@ static uint64_t run_fresh(void *context, uint64_t count)
         LINES(slots), .open = open_series, .run = run_closest, .baseline = copy_line     \
     }
 
+/* Each question over one depth. */
+#define DEPTH(slots)                                                                             \
+    {.name = "closest-random", LINES(slots), .open = open_series, .run = run_closest},           \
+        {.name = "closest-sequential", LINES(slots), .open = open_sequence, .run = run_closest}, \
+        {.name = "bracket-random", LINES(slots), .open = open_series, .run = run_bracket},       \
+        {.name = "bracket-sequential", LINES(slots), .open = open_sequence, .run = run_bracket}, \
+    {                                                                                            \
+        .name = "fresh", LINES(slots), .open = open_series, .run = run_fresh                     \
+    }
+
+/* What is copied beside the search: the baseline is the same copy without one. */
+#define PAYLOAD(bytes)                                                                \
+    {                                                                                 \
+        .name = "closest-payload", .against = "latest", .size = (bytes), .depth = 64, \
+        .open = open_series, .run = run_closest_bytes, .baseline = run_latest_bytes,  \
+        .close = close_series                                                         \
+    }
+
+#define GROWTH(what, opened, ratio)                                                            \
+    {                                                                                          \
+        .name = (what), .against = "closest, depth 64", .most_ratio = (ratio), LINES(1 << 20), \
+        .open = (opened), .run = run_closest, .baseline = run_small_closest                    \
+    }
+
 const struct bench_row bench_series_rows[] = {
     CLOSEST(64, 12),
     CLOSEST(1 << 10, 0),
     CLOSEST(1 << 15, 0),
-    {.name = "closest-growth",
-     .against = "closest, depth 64",
-     .most_ratio = 8,
-     LINES(1 << 20),
-     .open = open_growth,
-     .run = run_closest,
-     .baseline = run_small_closest},
+    GROWTH("closest-growth", open_growth, 0),
+    GROWTH("closest-growth-huge-pages", open_growth_huge, 8),
     {.name = "closest-chained",
      .against = "memcpy of 64 bytes",
      LINES(64),
@@ -246,8 +439,30 @@ const struct bench_row bench_series_rows[] = {
      .run = run_find,
      .baseline = run_small_find,
      .close = close_series},
-    {.name = "bracket-typed", LINES(64), .open = open_series, .run = run_bracket},
-    {.name = "bracket-typed", LINES(1 << 20), .open = open_series, .run = run_bracket},
-    {.name = "fresh-typed", LINES(64), .open = open_series, .run = run_fresh},
+    DEPTH(1 << 6),
+    DEPTH(1 << 8),
+    DEPTH(1 << 10),
+    DEPTH(1 << 12),
+    DEPTH(1 << 14),
+    DEPTH(1 << 16),
+    DEPTH(1 << 18),
+    DEPTH(1 << 20),
+    PAYLOAD(8),
+    PAYLOAD(64),
+    PAYLOAD(4096),
+    PAYLOAD(1 << 20),
+    PAYLOAD(6 << 20),
+    {.name = "closest-while-flat-out",
+     .size = 64,
+     .depth = 64,
+     .open = open_raced,
+     .measure = measure_raced,
+     .close = close_raced},
+    {.name = "closest-while-flat-out",
+     .size = 64,
+     .depth = 1 << 14,
+     .open = open_raced,
+     .measure = measure_raced,
+     .close = close_raced},
     {.name = NULL},
 };

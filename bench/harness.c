@@ -157,6 +157,14 @@ double bench_quantile(double *values, size_t count, double part)
     return values[index < count ? index : count - 1];
 }
 
+void bench_distribution(struct bench_result *result, double *values, size_t count)
+{
+    result->ns = bench_quantile(values, count, 0.5);
+    result->tail[0] = bench_quantile(values, count, 0.99);
+    result->tail[1] = bench_quantile(values, count, 0.999);
+    result->tail[2] = values[count - 1];
+}
+
 /* Both sides in turn, each first every other time, so that neither profits from a quiet moment. */
 static void measure_sides(const struct bench_row *row, void *context,
                           const struct bench_settings *settings, struct bench_result *result)
@@ -167,8 +175,11 @@ static void measure_sides(const struct bench_row *row, void *context,
     unsigned int rounds = settings->rounds < ROUNDS_LIMIT ? settings->rounds : ROUNDS_LIMIT;
     int last = row->baseline ? 1 : 0;
 
+    if (row->stretch)
+        rounds = (rounds + 3) / 4;
     for (int i = 0; i <= last; i++) {
-        count[i] = calibrate(sides[i], context, settings->slice);
+        count[i] =
+            calibrate(sides[i], context, settings->slice * (row->stretch ? row->stretch : 1));
         if (count[i] < row->depth && row->depth <= SHALLOW)
             count[i] = row->depth;
     }
@@ -216,7 +227,7 @@ void bench_measure(const struct bench_row *row, const struct bench_settings *set
         row->measure(context, settings, result);
     else
         measure_sides(row, context, settings, result);
-    if (result->baseline > 0)
+    if (result->reason[0] == 0 && result->baseline > 0)
         result->ratio = result->ns / result->baseline;
     row->close(context);
 }

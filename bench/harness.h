@@ -17,12 +17,14 @@ struct bench_settings {
     uint64_t slice;      /* ns that one round of one side takes, roughly */
 };
 
-/* ns per operation, or per whatever the row says. */
+/* ns per operation, or what the row's unit says. */
 struct bench_result {
     double ns;
     double baseline;
     double ratio;     /* ns / baseline; 0 without a baseline */
     double tail[3];   /* p99, p99.9 and the largest of a latency; 0 where the row has none */
+    double asked;     /* answers that were checked; 0 where the row checks none */
+    double wrong;     /* of these */
     char reason[120]; /* why there is no figure; "" where there is one */
 };
 
@@ -32,7 +34,9 @@ struct bench_row {
     uint64_t size;       /* bytes of payload */
     uint64_t depth;      /* slots; 0: no ring */
     double most_ratio;   /* target: at most that; 0: none */
-    double most_ns;      /* likewise */
+    double most_ns;      /* likewise, of the figure */
+    double least;        /* target: at least that figure; 0: none */
+    const char *unit;    /* of the figure; NULL: ns */
 
     /* Makes what both sides need. 0, BENCH_SKIPPED or a negative errno. */
     int (*open)(const struct bench_row *row, void **context);
@@ -43,7 +47,8 @@ struct bench_row {
     /* Instead of the two, for a row that is no loop: fills in the result. */
     void (*measure)(void *context, const struct bench_settings *settings,
                     struct bench_result *result);
-    int same_sum; /* 1: both sides read the same, so that their checksums must agree */
+    unsigned int stretch; /* rounds last so many times longer, and are a quarter as many; 0: 1 */
+    int same_sum;         /* 1: both sides read the same, so that their checksums must agree */
 };
 
 /* Measures one row. Ends the program where an operation fails: a figure of errors is worth nothing.
@@ -53,6 +58,9 @@ void bench_measure(const struct bench_row *row, const struct bench_settings *set
 
 /* Sorts values[count]; returns the one below which `part` of them lie. */
 double bench_quantile(double *values, size_t count, double part);
+
+/* Sorts the latencies values[count] into result: ns gets the median, tail the rest. */
+void bench_distribution(struct bench_result *result, double *values, size_t count);
 
 /* CLOCK_MONOTONIC, ns. */
 uint64_t bench_now(void);
@@ -77,7 +85,7 @@ uint64_t bench_checksum(void);
  * it does nothing. Returns how many CPUs there are. */
 int bench_pin(int cpu);
 
-/* A thread on the other CPU. */
+/* A thread on the other CPU. It ends where run returns; join it. */
 void bench_partner_start(pthread_t *thread, void *(*run)(void *), void *context);
 
 /* The compiler has to assume that memory was read and written here. */

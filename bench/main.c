@@ -15,10 +15,8 @@
 #include "rows.h"
 
 static const struct bench_row *const tables[] = {
-    bench_memory_rows,
-    bench_ring_rows,
-    bench_series_rows,
-
+    bench_memory_rows, bench_ring_rows, bench_series_rows, bench_queue_rows,
+    bench_wake_rows,   bench_peer_rows, bench_fuse_rows,
 };
 
 struct choice {
@@ -193,6 +191,7 @@ static void run_all(struct run *run)
         bench_json_end(run->json);
     close_output(run->json, run->choice->json);
     close_output(run->csv, run->choice->csv);
+    bench_table_end();
     fprintf(run->table, "%u rows, %u short of their target; checksum of what was read: %016llx\n",
             run->count, run->missed, (unsigned long long)bench_checksum());
 }

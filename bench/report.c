@@ -7,15 +7,25 @@
 #include <string.h>
 #include <unistd.h>
 
+/* That no answer is wrong is always a target. */
+static int has_target(const struct bench_row *row, const struct bench_result *result)
+{
+    return row->most_ratio != 0 || row->most_ns != 0 || row->least != 0 || result->asked != 0;
+}
+
 enum bench_verdict bench_judge(const struct bench_row *row, const struct bench_result *result)
 {
     if (result->reason[0])
         return BENCH_NO_FIGURE;
-    if (row->most_ratio == 0 && row->most_ns == 0)
+    if (!has_target(row, result))
         return BENCH_NO_TARGET;
     if (row->most_ratio != 0 && result->ratio > row->most_ratio)
         return BENCH_SHORT;
     if (row->most_ns != 0 && result->ns > row->most_ns)
+        return BENCH_SHORT;
+    if (row->least != 0 && result->ns < row->least)
+        return BENCH_SHORT;
+    if (result->wrong != 0)
         return BENCH_SHORT;
     return BENCH_OK;
 }
@@ -72,12 +82,27 @@ static const char *time_text(double ns, char text[24])
     return text;
 }
 
-static const char *target_text(const struct bench_row *row, char text[24])
+static const char *figure_text(const struct bench_row *row, double figure, char text[24])
 {
+    if (!row->unit)
+        return time_text(figure, text);
+    snprintf(text, 24, "%.4g %s", figure, row->unit);
+    return text;
+}
+
+static const char *target_text(const struct bench_row *row, const struct bench_result *result,
+                               char text[24])
+{
+    const char *unit = row->unit ? row->unit : "ns";
+
     if (row->most_ratio != 0)
         snprintf(text, 24, "<= %.2fx", row->most_ratio);
     else if (row->most_ns != 0)
-        snprintf(text, 24, "<= %.0f ns", row->most_ns);
+        snprintf(text, 24, "<= %.4g %s", row->most_ns, unit);
+    else if (row->least != 0)
+        snprintf(text, 24, ">= %.4g %s", row->least, unit);
+    else if (result->asked != 0)
+        return "0 wrong";
     else
         return "";
     return text;
@@ -88,7 +113,7 @@ static FILE *table;
 void bench_table_begin(FILE *file)
 {
     table = file;
-    fprintf(table, "%-34s %6s %6s %11s %11s %8s  %-10s %-6s %s\n", "what", "size", "depth",
+    fprintf(table, "%-34s %6s %6s %11s %11s %8s  %-14s %-6s %s\n", "what", "size", "depth",
             "figure", "baseline", "ratio", "target", "", "baseline is");
 }
 
@@ -101,11 +126,44 @@ static void print_tail(const struct bench_result *result)
                 time_text(result->tail[1], p999), time_text(result->tail[2], most));
 }
 
+/* Rows with a target once more, at the end: what matters on one screen. */
+static char targets[64][200];
+static unsigned int target_count;
+
+static void note_target(const struct bench_row *row, const struct bench_result *result)
+{
+    static const char *const verdicts[] = {"", "ok", "SHORT", "skipped"};
+    char name[128], target[24], figure[24];
+
+    if (!has_target(row, result) || target_count == sizeof(targets) / sizeof(targets[0]))
+        return;
+    if (row->most_ratio != 0)
+        snprintf(figure, sizeof(figure), "%.3gx", result->ratio);
+    else if (result->asked != 0)
+        snprintf(figure, sizeof(figure), "%.0f of %.3g", result->wrong, result->asked);
+    else
+        figure_text(row, result->ns, figure);
+    snprintf(targets[target_count++], sizeof(targets[0]), "%-42s %-16s %-16s %s",
+             bench_row_text(row, name), target_text(row, result, target),
+             result->reason[0] ? "-" : figure, verdicts[bench_judge(row, result)]);
+}
+
+void bench_table_end(void)
+{
+    if (target_count == 0)
+        return;
+    fprintf(table, "\n%-42s %-16s %s\n", "target", "", "figure");
+    for (unsigned int i = 0; i < target_count; i++)
+        fprintf(table, "%s\n", targets[i]);
+    fputc('\n', table);
+}
+
 void bench_table_row(const struct bench_row *row, const struct bench_result *result)
 {
     static const char *const verdicts[] = {"", "ok", "SHORT", ""};
     char size[24], depth[24], ns[24], baseline[24], ratio[24] = "-", target[24];
 
+    note_target(row, result);
     if (result->reason[0]) {
         fprintf(table, "%-34s %6s %6s %s\n", row->name, count_text(row->size, size),
                 count_text(row->depth, depth), result->reason);
@@ -113,11 +171,15 @@ void bench_table_row(const struct bench_row *row, const struct bench_result *res
     }
     if (result->ratio != 0)
         snprintf(ratio, sizeof(ratio), "%.3gx", result->ratio);
-    fprintf(table, "%-34s %6s %6s %11s %11s %8s  %-10s %-6s %s\n", row->name,
-            count_text(row->size, size), count_text(row->depth, depth), time_text(result->ns, ns),
-            time_text(result->baseline, baseline), ratio, target_text(row, target),
-            verdicts[bench_judge(row, result)], row->against ? row->against : "");
+    fprintf(table, "%-34s %6s %6s %11s %11s %8s  %-14s %-6s %s\n", row->name,
+            count_text(row->size, size), count_text(row->depth, depth),
+            figure_text(row, result->ns, ns),
+            result->baseline != 0 ? figure_text(row, result->baseline, baseline) : "-", ratio,
+            target_text(row, result, target), verdicts[bench_judge(row, result)],
+            row->against ? row->against : "");
     print_tail(result);
+    if (result->asked != 0)
+        fprintf(table, "%34s %.0f wrong of %.4g answers\n", "", result->wrong, result->asked);
     fflush(table);
 }
 
@@ -136,14 +198,17 @@ static void json_number(FILE *file, const char *key, double value)
         fprintf(file, ",\"%s\":null", key);
 }
 
-/* Names and baselines are this program's own words: nothing in them needs an escape. */
+/* Names, baselines and reasons are this program's own words: nothing in them needs an escape. */
 void bench_json_row(FILE *file, const struct bench_row *row, const struct bench_result *result)
 {
     static const char *const verdicts[] = {"none", "ok", "short", "skipped"};
 
     fprintf(file, "%s\n{\"name\":\"%s\",\"size\":%" PRIu64 ",\"depth\":%" PRIu64, separator,
             row->name, row->size, row->depth);
-    json_number(file, "ns", result->ns);
+    if (row->unit && !result->reason[0])
+        fprintf(file, ",\"ns\":%.4g", result->ns);
+    else
+        json_number(file, "ns", result->ns);
     json_number(file, "baseline", result->baseline);
     json_number(file, "ratio", result->ratio);
     if (row->against)
@@ -152,6 +217,14 @@ void bench_json_row(FILE *file, const struct bench_row *row, const struct bench_
         json_number(file, "target_ratio", row->most_ratio);
     if (row->most_ns != 0)
         json_number(file, "target_ns", row->most_ns);
+    if (row->least != 0)
+        json_number(file, "target_least", row->least);
+    if (row->unit)
+        fprintf(file, ",\"unit\":\"%s\"", row->unit);
+    if (result->asked != 0)
+        fprintf(file, ",\"asked\":%.0f,\"wrong\":%.0f", result->asked, result->wrong);
+    if (result->reason[0])
+        fprintf(file, ",\"reason\":\"%s\"", result->reason);
     fprintf(file, ",\"verdict\":\"%s\"", verdicts[bench_judge(row, result)]);
     if (result->tail[2] != 0) {
         json_number(file, "p99", result->tail[0]);
@@ -169,16 +242,23 @@ void bench_json_end(FILE *file)
 
 void bench_csv_begin(FILE *file)
 {
-    fputs("name,size,depth,ns,baseline,ratio\n", file);
+    fputs("name,size,depth,ns,baseline,ratio,p99,p99.9,max\n", file);
 }
 
 void bench_csv_row(FILE *file, const struct bench_row *row, const struct bench_result *result)
 {
     fprintf(file, "%s,%" PRIu64 ",%" PRIu64, row->name, row->size, row->depth);
-    if (result->reason[0])
-        fputs(",,,\n", file);
-    else if (result->ratio != 0)
-        fprintf(file, ",%.4g,%.4g,%.4g\n", result->ns, result->baseline, result->ratio);
+    if (result->reason[0]) {
+        fputs(",,,,,,\n", file);
+        return;
+    }
+    fprintf(file, ",%.4g", result->ns);
+    if (result->ratio != 0)
+        fprintf(file, ",%.4g,%.4g", result->baseline, result->ratio);
     else
-        fprintf(file, ",%.4g,,\n", result->ns);
+        fputs(",,", file);
+    if (result->tail[2] != 0)
+        fprintf(file, ",%.4g,%.4g,%.4g\n", result->tail[0], result->tail[1], result->tail[2]);
+    else
+        fputs(",,,\n", file);
 }

@@ -20,6 +20,8 @@ void bench_progress(unsigned int number, unsigned int count, const struct bench_
 void bench_progress_end(void);
 
 void bench_table_begin(FILE *file);
+/* The targets, and what became of them. */
+void bench_table_end(void);
 void bench_table_row(const struct bench_row *row, const struct bench_result *result);
 
 void bench_json_begin(FILE *file);

@@ -1,0 +1,651 @@
+/*
+ * bench_fuse.c - the file view: what opening, reading and closing a file takes against libfuse's own
+ * smallest example; many readers, many segments, many samples.
+ *
+ * Mounts the kymofs that lies beside this program over this run's own segments.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "rows.h"
+
+#define SECOND UINT64_C(1000000000)
+
+/* ---- a daemon and its mount ---- */
+
+struct mount {
+    pid_t daemon;
+    char directory[64];
+};
+
+struct view {
+    struct mount kymofs;
+    struct mount other;     /* what it is held against */
+    char file[PATH_MAX];    /* in kymofs */
+    char against[PATH_MAX]; /* in the other */
+    struct kymo_writer *writer;
+    unsigned int segments;
+    char *buffer;
+};
+
+/* A program that was built beside this one. */
+static void find_beside(char path[PATH_MAX], const char *name)
+{
+    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    char *slash;
+
+    path[len > 0 ? len : 0] = 0;
+    slash = strrchr(path, '/');
+    if (slash)
+        snprintf(slash + 1, (size_t)(path + PATH_MAX - slash - 1), "%s", name);
+}
+
+/* The daemon ends with this program, however that ends; and unmounts as it does. */
+static pid_t start(char *const arguments[])
+{
+    pid_t child = fork();
+    int null;
+
+    if (child)
+        return child;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    null = open("/dev/null", O_RDWR);
+    dup2(null, STDIN_FILENO);
+    dup2(null, STDOUT_FILENO);
+    dup2(null, STDERR_FILENO);
+    execv(arguments[0], arguments);
+    _exit(127);
+}
+
+/* 0 once another file system answers there. */
+static int await_mount(const struct mount *mount, dev_t below)
+{
+    const uint64_t end = bench_now() + 10 * SECOND;
+    const struct timespec nap = {.tv_nsec = 200000};
+    struct stat status;
+
+    while (bench_now() < end) {
+        if (stat(mount->directory, &status) == 0 && status.st_dev != below)
+            return 0;
+        if (waitpid(mount->daemon, NULL, WNOHANG) == mount->daemon)
+            return -ECHILD;
+        nanosleep(&nap, NULL);
+    }
+    return -ETIMEDOUT;
+}
+
+static void unmount(struct mount *mount)
+{
+    if (mount->daemon > 0) {
+        kill(mount->daemon, SIGTERM);
+        waitpid(mount->daemon, NULL, 0);
+    }
+    if (mount->directory[0])
+        rmdir(mount->directory);
+    mount->daemon = 0;
+    mount->directory[0] = 0;
+}
+
+static int mount_by(struct mount *mount, const char *program, const char *name)
+{
+    char *const arguments[] = {(char *)(uintptr_t)program, (char *)(uintptr_t) "-f",
+                               mount->directory, NULL};
+    struct stat below;
+    int error;
+
+    if (access("/dev/fuse", R_OK | W_OK) != 0)
+        return bench_skip("/dev/fuse is missing or not writable");
+    if (access(program, X_OK) != 0)
+        return bench_skip("no %s here", name);
+    snprintf(mount->directory, sizeof(mount->directory), "/tmp/kymo-bench-XXXXXX");
+    bench_require(mkdtemp(mount->directory) ? 0 : -errno, "a directory to mount on");
+    bench_require(stat(mount->directory, &below) == 0 ? 0 : -errno, mount->directory);
+    mount->daemon = start(arguments);
+    error = await_mount(mount, below.st_dev);
+    if (error == 0)
+        return 0;
+    if (error == -ECHILD)
+        mount->daemon = 0;
+    unmount(mount);
+    return bench_skip("%s does not mount here", name);
+}
+
+static int mount_kymofs(struct view *view)
+{
+    char path[PATH_MAX];
+
+    find_beside(path, "kymofs");
+    return mount_by(&view->kymofs, path, "kymofs");
+}
+
+static struct view *make_view(void)
+{
+    struct view *view = calloc(1, sizeof(*view));
+
+    bench_require(view ? 0 : -ENOMEM, "a view");
+    return view;
+}
+
+static void close_view(void *context)
+{
+    struct view *view = context;
+    char name[24];
+
+    unmount(&view->kymofs);
+    unmount(&view->other);
+    if (view->writer)
+        kymo_writer_remove(view->writer);
+    for (unsigned int i = 0; i < view->segments; i++) {
+        snprintf(name, sizeof(name), "many%u", i);
+        kymo_segment_remove(name);
+    }
+    free(view->buffer);
+    free(view);
+}
+
+/* One record of three fields. */
+static void publish_one(struct view *view)
+{
+    static const struct kymo_field fields[] = {
+        {.name = "x", .type = KYMO_F64, .offset = 0, .count = 1},
+        {.name = "y", .type = KYMO_F64, .offset = 8, .count = 1},
+        {.name = "z", .type = KYMO_F64, .offset = 16, .count = 1},
+    };
+    static const struct kymo_schema schema = {fields, 3, 24};
+    const struct kymo_options options = {.depth = 64,
+                                         .size = 24,
+                                         .schema = &schema,
+                                         .existing = KYMO_CREATE};
+    const double values[3] = {0.5, 1.25, 9.81};
+
+    bench_require(kymo_writer_open(&view->writer, "viewed", &options), "opening a writer");
+    bench_require(kymo_ring_publish(view->writer, values, sizeof(values),
+                                    kymo_clock_now(KYMO_MONOTONIC), 0),
+                  "publishing");
+}
+
+/* ---- open, read, close ---- */
+
+static uint64_t read_file(const char *path, uint64_t count)
+{
+    char buffer[4096];
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t len = file < 0 ? -1 : read(file, buffer, sizeof(buffer));
+
+        bench_require(len > 0 ? 0 : -errno, path);
+        sum += (unsigned char)buffer[len - 1];
+        close(file);
+    }
+    return sum;
+}
+
+static uint64_t read_kymofs(void *context, uint64_t count)
+{
+    return read_file(((struct view *)context)->file, count);
+}
+
+static uint64_t read_other(void *context, uint64_t count)
+{
+    return read_file(((struct view *)context)->against, count);
+}
+
+/* Only kymofs's side, where the other is missing. */
+static int open_pair(void **context, const char *program, const char *name, const char *file)
+{
+    struct view *view = make_view();
+    int status;
+
+    *context = view;
+    publish_one(view);
+    status = mount_kymofs(view);
+    if (!status)
+        status = mount_by(&view->other, program, name);
+    snprintf(view->file, sizeof(view->file), "%s/viewed/latest", view->kymofs.directory);
+    snprintf(view->against, sizeof(view->against), "%s/%s", view->other.directory, file);
+    if (!status && access(view->against, R_OK) != 0)
+        status = bench_skip("%s shows no %s here", name, file);
+    if (status)
+        close_view(view);
+    return status;
+}
+
+static int open_against_hello(const struct bench_row *row, void **context)
+{
+    (void)row;
+    return open_pair(context, BENCH_HELLO_LL, "hello_ll (libfuse3-dev's examples)", "hello");
+}
+
+static int open_against_lxcfs(const struct bench_row *row, void **context)
+{
+    (void)row;
+    return open_pair(context, "/usr/bin/lxcfs", "lxcfs", "proc/uptime");
+}
+
+/* ---- what the daemon uses ---- */
+
+static double read_number(pid_t process, const char *file, const char *key)
+{
+    char path[64], line[256];
+    double number = -1;
+    FILE *stream;
+
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)process, file);
+    stream = fopen(path, "re");
+    bench_require(stream ? 0 : -errno, path);
+    while (number < 0 && fgets(line, sizeof(line), stream))
+        if (strncmp(line, key, strlen(key)) == 0)
+            number = strtod(line + strlen(key), NULL);
+    fclose(stream);
+    return number;
+}
+
+static int open_view(const struct bench_row *row, void **context)
+{
+    struct view *view = make_view();
+    int status;
+
+    (void)row;
+    *context = view;
+    publish_one(view);
+    status = mount_kymofs(view);
+    snprintf(view->file, sizeof(view->file), "%s/viewed/stream", view->kymofs.directory);
+    if (status)
+        close_view(view);
+    return status;
+}
+
+/* CPU time of all the daemon's threads, ns. */
+static double cpu_time(pid_t process)
+{
+    char path[64];
+    double sum = 0;
+    DIR *threads;
+
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)process);
+    threads = opendir(path);
+    bench_require(threads ? 0 : -errno, path);
+    for (struct dirent *entry; (entry = readdir(threads));) {
+        char file[300];
+
+        snprintf(file, sizeof(file), "task/%s/schedstat", entry->d_name);
+        if (entry->d_name[0] != '.')
+            sum += read_number(process, file, "");
+    }
+    closedir(threads);
+    return sum;
+}
+
+static void measure_idle(void *context, const struct bench_settings *settings,
+                         struct bench_result *result)
+{
+    const struct timespec settle = {.tv_nsec = 300000000};
+    const struct timespec idle = {.tv_sec = settings->rounds < 100 ? 1 : 3};
+    struct view *view = context;
+    double before;
+
+    nanosleep(&settle, NULL);
+    before = cpu_time(view->kymofs.daemon);
+    nanosleep(&idle, NULL);
+    result->ns = (cpu_time(view->kymofs.daemon) - before) / 1000 / (double)idle.tv_sec;
+}
+
+/* ---- a thousand readers of stream ---- */
+
+#define STREAMS 1000
+
+struct streams {
+    struct view *view;
+    unsigned int opened; /* how many have read what was there */
+    unsigned int served; /* how many have read the record that they waited for */
+    uint64_t last;       /* when the last of them did, ns */
+};
+
+static void *follow_stream(void *context)
+{
+    struct streams *streams = context;
+    int file = open(streams->view->file, O_RDONLY | O_CLOEXEC);
+    char buffer[4096];
+
+    __atomic_fetch_add(&streams->opened, 1, __ATOMIC_SEQ_CST);
+    if (file >= 0 && read(file, buffer, sizeof(buffer)) > 0) {
+        __atomic_store_n(&streams->last, bench_now(), __ATOMIC_SEQ_CST);
+        __atomic_fetch_add(&streams->served, 1, __ATOMIC_SEQ_CST);
+    }
+    if (file >= 0)
+        close(file);
+    return NULL;
+}
+
+static unsigned int await_count(const unsigned int *count, unsigned int least)
+{
+    const uint64_t end = bench_now() + 20 * SECOND;
+    const struct timespec nap = {.tv_nsec = 1000000};
+
+    while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < least && bench_now() < end)
+        nanosleep(&nap, NULL);
+    return __atomic_load_n(count, __ATOMIC_SEQ_CST);
+}
+
+static void end_streams(struct view *view, const pthread_t *threads, unsigned int count)
+{
+    /* Who is still blocked then reads an error. */
+    unmount(&view->kymofs);
+    for (unsigned int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+}
+
+enum what { SERVED, THREADS, MEMORY };
+
+static void measure_streams(void *context, struct bench_result *result, enum what what)
+{
+    const struct timespec settle = {.tv_nsec = 500000000};
+    struct streams streams = {.view = context};
+    struct view *view = context;
+    pthread_t threads[STREAMS];
+    pthread_attr_t small;
+    unsigned int count = 0;
+    uint64_t published;
+    const double values[3] = {1, 2, 3};
+
+    if (access(view->file, R_OK) != 0) {
+        snprintf(result->reason, sizeof(result->reason), "this kymofs has no stream");
+        return;
+    }
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    while (count < STREAMS && pthread_create(&threads[count], &small, follow_stream, &streams) == 0)
+        count++;
+    pthread_attr_destroy(&small);
+    await_count(&streams.opened, count);
+    nanosleep(&settle, NULL);
+    if (what == THREADS)
+        result->ns = read_number(view->kymofs.daemon, "status", "Threads:");
+    if (what == MEMORY)
+        result->ns = read_number(view->kymofs.daemon, "status", "VmRSS:") / 1024;
+    published = bench_now();
+    bench_require(kymo_ring_publish(view->writer, values, sizeof(values),
+                                    kymo_clock_now(KYMO_MONOTONIC), 0),
+                  "publishing");
+    if (await_count(&streams.served, STREAMS) < STREAMS)
+        snprintf(result->reason, sizeof(result->reason), "%u of %u readers were served",
+                 streams.served, STREAMS);
+    else if (what == SERVED)
+        result->ns = (double)(streams.last - published) / 1e6;
+    end_streams(view, threads, count);
+}
+
+static void measure_served(void *context, const struct bench_settings *settings,
+                           struct bench_result *result)
+{
+    (void)settings;
+    measure_streams(context, result, SERVED);
+}
+
+static void measure_threads(void *context, const struct bench_settings *settings,
+                            struct bench_result *result)
+{
+    (void)settings;
+    measure_streams(context, result, THREADS);
+}
+
+static void measure_memory(void *context, const struct bench_settings *settings,
+                           struct bench_result *result)
+{
+    (void)settings;
+    measure_streams(context, result, MEMORY);
+}
+
+/* ---- many segments, many samples ---- */
+
+#define MANY 10000u
+
+/* Segments "many0" and on, each of `fields` numbers, closed again by their writer. */
+static int make_many(struct view *view, unsigned int count, unsigned int fields)
+{
+    struct kymo_field *table = calloc(fields, sizeof(*table));
+    double *values = calloc(fields, sizeof(*values));
+    const struct kymo_schema schema = {table, fields, fields * 8};
+    const struct kymo_options options = {.depth = 2,
+                                         .size = fields * 8,
+                                         .schema = &schema,
+                                         .existing = KYMO_CREATE};
+    int error = 0;
+
+    bench_require(table && values ? 0 : -ENOMEM, "a schema");
+    for (unsigned int i = 0; i < fields; i++) {
+        snprintf(table[i].name, sizeof(table[i].name), "field%u", i);
+        table[i].type = KYMO_F64;
+        table[i].offset = 8 * i;
+        table[i].count = 1;
+        values[i] = i * 1.25;
+    }
+    while (view->segments < count && !error) {
+        struct kymo_writer *writer;
+        char name[24];
+
+        snprintf(name, sizeof(name), "many%u", view->segments);
+        error = kymo_writer_open(&writer, name, &options);
+        if (error)
+            break;
+        view->segments++;
+        error = kymo_ring_publish(writer, values, options.size, kymo_clock_now(KYMO_MONOTONIC), 0);
+        kymo_writer_close(writer);
+    }
+    free(table);
+    free(values);
+    return error == -ENOSPC ? bench_skip("not enough memory in %s", kymo_directory()) : error;
+}
+
+static int open_many(const struct bench_row *row, void **context)
+{
+    struct view *view = make_view();
+    int status;
+
+    *context = view;
+    status = make_many(view, (unsigned int)row->depth, 3);
+    if (status)
+        close_view(view);
+    return status;
+}
+
+static unsigned int count_entries(const char *directory)
+{
+    DIR *stream = opendir(directory);
+    unsigned int count = 0;
+
+    bench_require(stream ? 0 : -errno, directory);
+    for (struct dirent *entry; (entry = readdir(stream));)
+        count += strncmp(entry->d_name, "many", 4) == 0;
+    closedir(stream);
+    return count;
+}
+
+/* Seconds from the start of kymofs until all were listed. */
+static void measure_listing(void *context, const struct bench_settings *settings,
+                            struct bench_result *result)
+{
+    const uint64_t began = bench_now();
+    struct view *view = context;
+    char path[PATH_MAX];
+    unsigned int count;
+
+    (void)settings;
+    find_beside(path, "kymofs");
+    if (mount_by(&view->kymofs, path, "kymofs") != 0) {
+        snprintf(result->reason, sizeof(result->reason), "kymofs does not mount here");
+        return;
+    }
+    count = count_entries(view->kymofs.directory);
+    result->ns = (double)(bench_now() - began) / 1e9;
+    if (count != view->segments)
+        snprintf(result->reason, sizeof(result->reason), "%u of %u segments were listed", count,
+                 view->segments);
+}
+
+/* Reads metrics.prom to its end. Returns how many samples there are, *ns what it took. */
+static double read_metrics(const struct view *view, double *ns)
+{
+    static char buffer[1 << 20];
+    const uint64_t began = bench_now();
+    double samples = 0;
+    int line_begins = 1;
+    char path[PATH_MAX];
+    ssize_t len;
+    int file;
+
+    snprintf(path, sizeof(path), "%s/metrics.prom", view->kymofs.directory);
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return 0;
+    while ((len = read(file, buffer, sizeof(buffer))) > 0) {
+        for (ssize_t i = 0; i < len; i++) {
+            samples += line_begins && buffer[i] != '#';
+            line_begins = buffer[i] == '\n';
+        }
+    }
+    *ns = (double)(bench_now() - began);
+    close(file);
+    return samples;
+}
+
+/* The median of some readings, samples a second. */
+static double sample_rate(const struct view *view, int readings)
+{
+    double rates[32], ns;
+
+    for (int i = 0; i < readings; i++) {
+        double samples = read_metrics(view, &ns);
+
+        if (samples == 0)
+            return 0;
+        rates[i] = samples / ns * 1e9;
+    }
+    return bench_quantile(rates, (size_t)readings, 0.5);
+}
+
+static void measure_samples(void *context, const struct bench_settings *settings,
+                            struct bench_result *result)
+{
+    struct view *view = context;
+
+    if (mount_kymofs(view) == 0)
+        result->ns = sample_rate(view, settings->rounds < 100 ? 3 : 15);
+    if (result->ns == 0)
+        snprintf(result->reason, sizeof(result->reason), "this kymofs has no metrics.prom");
+}
+
+/* Ten segments of many fields against ten of few: ns per sample. */
+static double ns_per_sample(struct view *view, unsigned int fields, int readings)
+{
+    double rate;
+
+    if (make_many(view, 10, fields) != 0 || mount_kymofs(view) != 0)
+        return 0;
+    rate = sample_rate(view, readings);
+    unmount(&view->kymofs);
+    while (view->segments > 0) {
+        char name[24];
+
+        snprintf(name, sizeof(name), "many%u", --view->segments);
+        kymo_segment_remove(name);
+    }
+    return rate > 0 ? 1e9 / rate : 0;
+}
+
+static int open_empty(const struct bench_row *row, void **context)
+{
+    (void)row;
+    *context = make_view();
+    return 0;
+}
+
+static void measure_linear(void *context, const struct bench_settings *settings,
+                           struct bench_result *result)
+{
+    const int readings = settings->rounds < 100 ? 5 : 25;
+
+    result->baseline = ns_per_sample(context, 100, readings);
+    result->ns = ns_per_sample(context, 1000, readings);
+    if (result->ns == 0 || result->baseline == 0)
+        snprintf(result->reason, sizeof(result->reason), "this kymofs has no metrics.prom");
+}
+
+/* ---- rows ---- */
+
+#define VIEW .close = close_view
+
+const struct bench_row bench_fuse_rows[] = {
+    {.name = "kymofs-open+read+close",
+     .against = "libfuse's hello_ll",
+     .most_ratio = 0.7,
+     .stretch = 10,
+     VIEW,
+     .open = open_against_hello,
+     .run = read_kymofs,
+     .baseline = read_other},
+    {.name = "kymofs-against-lxcfs",
+     .against = "lxcfs's proc/uptime",
+     .stretch = 10,
+     VIEW,
+     .open = open_against_lxcfs,
+     .run = read_kymofs,
+     .baseline = read_other},
+    {.name = "kymofs-idle-CPU",
+     .most_ns = 1,
+     .unit = "us/s",
+     VIEW,
+     .open = open_view,
+     .measure = measure_idle},
+    {.name = "kymofs-1000-streams-served",
+     .most_ns = 50,
+     .unit = "ms",
+     VIEW,
+     .open = open_view,
+     .measure = measure_served},
+    {.name = "kymofs-1000-streams-threads",
+     .most_ns = 8,
+     .unit = "thr",
+     VIEW,
+     .open = open_view,
+     .measure = measure_threads},
+    {.name = "kymofs-1000-streams-memory",
+     .most_ns = 64,
+     .unit = "MiB",
+     VIEW,
+     .open = open_view,
+     .measure = measure_memory},
+    {.name = "kymofs-mount+list-segments",
+     .depth = MANY,
+     .most_ns = 1,
+     .unit = "s",
+     VIEW,
+     .open = open_many,
+     .measure = measure_listing},
+    {.name = "kymofs-metrics",
+     .depth = MANY,
+     .least = 500000,
+     .unit = "sampl/s",
+     VIEW,
+     .open = open_many,
+     .measure = measure_samples},
+    {.name = "kymofs-metrics-growth",
+     .against = "a tenth of the fields, per sample",
+     .most_ratio = 1.5,
+     VIEW,
+     .open = open_empty,
+     .measure = measure_linear},
+    {.name = NULL},
+};

@@ -1,0 +1,570 @@
+/*
+ * bench_wake.c - from one thread to another on the other CPU: a record handed over and one handed
+ * back, against the barest that the machine can do; how late a waiting reader is; what reading and
+ * publishing take while the other side is at work.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "rows.h"
+
+#define READERS   4
+#define LATENCIES 20000 /* of a distribution, at most */
+
+/* A word alone in its cache line. */
+struct word {
+    _Alignas(64) uint64_t value;
+    uint32_t futex;
+};
+
+/* One direction: a ring of words that share their line with the slot's header. */
+struct direction {
+    struct word_writer *writer;
+    struct word_reader *reader;
+    uint64_t time; /* of the newest record */
+    struct word bare;
+};
+
+struct wake {
+    struct direction there, back;
+    int blocking;
+    uint64_t todo;
+    uint64_t sum;
+    uint64_t period; /* ns from one record to the next; 0: flat out */
+    volatile int stop;
+};
+
+static void open_direction(struct direction *direction)
+{
+    static unsigned int opened;
+    const struct kymo_options options = {.depth = 64, .existing = KYMO_CREATE};
+    const struct bench_word word = {{0}};
+    char name[24];
+
+    snprintf(name, sizeof(name), "wake%u", opened++);
+    bench_require(word_writer_open(&direction->writer, name, &options), "opening a writer");
+    bench_require(word_reader_open(&direction->reader, name), "opening a reader");
+    for (int i = 0; i < 64; i++)
+        bench_require(word_publish(direction->writer, &word, 0, 0), "publishing");
+    kymo_segment_prefault(direction->reader->untyped.segment, KYMO_PREFAULT, NULL);
+}
+
+static void close_direction(struct direction *direction)
+{
+    kymo_reader_close(&direction->reader->untyped);
+    kymo_writer_remove(&direction->writer->untyped);
+}
+
+static int open_wake(const struct bench_row *row, void **context)
+{
+    struct wake *wake = aligned_alloc(64, (sizeof(*wake) + 63) & ~(size_t)63);
+
+    bench_require(wake ? 0 : -ENOMEM, row->name);
+    memset(wake, 0, sizeof(*wake));
+    if (bench_pin(0) < 2) {
+        free(wake);
+        return bench_skip("takes two CPUs");
+    }
+    open_direction(&wake->there);
+    open_direction(&wake->back);
+    *context = wake;
+    return 0;
+}
+
+static int open_blocking(const struct bench_row *row, void **context)
+{
+    int status = open_wake(row, context);
+
+    if (!status)
+        ((struct wake *)*context)->blocking = 1;
+    return status;
+}
+
+static void close_wake(void *context)
+{
+    struct wake *wake = context;
+
+    close_direction(&wake->there);
+    close_direction(&wake->back);
+    free(wake);
+}
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+/* ---- hand-off: there and back ---- */
+
+static inline void give(struct direction *direction, uint64_t i)
+{
+    const struct bench_word word = {{i, 0, 0, i}};
+
+    bench_require(word_publish(direction->writer, &word, ++direction->time, 0), "publishing");
+}
+
+/* The record that makes head more than `seen`, and head after it. */
+static inline uint64_t await(struct direction *direction, uint64_t *seen, int blocking)
+{
+    const struct kymo_reader *reader = &direction->reader->untyped;
+    struct bench_word word;
+
+    if (blocking)
+        bench_require(kymo_ring_wait(reader, *seen, KYMO_FOREVER), "waiting");
+    else
+        while (kymo_ring_head(&reader->ring) <= *seen)
+            relax();
+    bench_require(word_latest(direction->reader, &word, NULL), "reading");
+    ++*seen;
+    __asm__ volatile("" : : "r"(&word) : "memory");
+    return word.word[0] + word.word[3];
+}
+
+static inline void give_bare(struct direction *direction, uint64_t i, int blocking)
+{
+    if (!blocking) {
+        __atomic_store_n(&direction->bare.value, i + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    __atomic_store_n(&direction->bare.futex, (uint32_t)(i + 1), __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &direction->bare.futex, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static inline uint64_t await_bare(struct direction *direction, uint64_t i, int blocking)
+{
+    uint32_t now;
+
+    if (!blocking) {
+        while (__atomic_load_n(&direction->bare.value, __ATOMIC_ACQUIRE) != i + 1)
+            relax();
+        return 2 * i;
+    }
+    while ((now = __atomic_load_n(&direction->bare.futex, __ATOMIC_SEQ_CST)) != (uint32_t)(i + 1))
+        syscall(SYS_futex, &direction->bare.futex, FUTEX_WAIT, now, NULL, NULL, 0);
+    return 2 * i;
+}
+
+static void *give_back(void *context)
+{
+    struct wake *wake = context;
+    uint64_t seen = kymo_ring_head(&wake->there.reader->untyped.ring);
+
+    __atomic_store_n(&wake->stop, 1, __ATOMIC_RELEASE);
+    for (uint64_t i = 0; i < wake->todo; i++) {
+        await(&wake->there, &seen, wake->blocking);
+        give(&wake->back, i);
+    }
+    return NULL;
+}
+
+static void *give_back_bare(void *context)
+{
+    struct wake *wake = context;
+
+    for (uint64_t i = 0; i < wake->todo; i++) {
+        await_bare(&wake->there, i, wake->blocking);
+        give_bare(&wake->back, i, wake->blocking);
+    }
+    return NULL;
+}
+
+/* Starts the other thread; its start is part of what is timed, so such rows stretch their rounds. */
+static void start(struct wake *wake, pthread_t *thread, void *(*run)(void *), uint64_t count)
+{
+    wake->todo = count;
+    wake->stop = 0;
+    bench_partner_start(thread, run, wake);
+}
+
+static uint64_t ping_pong(void *context, uint64_t count)
+{
+    struct wake *wake = context;
+    uint64_t seen = kymo_ring_head(&wake->back.reader->untyped.ring);
+    uint64_t sum = 0;
+    pthread_t thread;
+
+    start(wake, &thread, give_back, count);
+    while (!__atomic_load_n(&wake->stop, __ATOMIC_ACQUIRE))
+        sched_yield();
+    for (uint64_t i = 0; i < count; i++) {
+        give(&wake->there, i);
+        sum += await(&wake->back, &seen, wake->blocking);
+    }
+    pthread_join(thread, NULL);
+    return sum;
+}
+
+static uint64_t ping_pong_bare(void *context, uint64_t count)
+{
+    struct wake *wake = context;
+    uint64_t sum = 0;
+    pthread_t thread;
+
+    wake->there.bare = wake->back.bare = (struct word){0, 0};
+    start(wake, &thread, give_back_bare, count);
+    for (uint64_t i = 0; i < count; i++) {
+        give_bare(&wake->there, i, wake->blocking);
+        sum += await_bare(&wake->back, i, wake->blocking);
+    }
+    pthread_join(thread, NULL);
+    return sum;
+}
+
+/* ---- how late a waiting reader is ---- */
+
+static void sleep_until(uint64_t when)
+{
+    const struct timespec at = {.tv_sec = (time_t)(when / 1000000000),
+                                .tv_nsec = (long)(when % 1000000000)};
+
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
+/* Publishes the time at which it does; sleeps between two records, or spins where that is less than
+ * the kernel's timers do well. */
+static void *publish_times(void *context)
+{
+    struct wake *wake = context;
+    uint64_t next = bench_now();
+
+    while (!wake->stop) {
+        struct bench_word word = {{0}};
+
+        next += wake->period;
+        if (wake->period >= 1000000)
+            sleep_until(next);
+        else
+            while (wake->period && bench_now() < next && !wake->stop)
+                relax();
+        word.word[0] = bench_now();
+        word.word[3] = word.word[0];
+        bench_require(word_publish(wake->there.writer, &word, ++wake->there.time, 0), "publishing");
+    }
+    return NULL;
+}
+
+static void *set_times(void *context)
+{
+    struct wake *wake = context;
+    uint64_t next = bench_now();
+
+    while (!wake->stop) {
+        next += wake->period;
+        while (bench_now() < next && !wake->stop)
+            relax();
+        __atomic_store_n(&wake->there.bare.value, bench_now(), __ATOMIC_RELEASE);
+        if (wake->blocking) {
+            __atomic_fetch_add(&wake->there.bare.futex, 1, __ATOMIC_SEQ_CST);
+            syscall(SYS_futex, &wake->there.bare.futex, FUTEX_WAKE, 1, NULL, NULL, 0);
+        }
+    }
+    return NULL;
+}
+
+static double await_time(struct wake *wake, uint64_t *seen)
+{
+    const struct kymo_reader *reader = &wake->there.reader->untyped;
+    struct kymo_record record;
+    struct bench_word word;
+
+    if (wake->blocking)
+        bench_require(kymo_ring_wait(reader, *seen, KYMO_FOREVER), "waiting");
+    else
+        while (kymo_ring_head(&reader->ring) <= *seen)
+            relax();
+    bench_require(word_latest(wake->there.reader, &word, &record), "reading");
+    *seen = record.pos + 1;
+    return (double)(bench_now() - word.word[0]);
+}
+
+static double await_bare_time(struct wake *wake, uint64_t *seen)
+{
+    struct word *bare = &wake->there.bare;
+    uint64_t value;
+
+    for (;;) {
+        const uint32_t now = __atomic_load_n(&bare->futex, __ATOMIC_SEQ_CST);
+
+        value = __atomic_load_n(&bare->value, __ATOMIC_ACQUIRE);
+        if (value != *seen)
+            break;
+        if (wake->blocking)
+            syscall(SYS_futex, &bare->futex, FUTEX_WAIT, now, NULL, NULL, 0);
+        else
+            relax();
+    }
+    *seen = value;
+    return (double)(bench_now() - value);
+}
+
+/* As many latencies as fit the row's time, into values. */
+static size_t collect(struct wake *wake, void *(*writer)(void *),
+                      double (*reader)(struct wake *, uint64_t *), uint64_t ns, double *values)
+{
+    uint64_t seen = kymo_ring_head(&wake->there.reader->untyped.ring);
+    const uint64_t end = bench_now() + ns;
+    size_t count = 0;
+    pthread_t thread;
+
+    wake->stop = 0;
+    if (reader == await_bare_time)
+        seen = wake->there.bare.value = 0;
+    bench_partner_start(&thread, writer, wake);
+    for (int warm = 0; warm < 10; warm++)
+        reader(wake, &seen);
+    while (count < LATENCIES && (count < 100 || bench_now() < end))
+        values[count++] = reader(wake, &seen);
+    wake->stop = 1;
+    pthread_join(thread, NULL);
+    return count;
+}
+
+/* Ten pieces of each in turn. */
+static void measure_lateness(void *context, const struct bench_settings *settings,
+                             struct bench_result *result)
+{
+    const uint64_t ns = (uint64_t)settings->rounds * settings->slice / 4;
+    double *values = malloc(2 * LATENCIES * sizeof(*values));
+    double *bare = values + LATENCIES;
+    double baseline[10];
+    struct wake *wake = context;
+    size_t count = 0;
+
+    bench_require(values ? 0 : -ENOMEM, "a distribution");
+    wake->period = 100000;
+    for (int piece = 0; piece < 10; piece++) {
+        size_t bares = collect(wake, set_times, await_bare_time, ns, bare);
+
+        baseline[piece] = bench_quantile(bare, bares, 0.5);
+        bares = collect(wake, publish_times, await_time, ns, bare);
+        if (bares > LATENCIES - count)
+            bares = LATENCIES - count;
+        memcpy(values + count, bare, bares * sizeof(*values));
+        count += bares;
+    }
+    bench_distribution(result, values, count);
+    result->baseline = bench_quantile(baseline, 10, 0.5);
+    free(values);
+}
+
+/* ---- reading beside a writer ---- */
+
+/* Short times: by the processor's counter where there is one, in ns by a look at both clocks. */
+static inline uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+    uint64_t now = __builtin_ia32_rdtsc();
+
+    __asm__ volatile("" : : : "memory");
+    return now;
+#else
+    return bench_now();
+#endif
+}
+
+static double ns_per_tick(void)
+{
+    const uint64_t began = bench_now(), first = ticks();
+    uint64_t now;
+
+    while ((now = bench_now()) < began + 20000000)
+        ;
+    return (double)(now - began) / (double)(ticks() - first);
+}
+
+static void measure_reads(void *context, const struct bench_settings *settings,
+                          struct bench_result *result)
+{
+    const uint64_t end = bench_now() + 10 * settings->rounds * settings->slice;
+    const size_t most = 2000000;
+    double *values = malloc(most * sizeof(*values));
+    const double tick = ns_per_tick();
+    struct wake *wake = context;
+    struct bench_word word;
+    size_t count = 0;
+    pthread_t thread;
+
+    bench_require(values ? 0 : -ENOMEM, "a distribution");
+    wake->stop = 0;
+    bench_partner_start(&thread, publish_times, wake);
+    while (count < most && (count < 10000 || bench_now() < end)) {
+        for (int i = 0; i < 100 && count < most; i++) {
+            const uint64_t began = ticks();
+            int error = word_latest(wake->there.reader, &word, NULL);
+
+            values[count++] = (double)(ticks() - began) * tick;
+            if (error != -EAGAIN)
+                bench_require(error, "reading");
+            /* What the writer stored as one must be read as one. */
+            bench_require(word.word[0] == word.word[3] ? 0 : -EBADMSG, "a torn record");
+        }
+    }
+    wake->stop = 1;
+    pthread_join(thread, NULL);
+    bench_distribution(result, values, count);
+    free(values);
+}
+
+#define PERIOD(function, ns)                                         \
+    static int function(const struct bench_row *row, void **context) \
+    {                                                                \
+        int status = open_wake(row, context);                        \
+                                                                     \
+        if (!status)                                                 \
+            ((struct wake *)*context)->period = (ns);                \
+        return status;                                               \
+    }
+
+PERIOD(open_200, 5000000)
+PERIOD(open_10k, 100000)
+PERIOD(open_flat, 0)
+
+/* ---- one writer, several readers ---- */
+
+struct guest {
+    struct wake *wake;
+    uint64_t reads;
+};
+
+static void *read_on(void *context)
+{
+    struct guest *guest = context;
+    struct bench_word word;
+
+    while (!guest->wake->stop) {
+        for (int i = 0; i < 64; i++) {
+            int error = word_latest(guest->wake->there.reader, &word, NULL);
+
+            if (error != -EAGAIN)
+                bench_require(error, "reading");
+            __asm__ volatile("" : : "r"(&word) : "memory");
+        }
+        guest->reads += 64;
+    }
+    return NULL;
+}
+
+/* ns per publish, for the row's time; what `readers` read meanwhile, into *read_ns. */
+static double publish_beside(struct wake *wake, int readers, uint64_t ns, double *read_ns)
+{
+    struct guest guests[READERS];
+    pthread_t threads[READERS];
+    uint64_t count = 0, began, now;
+    double reads = 0;
+
+    wake->stop = 0;
+    for (int i = 0; i < readers; i++) {
+        guests[i] = (struct guest){wake, 0};
+        bench_partner_start(&threads[i], read_on, &guests[i]);
+    }
+    began = bench_now();
+    do {
+        for (int i = 0; i < 256; i++)
+            give(&wake->there, count++);
+        now = bench_now();
+    } while (now - began < ns);
+    wake->stop = 1;
+    for (int i = 0; i < readers; i++) {
+        pthread_join(threads[i], NULL);
+        reads += (double)guests[i].reads;
+    }
+    *read_ns = reads > 0 ? (double)(now - began) / reads : 0;
+    return (double)(now - began) / (double)count;
+}
+
+static void measure_beside(void *context, const struct bench_settings *settings,
+                           struct bench_result *result, int readers, int reading)
+{
+    const uint64_t ns = settings->rounds * settings->slice / 10;
+    double values[2][11], read_ns;
+
+    for (int piece = 0; piece < 11; piece++) {
+        double beside = publish_beside(context, readers, ns, &read_ns);
+
+        values[0][piece] = reading ? read_ns : beside;
+        values[1][piece] = publish_beside(context, 0, ns, &read_ns);
+    }
+    result->ns = bench_quantile(values[0], 11, 0.5);
+    if (!reading)
+        result->baseline = bench_quantile(values[1], 11, 0.5);
+}
+
+#define BESIDE(readers)                                                                         \
+    static void measure_publish_##readers(void *context, const struct bench_settings *settings, \
+                                          struct bench_result *result)                          \
+    {                                                                                           \
+        measure_beside(context, settings, result, readers, 0);                                  \
+    }                                                                                           \
+    static void measure_read_##readers(void *context, const struct bench_settings *settings,    \
+                                       struct bench_result *result)                             \
+    {                                                                                           \
+        measure_beside(context, settings, result, readers, 1);                                  \
+    }
+
+BESIDE(1)
+BESIDE(2)
+BESIDE(3)
+BESIDE(4)
+
+/* ---- rows ---- */
+
+#define WORDS .size = 32, .depth = 64, .close = close_wake
+
+#define BESIDE_ROWS(readers)                                                             \
+    {.name = "publish-beside-" #readers "-readers",                                      \
+     .against = "nobody reads",                                                          \
+     WORDS,                                                                              \
+     .open = open_wake,                                                                  \
+     .measure = measure_publish_##readers},                                              \
+    {                                                                                    \
+        .name = "latest-beside-a-writer-" #readers "-readers", WORDS, .open = open_wake, \
+        .measure = measure_read_##readers                                                \
+    }
+
+const struct bench_row bench_wake_rows[] = {
+    {.name = "hand-off-spinning",
+     .stretch = 20,
+     .against = "there and back of a bare cache line",
+     .most_ratio = 1.25,
+     WORDS,
+     .open = open_wake,
+     .run = ping_pong,
+     .baseline = ping_pong_bare,
+     .same_sum = 1},
+    {.name = "hand-off-blocked",
+     .stretch = 20,
+     .against = "there and back by a bare futex",
+     .most_ratio = 1.1,
+     WORDS,
+     .open = open_blocking,
+     .run = ping_pong,
+     .baseline = ping_pong_bare,
+     .same_sum = 1},
+    {.name = "lateness-spinning",
+     .against = "a bare cache line, median",
+     WORDS,
+     .open = open_wake,
+     .measure = measure_lateness},
+    {.name = "lateness-blocked",
+     .against = "a bare futex, median",
+     WORDS,
+     .open = open_blocking,
+     .measure = measure_lateness},
+    {.name = "latest-while-200-Hz", WORDS, .open = open_200, .measure = measure_reads},
+    {.name = "latest-while-10-kHz", WORDS, .open = open_10k, .measure = measure_reads},
+    {.name = "latest-while-flat-out", WORDS, .open = open_flat, .measure = measure_reads},
+    BESIDE_ROWS(1),
+    BESIDE_ROWS(2),
+    BESIDE_ROWS(3),
+    BESIDE_ROWS(4),
+    {.name = NULL},
+};
