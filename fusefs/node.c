@@ -20,11 +20,25 @@
 
 /* ---- segments ---- */
 
+/* Whether the directory's moment, if it has one, means anything on the segment's clock. */
+static int clock_error(const struct node *directory, const struct segment *segment)
+{
+    const struct moment *moment = directory->key.moment;
+
+    return moment ? moment->error[kymo_segment_clock(segment->reader->segment)] : 0;
+}
+
 static int segment_match(struct registry *registry, const struct node *directory, const char *name,
                          struct node_key *key)
 {
-    (void)directory;
-    return registry_find(registry, name, &key->segment);
+    int error = registry_find(registry, name, &key->segment);
+
+    if (error)
+        return error;
+    error = clock_error(directory, key->segment);
+    if (error)
+        segment_drop(key->segment);
+    return error;
 }
 
 static int segment_list(struct registry *registry, const struct node *directory,
@@ -32,15 +46,26 @@ static int segment_list(struct registry *registry, const struct node *directory,
 {
     struct segment **segments = NULL;
     const ssize_t count = registry_list(registry, &segments);
+    struct node_key key = {.kind = kind, .moment = directory->key.moment};
 
-    (void)directory;
     for (ssize_t i = 0; i < count; i++) {
-        listing_add(listing, &(struct node_key){.kind = kind, .segment = segments[i]},
-                    segments[i]->name);
-        segment_drop(segments[i]);
+        key.segment = segments[i];
+        if (clock_error(directory, key.segment) == 0)
+            listing_add(listing, &key, key.segment->name);
+        segment_drop(key.segment);
     }
     free(segments);
     return count < 0 ? (int)count : 0;
+}
+
+/* ---- instants ---- */
+
+static int moment_match(struct registry *registry, const struct node *directory, const char *name,
+                        struct node_key *key)
+{
+    (void)registry;
+    (void)directory;
+    return moment_pin(name, &key->moment);
 }
 
 /* ---- records ---- */
@@ -61,28 +86,43 @@ static int number_parse(const char *text, uint64_t *number)
     return 0;
 }
 
+/* The oldest slot is the next to be overwritten: it can be asked for, but is not promised. So is what
+ * was there at a moment and is overwritten by now: whoever listed it finds a name that opens no
+ * more. */
+static uint64_t history_count(const struct node *directory)
+{
+    const struct kymo_ring *ring = node_ring(directory);
+    const uint64_t depth = kymo_ring_depth(ring);
+    uint64_t written = kymo_ring_written(ring);
+    struct kymo_window window;
+
+    if (directory->key.moment && moment_window(directory, &window) == 0)
+        written = window.high - ring->first;
+    return written < depth ? written : depth;
+}
+
 static int history_match(struct registry *registry, const struct node *directory, const char *name,
                          struct node_key *key)
 {
-    uint64_t written = kymo_ring_written(node_ring(directory));
-
     (void)registry;
-    if (number_parse(name, &key->number) != 0 || key->number >= written ||
-        key->number >= kymo_ring_depth(node_ring(directory)))
+    if (number_parse(name, &key->number) != 0 || key->number >= history_count(directory))
         return -ENOENT;
     return 0;
 }
 
-/* The oldest slot is the next to be overwritten: it can be asked for, but is not promised. */
 static int history_list(struct registry *registry, const struct node *directory,
                         const struct node_kind *kind, struct listing *listing)
 {
-    const uint64_t available = kymo_ring_available(node_ring(directory));
-    struct node_key key = {.kind = kind, .segment = directory->key.segment};
+    struct node_key key = {.kind = kind,
+                           .segment = directory->key.segment,
+                           .moment = directory->key.moment};
+    struct kymo_window window;
     char name[32];
 
     (void)registry;
-    for (; key.number < available && key.number < HISTORY_LISTED; key.number++) {
+    if (moment_window(directory, &window) != 0)
+        return 0;
+    for (; key.number < window.high - window.low && key.number < HISTORY_LISTED; key.number++) {
         snprintf(name, sizeof(name), "%llu", (unsigned long long)key.number);
         listing_add(listing, &key, name);
     }
@@ -107,7 +147,7 @@ static int question_parse(const struct node_kind *kind, const struct node *node,
     if (strncmp(name, kind->name, prefix) != 0)
         return -ENOENT;
     /* Nothing has an age where nobody knows what time it is. */
-    if (kind->question == QUERY_FRESH && clock == KYMO_USER)
+    if (kind->question == QUERY_FRESH && clock == KYMO_USER && !node->key.moment)
         return -EINVAL;
     return (mark ? query_parse : query_parse_path)(kind->question, name + prefix, clock,
                                                    node_now(node), query);
@@ -217,7 +257,9 @@ static int field_list(struct registry *registry, const struct node *directory,
                       const struct node_kind *kind, struct listing *listing)
 {
     const struct kymo_schema *schema = node_schema(directory);
-    const struct node_key key = {.kind = kind, .segment = directory->key.segment};
+    const struct node_key key = {.kind = kind,
+                                 .segment = directory->key.segment,
+                                 .moment = directory->key.moment};
 
     (void)registry;
     for (uint32_t i = 0; i < schema->count; i++)
@@ -238,6 +280,8 @@ enum {
     KIND_ROOT,
     KIND_README,
     KIND_METRICS,
+    KIND_AT,
+    KIND_AT_TIME,
     KIND_SEGMENT,
     KIND_LATEST,
     KIND_HISTORY,
@@ -280,8 +324,15 @@ const struct node_kind node_kinds[] = {
                       .render_for = metrics_render,
                       .limit = metrics_limit,
                       .help = "all that you may read, for Prometheus"},
+    [KIND_AT] = {.name = "at", .parent = &node_kinds[KIND_ROOT], .type = NODE_DIRECTORY},
+    [KIND_AT_TIME] = {.name = "TIME",
+                      .parent = &node_kinds[KIND_AT],
+                      .type = NODE_DIRECTORY,
+                      .match = moment_match,
+                      .help = "all segments as of then: at/-2s/imu/latest"},
     [KIND_SEGMENT] = {.name = "SEGMENT",
                       .parent = &node_kinds[KIND_ROOT],
+                      .also_in = &node_kinds[KIND_AT_TIME],
                       .type = NODE_DIRECTORY,
                       .flags = NODE_LISTED,
                       .match = segment_match,
@@ -363,7 +414,7 @@ const struct node_kind node_kinds[] = {
     [KIND_LINK] = {.name = "raw",
                    .parent = &node_kinds[KIND_SEGMENT],
                    .type = NODE_LINK,
-                   .flags = NODE_LISTED,
+                   .flags = NODE_LISTED | NODE_PRESENT,
                    .render = render_link,
                    .help = "a link to the segment's own file"},
     [KIND_CLOSEST_QUERY] = {.name = "closest?t=TIME[&max=DUR]",
@@ -447,7 +498,7 @@ const struct node_kind node_kinds[] = {
     [KIND_STREAM] = {.name = "stream",
                      .parent = &node_kinds[KIND_SEGMENT],
                      .type = NODE_FILE,
-                     .flags = NODE_STREAM,
+                     .flags = NODE_STREAM | NODE_PRESENT,
                      .help = "waits: each new record once, as JSON"},
 };
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "caller.h"
+#include "moment.h"
 #include "query.h"
 #include "registry.h"
 
@@ -33,16 +34,31 @@ enum node_flags {
     NODE_CONSTANT = 4,  /* the content never changes */
     NODE_AT_HEAD = 8,   /* the content changes only when a record is published */
     NODE_PERSONAL = 16, /* the content is another for each caller (K), and long in the making */
-    NODE_STREAM = 32    /* no content: each open waits for what is published from then on */
+    NODE_STREAM = 32,   /* no content: each open waits for what is published from then on */
+    NODE_PRESENT = 64   /* shows what is now: missing below at/ */
 };
 
 /* Which node of a directory: without its name and its place. */
 struct node_key {
     const struct node_kind *kind;
     struct segment *segment; /* NULL above the segments; held by whoever holds the key */
+    struct moment *moment;   /* NULL: as of now; held likewise */
     uint64_t number;         /* the kind's own: which record, which element */
     bool raw;
 };
+
+static inline void node_key_hold(const struct node_key *key)
+{
+    if (key->segment)
+        segment_hold(key->segment);
+    moment_hold(key->moment);
+}
+
+static inline void node_key_drop(const struct node_key *key)
+{
+    segment_drop(key->segment);
+    moment_drop(key->moment);
+}
 
 struct node {
     struct node_key key;
@@ -63,11 +79,12 @@ struct request {
 struct node_kind {
     const char *name; /* as README has it; where match is NULL also the file's name */
     const struct node_kind *parent;
+    const struct node_kind *also_in; /* another parent, or NULL */
     enum node_type type;
     unsigned int flags;
     enum query_kind question; /* where it is one */
-    /* Takes a name without ".raw", fills key->number, or key->segment, held. -ENOENT: not of this
-     * kind. -EINVAL: of this kind, and malformed. */
+    /* Takes a name without ".raw", fills key->number, or key->segment or key->moment, held. -ENOENT:
+     * not of this kind. -EINVAL: of this kind, and malformed. */
     int (*match)(struct registry *registry, const struct node *directory, const char *name,
                  struct node_key *key);
     /* Whether a segment has a file of that name; NULL: each has. */
@@ -77,7 +94,7 @@ struct node_kind {
                 const struct node_kind *kind, struct listing *listing);
     /* The position of the record that the file shows at this moment. */
     int (*find)(const struct node *node, uint64_t *pos);
-    /* The whole content, or the link's target. */
+    /* The whole content, or the link's target. Called through node_render. */
     int (*render)(const struct node *node, struct kymo_text *text);
     /* The same for NODE_PERSONAL. */
     int (*render_for)(const struct node *node, struct request *request, struct kymo_text *text);
@@ -113,10 +130,27 @@ static inline enum kymo_clock node_clock(const struct node *node)
     return kymo_segment_clock(node_reader(node)->segment);
 }
 
-/* What time it is where the node is, ns on its segment's clock; 0 on KYMO_USER. */
+/* What time it is where the node is, ns on its segment's clock: now, or its moment. 0 on KYMO_USER
+ * without a moment. */
 static inline uint64_t node_now(const struct node *node)
 {
-    return kymo_clock_now(node_clock(node));
+    const enum kymo_clock clock = node_clock(node);
+
+    return node->key.moment ? node->key.moment->time[clock] : kymo_clock_now(clock);
+}
+
+/* The whole content, or a link's target, as of now or of the node's moment. */
+static inline int node_render(const struct node *node, struct kymo_text *text)
+{
+    return node->key.moment && node->key.segment ? moment_render(node, text)
+                                                 : node->key.kind->render(node, text);
+}
+
+/* What to say of records that were overwritten while they were read, again and again: those of now
+ * are others already, those of a moment have gone. */
+static inline int node_overtaken(const struct node *node)
+{
+    return node->key.moment ? -ESTALE : -EAGAIN;
 }
 
 /* What the node's name asks, as of now. -EINVAL, -ERANGE. */
@@ -124,7 +158,7 @@ int node_question(const struct node *node, struct query *query);
 
 /* ---- names ---- */
 
-/* Which node the directory has under that name. The key's segment is held, if any. -ENOENT; -EINVAL
+/* Which node the directory has under that name. The key is held. -ENOENT; -EINVAL
  * for a malformed query; for a segment also as registry_find. */
 int node_match(struct registry *registry, const struct node *directory, const char *name,
                struct node_key *key);

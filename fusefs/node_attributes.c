@@ -45,6 +45,7 @@ static uint64_t realtime_of(enum kymo_clock clock, uint64_t time)
     return clock == KYMO_REALTIME ? time : time + (uint64_t)clock_offset(clock);
 }
 
+/* When the segment was last written to, as far as one can tell; ns since 1970. */
 uint64_t segment_modified(const struct segment *segment)
 {
     const struct kymo_segment *open;
@@ -62,6 +63,20 @@ uint64_t segment_modified(const struct segment *segment)
     if (kymo_segment_info(open, &info) != 0 || !(info.heartbeat | info.opened))
         return segment->created;
     return realtime_of(KYMO_MONOTONIC, info.heartbeat > info.opened ? info.heartbeat : info.opened);
+}
+
+/* The same as of the node's moment, if it has one. */
+static uint64_t node_modified(const struct node *node)
+{
+    struct kymo_window window;
+    enum kymo_clock clock;
+
+    if (!node->key.moment || !node->key.segment->reader)
+        return segment_modified(node->key.segment);
+    clock = node_clock(node);
+    if (clock == KYMO_USER || moment_window(node, &window) != 0 || window.low == window.high)
+        return node->key.segment->created;
+    return realtime_of(clock, kymo_window_time(node_ring(node), window.high - 1));
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -82,13 +97,15 @@ static mode_t mode_of(enum node_type type, mode_t readable)
     }
 }
 
-static void attributes_of_segment(const struct segment *segment, enum node_type type,
+static void attributes_of_segment(const struct node *node, enum node_type type,
                                   struct stat *attributes)
 {
+    const struct segment *segment = node->key.segment;
+
     attributes->st_mode = mode_of(type, kymo_load_relaxed32(&segment->mode));
     attributes->st_uid = kymo_load_relaxed32(&segment->uid);
     attributes->st_gid = kymo_load_relaxed32(&segment->gid);
-    attributes->st_mtim = timespec_of(segment_modified(segment));
+    attributes->st_mtim = timespec_of(node_modified(node));
 }
 
 /* Above the segments, what holds for their directory. Whom it keeps out is kept out here (K). */
@@ -122,7 +139,7 @@ void node_attributes(const struct node *node, struct stat *attributes)
 
     *attributes = (struct stat){.st_ino = node->inode, .st_nlink = 1, .st_blksize = NODE_PAGE};
     if (node->key.segment)
-        attributes_of_segment(node->key.segment, type, attributes);
+        attributes_of_segment(node, type, attributes);
     else
         attributes_of_directory(type, attributes);
     attributes->st_atim = attributes->st_ctim = attributes->st_mtim;

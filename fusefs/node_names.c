@@ -23,13 +23,24 @@ static int split_name(const struct node_kind *kind, const char *name, char *base
     return 0;
 }
 
+/* Whether files of that kind stand in the directory. */
+static bool is_in(const struct node_kind *kind, const struct node *directory)
+{
+    if (directory->key.moment && kind->flags & NODE_PRESENT)
+        return false;
+    return kind->parent == directory->key.kind ||
+           (kind->also_in && kind->also_in == directory->key.kind);
+}
+
 static int match_kind(struct registry *registry, const struct node *directory,
                       const struct node_kind *kind, const char *name, struct node_key *key)
 {
     char base[NODE_NAME_LIMIT + 1];
     int error;
 
-    *key = (struct node_key){.kind = kind, .segment = directory->key.segment};
+    *key = (struct node_key){.kind = kind,
+                             .segment = directory->key.segment,
+                             .moment = directory->key.moment};
     error = split_name(kind, name, base, &key->raw);
     if (error)
         return error;
@@ -46,12 +57,14 @@ int node_match(struct registry *registry, const struct node *directory, const ch
     int error = -ENOENT;
 
     for (size_t i = 0; i < node_kind_count && error == -ENOENT; i++) {
-        if (node_kinds[i].parent == directory->key.kind)
+        if (is_in(&node_kinds[i], directory))
             error = match_kind(registry, directory, &node_kinds[i], name, key);
     }
-    /* A kind that finds a segment holds it already. */
+    /* A kind that finds a segment, or pins a moment, holds it already. */
     if (!error && key->segment && key->segment == directory->key.segment)
         segment_hold(key->segment);
+    if (!error && key->moment && key->moment == directory->key.moment)
+        moment_hold(key->moment);
     return error;
 }
 
@@ -63,11 +76,13 @@ static int match_any(const struct node *directory, const char *name, struct node
     for (size_t i = 0; i < node_kind_count; i++) {
         const struct node_kind *kind = &node_kinds[i];
 
-        *key = (struct node_key){.kind = kind, .segment = directory->key.segment};
-        if (kind->parent == directory->key.kind && (kind->flags & NODE_LISTED) &&
+        *key = (struct node_key){.kind = kind,
+                                 .segment = directory->key.segment,
+                                 .moment = directory->key.moment};
+        if (is_in(kind, directory) && (kind->flags & NODE_LISTED) &&
             split_name(kind, name, base, &key->raw) == 0 &&
             (kind->match || strcmp(base, kind->name) == 0)) {
-            segment_hold(key->segment);
+            node_key_hold(key);
             return 0;
         }
     }
@@ -77,13 +92,18 @@ static int match_any(const struct node *directory, const char *name, struct node
 int node_match_departed(struct registry *registry, const struct node *directory, const char *name,
                         uint64_t since, struct node_key *key)
 {
+    int error;
+
     if (directory->key.segment)
         return directory->key.segment->reader ? node_match(registry, directory, name, key)
                                               : match_any(directory, name, key);
-    *key = (struct node_key){.kind = node_segment};
-    if (key->kind->parent != directory->key.kind)
+    *key = (struct node_key){.kind = node_segment, .moment = directory->key.moment};
+    if (!is_in(node_segment, directory))
         return -ENOENT;
-    return registry_find_departed(registry, name, since, &key->segment);
+    error = registry_find_departed(registry, name, since, &key->segment);
+    if (!error)
+        moment_hold(key->moment);
+    return error;
 }
 
 /* A finalizer from splitmix64: every bit of the result depends on every bit of the number. */
@@ -99,7 +119,7 @@ uint64_t node_inode(const struct node *directory, const struct node_key *key, co
     uint64_t inode = directory ? directory->inode : 0;
 
     if (key->segment && !directory->key.segment)
-        inode = mix(mix(key->segment->device) + key->segment->inode);
+        inode += mix(mix(key->segment->device) + key->segment->inode) - 1; /* the root is 1 */
     for (; *name; name++)
         inode = (inode ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
     inode = mix(inode);
@@ -137,8 +157,7 @@ static void listing_push(struct listing *listing, const struct node_key *key, co
         free(entry.name);
         return;
     }
-    if (key->segment)
-        segment_hold(key->segment);
+    node_key_hold(key);
     listing->entries[listing->count++] = entry;
 }
 
@@ -154,12 +173,12 @@ void listing_add(struct listing *listing, const struct node_key *key, const char
 
 int node_list(struct registry *registry, const struct node *directory, struct listing *listing)
 {
-    struct node_key key = {.segment = directory->key.segment};
+    struct node_key key = {.segment = directory->key.segment, .moment = directory->key.moment};
     int error = 0;
 
     for (size_t i = 0; i < node_kind_count && !error; i++) {
         key.kind = &node_kinds[i];
-        if (key.kind->parent != directory->key.kind || !(key.kind->flags & NODE_LISTED) ||
+        if (!is_in(key.kind, directory) || !(key.kind->flags & NODE_LISTED) ||
             (key.kind->is_there && !key.kind->is_there(directory)))
             continue;
         if (key.kind->list)
@@ -178,7 +197,7 @@ int node_list(struct registry *registry, const struct node *directory, struct li
 void listing_free(struct listing *listing)
 {
     for (size_t i = 0; i < listing->count; i++) {
-        segment_drop(listing->entries[i].key.segment);
+        node_key_drop(&listing->entries[i].key);
         free(listing->entries[i].name);
     }
     free(listing->entries);

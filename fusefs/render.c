@@ -14,6 +14,8 @@ int render_info(const struct node *node, struct kymo_text *text)
         kymo_text_printf(text, "name: %s\nwriter: RETIRED\n", node->key.segment->name);
         return 0;
     }
+    if (node->key.moment)
+        return kymo_text_info_as_of(text, node_reader(node), node_now(node));
     return kymo_text_info(text, node_reader(node));
 }
 

@@ -27,8 +27,9 @@ struct history {
     struct render_copy copy;
 };
 
-static int span_find(const struct kymo_reader *reader, struct span *span)
+static int span_find(const struct node *node, struct span *span)
 {
+    const struct kymo_reader *reader = node_reader(node);
     struct kymo_window window = {0, 0};
     struct kymo_range range = {0, 0, 0};
     int error;
@@ -104,7 +105,7 @@ static int history_take(struct history *history, const struct node *node, struct
     int error = -EAGAIN;
 
     for (int round = 0; round < ROUNDS && error == -EAGAIN; round++) {
-        error = span_find(node_reader(node), span);
+        error = span_find(node, span);
         if (error)
             break;
         if (round == 0)
@@ -112,7 +113,7 @@ static int history_take(struct history *history, const struct node *node, struct
         error = history_copy(history, node, span);
     }
     *missed = history->first > asked ? history->first - asked : 0;
-    return error == -ESTALE ? -EAGAIN : error;
+    return error == -ESTALE || error == -EAGAIN ? node_overtaken(node) : error;
 }
 
 /* ---- spelling ---- */

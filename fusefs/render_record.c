@@ -217,7 +217,7 @@ static int pair_take(const struct node *node, uint64_t time, struct pair *pair)
 
     for (int tries = 0; tries < KYMO_RETRIES && (error == -EMSGSIZE || error == -ESTALE); tries++)
         error = pair_read(node, time, pair);
-    return error == -EMSGSIZE || error == -ESTALE ? -EAGAIN : error;
+    return error == -EMSGSIZE || error == -ESTALE ? node_overtaken(node) : error;
 }
 
 int render_interp(const struct node *node, struct kymo_text *text)

@@ -102,6 +102,7 @@ static struct known *table_find(const struct tree *tree, const struct node *like
     for (struct known *known = *bucket_of(tree, like->inode); known; known = known->next) {
         if (known->current && known->node.inode == like->inode &&
             known->node.parent == like->parent && known->node.key.segment == like->key.segment &&
+            moment_same(known->node.key.moment, like->key.moment) &&
             strcmp(known->name, like->name) == 0)
             return known;
     }
@@ -188,7 +189,7 @@ static int snapshot_render(struct tree *tree, const struct node *node, struct sn
     int error;
 
     if (!node_has(node, NODE_PERSONAL))
-        return node->key.kind->render(node, &snapshot->text);
+        return node_render(node, &snapshot->text);
     error = node->key.kind->render_for(node, &request, &snapshot->text);
     snapshot->modified = request.modified;
     return error;
@@ -252,11 +253,15 @@ bool tree_is_exact(const struct node *node)
            (segment && kymo_load_relaxed32(&segment->exact) & exact_bit(node));
 }
 
+/* Who replaces a segment has the kernel told about its name in the root alone. */
 bool tree_is_passing(const struct node *node)
 {
+    const struct node *parent = node->parent;
+
     if (node_has(node, NODE_STREAM))
         return false;
-    return !node_has(node, NODE_LISTED) || (tree_is_exact(node) && !node_has(node, NODE_CONSTANT));
+    return !node_has(node, NODE_LISTED) || (parent && parent->key.moment && !parent->key.segment) ||
+           (tree_is_exact(node) && !node_has(node, NODE_CONSTANT));
 }
 
 /* The mark is the segment's, since the node is about to be forgotten; a few nodes share a bit, and
@@ -291,7 +296,7 @@ static void known_free(struct tree *tree, struct known *known)
 {
     if (known->snapshot)
         tree_close_file(tree, known->snapshot);
-    segment_drop(known->node.key.segment);
+    node_key_drop(&known->node.key);
     free(known);
 }
 
@@ -520,7 +525,7 @@ static struct known *take_up(struct tree *tree, struct known *fresh)
     return known;
 }
 
-/* Takes over the caller's hold of the key's segment, whatever is returned. */
+/* Takes over the caller's hold of the key, whatever is returned. */
 static int know(struct tree *tree, struct node *directory, const struct node_key *key,
                 uint64_t inode, const char *name, struct node **node)
 {
@@ -528,11 +533,11 @@ static int know(struct tree *tree, struct node *directory, const struct node_key
     struct known *known = find_again(tree, &like);
 
     if (known) {
-        segment_drop(key->segment);
+        node_key_drop(key);
     } else {
         known = known_new(directory, key, inode, name);
         if (!known) {
-            segment_drop(key->segment);
+            node_key_drop(key);
             return -ENOMEM;
         }
         /* What can't be made now has no size; whoever opens it is told why. */
@@ -560,12 +565,12 @@ static int follow_name(struct tree *tree, const struct node *node, struct node *
     error = node_match(tree->registry, &parent, node->name, &now->key);
     if (!error)
         now->inode = node_inode(&parent, &now->key, node->name);
-    segment_drop(parent.key.segment);
+    node_key_drop(&parent.key);
     if (error)
         return error == -ESTALE ? error : -ENOENT;
     if (segment_same_owner(node->key.segment, now->key.segment))
         return 0;
-    segment_drop(now->key.segment);
+    node_key_drop(&now->key);
     return -ESTALE;
 }
 
@@ -573,11 +578,9 @@ static int follow_name(struct tree *tree, const struct node *node, struct node *
 static int follow(struct tree *tree, const struct node *node, struct node *now)
 {
     *now = *node;
-    if (!node->key.segment)
-        return 0;
-    if (!segment_is_current(node->key.segment))
+    if (node->key.segment && !segment_is_current(node->key.segment))
         return follow_name(tree, node, now);
-    segment_hold(node->key.segment);
+    node_key_hold(&now->key);
     return 0;
 }
 
@@ -650,7 +653,7 @@ int tree_lookup(struct tree *tree, struct node *directory, const char *name,
 
     if (!error) {
         error = match(tree, &now, name, &key, &inode);
-        segment_drop(now.key.segment);
+        node_key_drop(&now.key);
     }
     if (error == -ENOENT && is_walking(since))
         error = match_departed(tree, directory, name, since, &key, &inode);
@@ -666,8 +669,7 @@ int tree_lookup(struct tree *tree, struct node *directory, const char *name,
 int tree_take(struct tree *tree, struct node *directory, const struct listing_entry *entry,
               struct node **node)
 {
-    if (entry->key.segment)
-        segment_hold(entry->key.segment);
+    node_key_hold(&entry->key);
     return know(tree, directory, &entry->key, entry->inode, entry->name, node);
 }
 
@@ -677,7 +679,7 @@ int tree_list(struct tree *tree, struct node *directory, const struct caller *ca
     struct node now;
     int error;
 
-    if (directory == &tree->root->node) {
+    if (!directory->key.segment) {
         workers_step_aside();
         walk_begin(tree, caller);
     } else {
@@ -688,7 +690,7 @@ int tree_list(struct tree *tree, struct node *directory, const struct caller *ca
     if (error)
         return error == -ENOENT ? 0 : error;
     error = node_list(tree->registry, &now, listing);
-    segment_drop(now.key.segment);
+    node_key_drop(&now.key);
     return error;
 }
 
@@ -743,7 +745,7 @@ static int make_now(struct tree *tree, struct known *known, const struct caller 
         error = snapshot_make(tree, &now, caller, out);
     if (!error && known->exact && same)
         settle(tree, known, *out);
-    segment_drop(now.key.segment);
+    node_key_drop(&now.key);
     return error == -ESTALE ? -ENOENT : error;
 }
 

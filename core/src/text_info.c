@@ -17,34 +17,44 @@ struct history {
     uint64_t count;
     uint64_t oldest;
     uint64_t newest;
+    uint64_t end; /* the position behind the newest */
 };
 
-static int history_read(const struct kymo_ring *ring, struct history *history)
+/* Of records not after `time`. -ESTALE: it did not hold still, or there were some, all overwritten
+ * by now. */
+static int history_read(const struct kymo_ring *ring, uint64_t time, struct history *history)
 {
-    struct kymo_window window;
+    struct kymo_window window = {ring->first, ring->first};
     int error = kymo_window_pin(ring, &window);
 
-    *history = (struct history){0};
+    *history = (struct history){.end = window.high};
     if (error)
         return error;
+    if (time != KYMO_FOREVER)
+        window.high = kymo_window_after(ring, window.low, window.high, time);
+    history->end = window.high;
+    if (window.high == window.low) {
+        error = window.low == ring->first ? -ENODATA : -ESTALE;
+        return kymo_window_holds(ring, window.low) ? error : kymo_ring_lost(ring);
+    }
     history->count = window.high - window.low;
     history->oldest = kymo_window_time(ring, window.low);
     history->newest = kymo_window_time(ring, window.high - 1);
     if (kymo_window_holds(ring, window.low))
         return 0;
-    *history = (struct history){0};
+    *history = (struct history){.end = window.high};
     return kymo_ring_lost(ring);
 }
 
 /* A writer that runs flat out may pass the window's low end between two looks; it is so fast only
  * for rings so shallow that another try is cheap. */
-static int history_pin(const struct kymo_ring *ring, struct history *history)
+static int history_pin(const struct kymo_ring *ring, uint64_t time, struct history *history)
 {
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_RETRIES && error == -ESTALE; tries++)
-        error = history_read(ring, history);
-    return error == -ENODATA || error == -ESTALE ? 0 : error;
+        error = history_read(ring, time, history);
+    return error == -ENODATA ? 0 : error;
 }
 
 /* ns between two records on average; 0 where that cannot be told. */
@@ -135,19 +145,18 @@ static void lines_writer(struct kymo_text *text, const struct kymo_info *info, i
         kymo_text_string(text, "heartbeat-age: none\n");
 }
 
-static void lines_records(struct kymo_text *text, const struct kymo_info *info,
-                          const struct history *history)
+/* `now`: 0 where nobody knows. */
+static void lines_records(struct kymo_text *text, const struct kymo_info *info, uint64_t records,
+                          uint64_t available, const struct history *history, uint64_t now)
 {
-    const uint64_t records = info->head - info->first;
-
     if (records == 0)
         kymo_text_string(text, "age: none\n");
-    else if (info->clock == KYMO_USER || history->count == 0)
+    else if (now == 0 || history->count == 0)
         kymo_text_string(text, "age: unknown\n");
     else
-        line_age(text, "age", kymo_clock_now(info->clock), history->newest);
+        line_age(text, "age", now, history->newest);
     line_u64(text, "records", records);
-    line_u64(text, "available", records < info->depth ? records : info->depth - 1);
+    line_u64(text, "available", available);
     line_rate(text, history, info->clock);
 }
 
@@ -224,21 +233,44 @@ int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader)
 {
     struct kymo_info info;
     struct history history;
+    uint64_t records;
     int liveness;
     int error = kymo_segment_info(reader->segment, &info);
 
     if (!error)
-        error = history_pin(&reader->ring, &history);
-    if (error)
+        error = history_pin(&reader->ring, KYMO_FOREVER, &history);
+    if (error && error != -ESTALE)
         return error;
+    records = info.head - info.first;
     liveness =
         kymo_segment_liveness(reader->segment, stall_limit(history_period(&history, info.clock)));
     if (liveness < 0)
         return liveness;
     lines_layout(text, &info);
     lines_writer(text, &info, liveness);
-    lines_records(text, &info, &history);
+    lines_records(text, &info, records, records < info.depth ? records : info.depth - 1, &history,
+                  kymo_clock_now(info.clock));
     lines_counters(text, &info);
+    lines_origin(text, &info);
+    lines_file(text, &info);
+    line_schema(text, &info.schema);
+    line_image(text, &info.geometry);
+    return text->error;
+}
+
+int kymo_text_info_as_of(struct kymo_text *text, const struct kymo_reader *reader, uint64_t time)
+{
+    struct kymo_info info;
+    struct history history;
+    int error = kymo_segment_info(reader->segment, &info);
+
+    if (!error)
+        error = history_pin(&reader->ring, time, &history);
+    if (error)
+        return error;
+    lines_layout(text, &info);
+    line_u64(text, "as-of", time);
+    lines_records(text, &info, history.end - info.first, history.count, &history, time);
     lines_origin(text, &info);
     lines_file(text, &info);
     line_schema(text, &info.schema);

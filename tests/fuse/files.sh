@@ -146,10 +146,43 @@ check "lines, published again" "$(jq -c 'del(.pos)' "$mnt/timed/history.ndjson")
     "$(jq -c 'del(.pos)' "$mnt/again/history.ndjson")"
 "$KYMO" rm again
 
+# ---- as of an instant ----
+check "latest then" "5" "$(pos_of "at/1054/timed/latest")"
+check "history then" "3 4 5" "$(echo $(jq .pos "$mnt/at/1054/timed/history.ndjson"))"
+check "a table then" "5,1050,5,5" "$(tail -n 1 "$mnt/at/1.054us/timed/history.csv")"
+check "listed then" "0 0.raw 1 1.raw 2 2.raw " "$(ls "$mnt/at/1054/timed/history" | tr '\n' ' ')"
+check "a field then" "5" "$(cat "$mnt/at/1054/timed/field/n")"
+check "raw then" "05000000" "$(od -An -tx1 "$mnt/at/1054/timed/latest.raw" | tr -d ' \n')"
+check "info then" "as-of: 1054 age: 4ns records: 6 available: 3" \
+    "$(echo $(grep -E '^(as-of|age|records|available):' "$mnt/at/1054/timed/info"))"
+check "closest then" "5" "$(pos_of "at/1054/timed/closest/9us")"
+check "the whole tree of now" "bytes dated empty t wide " "$(ls "$mnt/at/now" | tr '\n' ' ')"
+check "and of a number" "bytes dated empty t timed wide " "$(ls "$mnt/at/1054" | tr '\n' ' ')"
+check "a segment then" "$(ls "$mnt/t" | grep -vx raw)" "$(ls "$mnt/at/now/t")"
+check "relative, below" "$(cat "$mnt/t/latest")" "$(cat "$mnt/at/now/t/closest/now")"
+as_kymo "at/now/wide/latest" wide
+as_kymo "at/1054/timed/latest" timed --as-of 1054
+check "mtime then" "$(stat -c %y "$mnt/t/history/0")" "$(stat -c %y "$mnt/at/now/t/latest")"
+check "at is not listed" "" "$(ls "$mnt" | grep -x at)"
+succeeds "who is in there stays" sh -c "cd '$mnt/at/now/t' && cat latest field/x && cd ../wide && ls"
+# Two directories of one instant, while it stays theirs.
+check "pinned" "same" "$(cd "$mnt/at/now" && "$SEGMENT" make t fields=x:f64 count=1 &&
+    [ "$(cat t/latest)" = "$(cat t/history/0)" ] && [ "$(jq .pos t/latest)" = 1 ] && echo same)"
+check "and not now" "2" "$(pos_of "at/now/t/latest")"
+fails_with ENODATA at/1/wide/latest
+fails_with ENOENT at/1005/timed/latest # overwritten
+fails_with ENOENT at/1054/timed/history/3
+fails_with ENOENT at/now/t/raw
+fails_with ENOENT at/now/nope
+fails_with EINVAL at/now/timed
+fails_with EINVAL at/tomorrow
+fails_with EINVAL at/2026-01-31T23:59:59Z/t
+fails_with EDOM at/1054/timed/interp/1055
+
 # ---- wrong names ----
 for name in nope nope/latest t/nope t/latest.txt t/latest.raw.raw t/info.raw t/field/nope \
     t/field/x.0 t/field/x.raw wide/field/accel wide/field/accel.3 wide/field/accel.00 \
-    wide/field/accel. wide/field/big.0 t/history/2 t/history/99999 t/history/-1 t/history/01 \
+    wide/field/accel. wide/field/big.0 t/history/3 t/history/99999 t/history/-1 t/history/01 \
     t/history/x t/history/ t/history/99999999999999999999 timed/history/8 closest README.raw .kymo; do
     case $name in
     */) ;;
@@ -180,6 +213,7 @@ for name in 'closest?t=TIME[&max=DUR][.raw]' 'closest/TIME[.raw]' 'interp?t=TIME
     'range/TIME..TIME'; do
     succeeds "README: $name" grep -qF "SEGMENT/$name " "$mnt/README"
 done
+succeeds "README: at/" grep -qF " at/TIME/ " "$mnt/README"
 
 # ---- an open file is a snapshot ----
 for file in t/latest t/field/x t/history/0 t/latest.raw 't/closest?t=now' bytes/latest \

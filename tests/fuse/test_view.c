@@ -4,6 +4,8 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -377,6 +379,192 @@ Test(questions, fresh_is_the_newest_or_nothing, .init = open_view, .fini = close
     cr_assert_eq(open_error(node_at("ahead/fresh/0"), 0), 0);
     publish_at("user", KYMO_USER, now);
     cr_assert_eq(look_up_error("user/fresh/1h"), -EINVAL);
+}
+
+/* ---- moments ---- */
+
+static size_t count_files_of(const char *path)
+{
+    struct listing listing = {0};
+    size_t count;
+
+    cr_assert_eq(tree_list(tree, node_at(path), 0, &listing), 0);
+    count = listing.count;
+    listing_free(&listing);
+    return count;
+}
+
+/* Every file, as of a time when there were three of six records. */
+Test(moments, show_nothing_that_came_later, .init = open_view, .fini = close_view)
+{
+    struct snapshot *snapshot;
+
+    publish("s", "n:u64", 6, KYMO_CREATE, 0);
+    expect_content(node_at("at/25/s/latest"), RECORD(2, 20));
+    expect_content(node_at("at/20ns/s/history/0"), RECORD(2, 20));
+    expect_content(node_at("at/25/s/history/2"), RECORD(0, 0));
+    cr_assert_eq(look_up_error("at/25/s/history/3"), -ENOENT);
+    cr_assert_eq(count_files_of("at/25/s/history"), 6); /* .raw as well */
+    expect_content(node_at("at/25/s/field/n"), "2\n");
+    expect_content(node_at("at/25/s/history.csv"), "pos,time,tag,n\n0,0,0,0\n1,10,1,1\n2,20,2,2\n");
+    expect_content(node_at("at/25/s/history.ndjson"), RECORD(0, 0) RECORD(1, 10) RECORD(2, 20));
+    expect_content(node_at("at/25/s/range/10..99"), RECORD(1, 10) RECORD(2, 20));
+    expect_content(node_at("at/25/s/closest?t=99"), RECORD(2, 20));
+    cr_assert_eq(content_length(node_at("at/25/s/interp/15")),
+                 content_length(node_at("s/interp/15")));
+    cr_assert_eq(open_error(node_at("at/25/s/interp/22"), 0), -EDOM);
+    cr_assert_eq(open_error(node_at("s/interp/22"), 0), 0);
+    /* An age is one as of then. */
+    expect_content(node_at("at/25/s/fresh/5"), RECORD(2, 20));
+    cr_assert_eq(open_error(node_at("at/25/s/fresh/4"), 0), -ETIME);
+    cr_assert_eq(tree_open_file(tree, node_at("at/25/s/info"), 0, &snapshot), 0);
+    cr_assert_not_null(strstr(snapshot->text.data, "\nas-of: 25\nage: 5ns\nrecords: 3\n"));
+    cr_assert_null(strstr(snapshot->text.data, "writer"));
+    tree_close_file(tree, snapshot);
+    cr_assert_eq(content_length(node_at("at/25/s/schema")), content_length(node_at("s/schema")));
+    cr_assert_eq(look_up_error("at/25/s/raw"), -ENOENT);
+    cr_assert_eq(look_up_error("at/25/README"), -ENOENT);
+    cr_assert_neq(node_at("at/25/s/latest")->inode, node_at("s/latest")->inode);
+    cr_assert_neq(node_at("at/25/s")->inode, node_at("at/20/s")->inode);
+}
+
+Test(moments, before_the_first_record_are_empty, .init = open_view, .fini = close_view)
+{
+    publish_at("s", KYMO_USER, 1000);
+    cr_assert_eq(open_error(node_at("at/999/s/latest"), 0), -ENODATA);
+    cr_assert_eq(open_error(node_at("at/999/s/closest/1"), 0), -ENODATA);
+    cr_assert_eq(count_files_of("at/999/s/history"), 0);
+    expect_content(node_at("at/999/s/history.csv"), "pos,time,tag,data\n");
+    cr_assert_eq(content_length(node_at("at/999/s/range/0..9999")), 0);
+    cr_assert_eq(open_error(node_at("at/1000/s/latest"), 0), 0);
+}
+
+Test(moments, whose_records_were_overwritten_are_not_found, .init = open_view, .fini = close_view)
+{
+    publish("s", "n:u64", 100, KYMO_CREATE, 0); /* 37 to 99 are left */
+    cr_assert_eq(open_error(node_at("at/369/s/latest"), 0), -ENOENT);
+    cr_assert_eq(open_error(node_at("at/369/s/history.csv"), 0), -ENOENT);
+    cr_assert_eq(open_error(node_at("at/369/s/info"), 0), -ENOENT);
+    cr_assert_eq(count_files_of("at/369/s/history"), 0);
+    expect_content(node_at("at/375/s/latest"), RECORD(37, 370));
+    expect_content(node_at("at/380/s/history.ndjson"), RECORD(37, 370) RECORD(38, 380));
+    cr_assert_eq(open_error(node_at("at/380/s/history/2"), 0), -ENOENT);
+    cr_assert_eq(look_up_error("at/380/s/history/39"), -ENOENT);
+}
+
+/* What is relative to now is, from its lookup on, no more. */
+Test(moments, are_pinned_when_they_are_looked_up, .init = open_view, .fini = close_view)
+{
+    publish_at("s", KYMO_MONOTONIC, kymo_clock_now(KYMO_MONOTONIC));
+    struct node *now = node_at("at/now");
+    struct node *later, *latest;
+
+    cr_assert_eq(tree_lookup(tree, now, "s", 0, &later), 0);
+    cr_assert_eq(tree_lookup(tree, later, "latest.raw", 0, &latest), 0);
+    const uint64_t after = kymo_clock_now(KYMO_MONOTONIC);
+
+    publish_at("s", KYMO_MONOTONIC, after);
+    struct snapshot *snapshot;
+    uint64_t time;
+
+    cr_assert_eq(tree_open_file(tree, latest, 0, &snapshot), 0);
+    memcpy(&time, snapshot->text.data, sizeof(time));
+    cr_assert_lt(time, after);
+    tree_close_file(tree, snapshot);
+    cr_assert_neq(node_at("at/now"), now);
+    cr_assert_eq(node_at("at/now")->inode, now->inode);
+    cr_assert_eq(node_at("at/5"), node_at("at/5"));
+    cr_assert(tree_is_passing(now));
+    cr_assert(tree_is_passing(later));
+}
+
+Test(moments, mean_what_the_clock_of_the_segment_says, .init = open_view, .fini = close_view)
+{
+    const uint64_t day = UINT64_C(86400000000000);
+
+    publish_at("user", KYMO_USER, 5);
+    publish_at("real", KYMO_REALTIME, day);
+    publish_at("mono", KYMO_MONOTONIC, 7);
+    cr_assert_eq(count_files_of("at/now"), 2);
+    cr_assert_eq(count_files_of("at/1970-01-02T00:00:00Z"), 1);
+    cr_assert_eq(count_files_of("at/7"), 3);
+    cr_assert_eq(look_up_error("at/now/user"), -EINVAL);
+    cr_assert_eq(open_error(node_at("at/1970-01-02T00:00:00Z/real/latest"), 0), 0);
+    cr_assert_eq(open_error(node_at("at/1970-01-01T23:59:59Z/real/latest"), 0), -ENODATA);
+    cr_assert_eq(look_up_error("at/1970-01-02T00:00:00Z/mono"), -EINVAL);
+    cr_assert_eq(look_up_error("at/nonsense"), -EINVAL);
+    cr_assert_eq(look_up_error("at/"), -EINVAL);
+    cr_assert_eq(count_files_of("at"), 0);
+}
+
+struct race {
+    struct kymo_writer *writer;
+    uint32_t end;
+};
+
+/* Record n has time 10 * n. */
+static void *run_race(void *context)
+{
+    struct race *race = context;
+
+    while (!kymo_load_relaxed32(&race->end)) {
+        const uint64_t n = race->writer->pos;
+
+        kymo_ring_publish(race->writer, &n, sizeof(n), 10 * n, n);
+    }
+    return NULL;
+}
+
+/* G: the closest of those that were there at the moment, whatever the writer overwrites meanwhile. Of
+ * records that are lost the oldest that is left may stand for them, never an older or a later one. */
+Test(moments, answer_exactly_under_a_racing_writer, .init = open_view, .fini = close_view)
+{
+    const struct kymo_options options = {.clock = KYMO_USER, .depth = 4096, .size = 8};
+    struct race race = {.end = 0};
+    uint64_t answers = 0, lost = 0;
+    pthread_t thread;
+    struct node *segment;
+
+    cr_assert_eq(kymo_writer_open(&race.writer, "s", &options), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, run_race, &race), 0);
+    while (kymo_ring_head(&race.writer->ring) < 5000)
+        sched_yield();
+    segment = node_at("s");
+    for (int i = 0; i < 20000; i++) {
+        const uint64_t head = kymo_ring_head(node_ring(segment));
+        const uint64_t then = head - 1 - (uint64_t)i % 2000; /* the newest at the moment */
+        const uint64_t wanted = head - 4095 + (uint64_t)i % 64;
+        char at[64], closest[64];
+        struct node *node;
+        struct snapshot *snapshot;
+        int error;
+
+        snprintf(at, sizeof(at), "at/%llu/s", (unsigned long long)(10 * then + 3));
+        snprintf(closest, sizeof(closest), "closest?t=%llu.raw", (unsigned long long)(10 * wanted));
+        cr_assert_eq(tree_lookup(tree, node_at(at), closest, 0, &node), 0);
+        error = tree_open_file(tree, node, 0, &snapshot);
+        if (error) {
+            cr_assert(error == -ENOENT || error == -EAGAIN, "%s", kymo_error_text(error));
+            lost++;
+            continue;
+        }
+        uint64_t got;
+
+        memcpy(&got, snapshot->text.data, sizeof(got));
+        cr_assert_leq(got, then);
+        if (got != wanted)
+            cr_assert(got > wanted && got >= head - 4095, "%llu for %llu", (unsigned long long)got,
+                      (unsigned long long)wanted);
+        answers++;
+        tree_close_file(tree, snapshot);
+    }
+    kymo_store_relaxed32(&race.end, 1);
+    pthread_join(thread, NULL);
+    kymo_writer_close(race.writer);
+    printf("count: closest as of a moment under a racing writer: %llu answers, %llu overwritten, "
+           "0 wrong\n",
+           (unsigned long long)answers, (unsigned long long)lost);
+    cr_assert_gt(answers, 0);
 }
 
 /* ---- sizes ---- */

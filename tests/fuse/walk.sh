@@ -58,6 +58,12 @@ while [ $rounds -lt 15 ]; do
     check "grep -r, round $rounds" "" "$(walk_open grep -rah . "$mnt")"
     check "find of what stays, round $rounds" "3" "$(find "$mnt" -name 'still_?' | wc -l)"
 done
+for instant in now -1ms; do
+    check "find as of an instant, $instant" "" "$(walk find "$mnt/at/$instant" -size -1000000c)"
+    check "ls -lR as of an instant, $instant" "" "$(walk ls -lR "$mnt/at/$instant")"
+    check "grep -r as of an instant, $instant" "" \
+        "$(walk_open grep -rah . "$mnt/at/$instant" | grep -v 'No such file')" # overwritten since
+done
 stop $churn
 
 finish

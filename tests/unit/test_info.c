@@ -369,3 +369,37 @@ Test(info, no_name_forges_a_line)
     kymo_reader_close(reader);
     kymo_text_free(&text);
 }
+
+/* ---- as of an instant ---- */
+
+static int info_as_of(const struct kymo_reader *reader, uint64_t time)
+{
+    kymo_text_clear(&text);
+    return kymo_text_info_as_of(&text, reader, time);
+}
+
+Test(info, as_of_an_instant_says_what_was_true_then)
+{
+    struct kymo_writer *writer = writer_of("past", KYMO_MONOTONIC, 4);
+    struct kymo_reader *reader;
+
+    cr_assert_eq(kymo_reader_open(&reader, "past"), 0);
+    cr_assert_eq(info_as_of(reader, 5), 0);
+    cr_assert_str_eq(value_of("records"), "0");
+    for (uint64_t i = 0; i < 6; i++)
+        cr_assert_eq(kymo_ring_publish(writer, &i, 8, i * SECOND, 0), 0);
+    cr_assert_eq(info_as_of(reader, 4 * SECOND + SECOND / 2), 0);
+    expect_keys("name kind depth size clock time-policy wake-policy layout as-of age records "
+                "available rate created creator host boot generation file-size mode owner schema ");
+    cr_assert_str_eq(value_of("as-of"), "4500000000");
+    cr_assert_str_eq(value_of("age"), "500ms");
+    cr_assert_str_eq(value_of("records"), "5");
+    cr_assert_str_eq(value_of("available"), "2");
+    cr_assert_str_eq(value_of("rate"), "1");
+    /* Two were overwritten: what was there then cannot be told. */
+    cr_assert_eq(info_as_of(reader, SECOND), -ESTALE);
+    cr_assert_eq(info_as_of(reader, KYMO_FOREVER), 0);
+    cr_assert_str_eq(value_of("records"), "6");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}

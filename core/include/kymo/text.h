@@ -100,6 +100,12 @@ KYMO_EXPORT void kymo_text_schema(struct kymo_text *text, const struct kymo_sche
  * state and pid, age, records, rate, counters. -EIDRM, -EBADMSG: as kymo_segment_liveness. */
 KYMO_EXPORT int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader);
 
+/* The same as of `time`, ns on the segment's clock: records after it do not count, and age is
+ * `time` less the newest one's. What is known of the present alone, the writer and its counters, is
+ * left out. -ESTALE also: what was there then has been overwritten. */
+KYMO_EXPORT int kymo_text_info_as_of(struct kymo_text *text, const struct kymo_reader *reader,
+                                     uint64_t time);
+
 /*
  * TIME: an instant on `clock`, ns, into *time.
  *     1234567            nanoseconds
