@@ -97,6 +97,6 @@ int render_readme(const struct node *node, struct kymo_text *text)
               "Errors come from open: ENODATA nothing published yet, ENOENT not there (any more),\n"
               "ERANGE closest record too far, EDOM outside the history, ETIME not fresh enough,\n"
               "EINVAL malformed question, EAGAIN overwritten while being read, EBADMSG segment\n"
-              "damaged, EFBIG more than 128 MiB.\n");
+              "damaged, EFBIG more than 128 MiB, ENOMEM more than 1 GiB of open files.\n");
     return 0;
 }

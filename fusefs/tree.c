@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "render.h"
 #include "workers.h"
 
 #define BUCKETS_FIRST 256
@@ -17,7 +18,8 @@ struct known {
     struct node node;
     struct known *next;        /* in its bucket */
     uint64_t references;       /* from outside, and from children */
-    struct snapshot *snapshot; /* an exact node's content; NULL where it could not be made */
+    struct snapshot *snapshot; /* an exact node's content; NULL where there is none, or no more */
+    uint64_t size;             /* what that has or had, bytes */
     bool exact;
     bool current; /* lookups find it; false once a newer one has the name */
     char name[];
@@ -58,6 +60,11 @@ struct tree {
     size_t vain_next;
     struct walk walks[WALKS];   /* by thread */
     struct snapshot *snapshots; /* all that there are */
+    struct snapshot *oldest;    /* of those that nodes keep */
+    struct snapshot *newest;
+    uint64_t kept;   /* bytes of those */
+    uint64_t memory; /* bytes that all contents take, small ones apart */
+    uint64_t memory_limit;
     struct known *root;
 };
 
@@ -140,6 +147,123 @@ static void table_remove(struct tree *tree, struct known *known)
     count_unlisted(tree, known, -1);
 }
 
+/* ---- memory ---- */
+
+/* Kernels forget nodes late, and whoever has listed a large tree with sizes has had a content made
+ * for each of its files: nodes keep this much for their next open, bytes, the newest. */
+static uint64_t keep_limit(const struct tree *tree)
+{
+    return tree->memory_limit / 16;
+}
+
+/* Takes the snapshot from the node that keeps it. Under the lock; the hold passes to the caller. */
+static void let_go(struct tree *tree, struct snapshot *snapshot)
+{
+    if (snapshot->older)
+        snapshot->older->newer = snapshot->newer;
+    else
+        tree->oldest = snapshot->newer;
+    if (snapshot->newer)
+        snapshot->newer->older = snapshot->older;
+    else
+        tree->newest = snapshot->older;
+    tree->kept -= snapshot->text.capacity;
+    snapshot->keeper->snapshot = NULL;
+    snapshot->keeper = NULL;
+}
+
+/* Gives the node the snapshot, whose hold is the caller's, to keep. Under the lock. */
+static void keep(struct tree *tree, struct known *known, struct snapshot *snapshot)
+{
+    snapshot->exact = true;
+    snapshot->keeper = known;
+    snapshot->older = tree->newest;
+    snapshot->newer = NULL;
+    if (tree->newest)
+        tree->newest->newer = snapshot;
+    else
+        tree->oldest = snapshot;
+    tree->newest = snapshot;
+    tree->kept += snapshot->text.capacity;
+    known->snapshot = snapshot;
+    known->size = snapshot->text.len;
+}
+
+/*
+ * Lets go of the oldest kept ones, until no more than `most` bytes are kept. One that is open stays:
+ * stat on an open file tells its size. So does the very newest, which is about to be opened.
+ */
+static void keep_less(struct tree *tree, uint64_t most)
+{
+    struct snapshot *dropped = NULL;
+    struct snapshot *newer;
+
+    pthread_mutex_lock(&tree->lock);
+    for (struct snapshot *snapshot = tree->oldest;
+         snapshot && snapshot != tree->newest && tree->kept > most; snapshot = newer) {
+        newer = snapshot->newer;
+        if (kymo_load_relaxed32(&snapshot->holders) > 1)
+            continue;
+        let_go(tree, snapshot);
+        snapshot->older = dropped;
+        dropped = snapshot;
+    }
+    pthread_mutex_unlock(&tree->lock);
+    while (dropped) {
+        struct snapshot *snapshot = dropped;
+
+        dropped = snapshot->older;
+        tree_close_file(tree, snapshot);
+    }
+}
+
+static bool memory_take_once(struct tree *tree, uint64_t bytes)
+{
+    bool fits;
+
+    pthread_mutex_lock(&tree->lock);
+    fits = bytes <= tree->memory_limit && tree->memory <= tree->memory_limit - bytes;
+    if (fits)
+        tree->memory += bytes;
+    pthread_mutex_unlock(&tree->lock);
+    return fits;
+}
+
+/* 0, or -ENOMEM: even without what is only kept there would be too much. */
+static int memory_take(struct tree *tree, uint64_t bytes)
+{
+    if (bytes == 0 || memory_take_once(tree, bytes))
+        return 0;
+    keep_less(tree, 0);
+    return memory_take_once(tree, bytes) ? 0 : -ENOMEM;
+}
+
+static void memory_give(struct tree *tree, uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    pthread_mutex_lock(&tree->lock);
+    tree->memory -= bytes;
+    pthread_mutex_unlock(&tree->lock);
+}
+
+static uint64_t memory_charge(uint64_t bytes)
+{
+    return bytes > TREE_SMALL ? bytes : 0;
+}
+
+/* What making the content may take: itself, as much again while it grows, and copies of what it is
+ * made from. */
+static uint64_t memory_wanted(const struct node *node)
+{
+    const struct node_kind *kind = node->key.kind;
+    uint64_t limit = NODE_PAGE;
+
+    if (kind->limit && (!node->key.segment || node->key.segment->reader))
+        limit = kind->limit(node);
+    return memory_charge(3 * (limit < RENDER_LIMIT ? limit : RENDER_LIMIT));
+}
+
 /* ---- content ---- */
 
 /* What is different when the content is, where has_version. */
@@ -175,10 +299,26 @@ static void snapshot_unlink(struct tree *tree, struct snapshot *snapshot)
     pthread_mutex_unlock(&tree->lock);
 }
 
-static void snapshot_free(struct snapshot *snapshot)
+static void snapshot_free(struct tree *tree, struct snapshot *snapshot)
 {
+    memory_give(tree, snapshot->charge);
     kymo_text_free(&snapshot->text);
     free(snapshot);
+}
+
+/* Made, the content takes what it is long, and counts for no more than that. */
+static void snapshot_trim(struct tree *tree, struct snapshot *snapshot)
+{
+    struct kymo_text *text = &snapshot->text;
+    char *trimmed = text->data ? realloc(text->data, text->len + 1) : NULL;
+    const uint64_t before = snapshot->charge;
+
+    if (trimmed) {
+        text->data = trimmed;
+        text->capacity = text->len + 1;
+    }
+    snapshot->charge = memory_charge(text->capacity);
+    memory_give(tree, before - snapshot->charge);
 }
 
 static const struct caller nobody = {.uid = UINT32_MAX, .gid = UINT32_MAX};
@@ -208,6 +348,12 @@ static int snapshot_make(struct tree *tree, const struct node *node, const struc
     snapshot->version = version_of(node);
     snapshot->holders = 1;
     snapshot->caller = caller ? *caller : nobody;
+    snapshot->charge = memory_wanted(node);
+    error = memory_take(tree, snapshot->charge);
+    if (error) {
+        free(snapshot);
+        return error;
+    }
     /* More than a page may take a while. */
     if (node_is_large(node) || node_has(node, NODE_PERSONAL))
         workers_step_aside();
@@ -215,9 +361,10 @@ static int snapshot_make(struct tree *tree, const struct node *node, const struc
     if (!error)
         error = snapshot->text.error;
     if (error) {
-        snapshot_free(snapshot);
+        snapshot_free(tree, snapshot);
         return error;
     }
+    snapshot_trim(tree, snapshot);
     snapshot_link(tree, snapshot);
     *out = snapshot;
     return 0;
@@ -233,7 +380,7 @@ void tree_close_file(struct tree *tree, struct snapshot *snapshot)
     if (kymo_fetch_add_ordered32(&snapshot->holders, UINT32_MAX) != 1)
         return;
     snapshot_unlink(tree, snapshot);
-    snapshot_free(snapshot);
+    snapshot_free(tree, snapshot);
 }
 
 /* ---- which nodes are exact ---- */
@@ -294,8 +441,15 @@ static struct known *known_new(struct node *directory, const struct node_key *ke
 
 static void known_free(struct tree *tree, struct known *known)
 {
-    if (known->snapshot)
-        tree_close_file(tree, known->snapshot);
+    struct snapshot *snapshot;
+
+    pthread_mutex_lock(&tree->lock);
+    snapshot = known->snapshot;
+    if (snapshot)
+        let_go(tree, snapshot);
+    pthread_mutex_unlock(&tree->lock);
+    if (snapshot)
+        tree_close_file(tree, snapshot);
     node_key_drop(&known->node.key);
     free(known);
 }
@@ -525,12 +679,26 @@ static struct known *take_up(struct tree *tree, struct known *fresh)
     return known;
 }
 
+/* Gives the node its content, where it has none: the snapshot's hold passes on, or is dropped. */
+static void settle(struct tree *tree, struct known *known, struct snapshot *snapshot)
+{
+    pthread_mutex_lock(&tree->lock);
+    if (!known->snapshot) {
+        keep(tree, known, snapshot);
+        snapshot = NULL;
+    }
+    pthread_mutex_unlock(&tree->lock);
+    if (snapshot)
+        tree_close_file(tree, snapshot);
+}
+
 /* Takes over the caller's hold of the key, whatever is returned. */
 static int know(struct tree *tree, struct node *directory, const struct node_key *key,
                 uint64_t inode, const char *name, struct node **node)
 {
     const struct node like = {*key, directory, inode, name};
     struct known *known = find_again(tree, &like);
+    struct snapshot *snapshot;
 
     if (known) {
         node_key_drop(key);
@@ -542,10 +710,11 @@ static int know(struct tree *tree, struct node *directory, const struct node_key
         }
         /* What can't be made now has no size; whoever opens it is told why. */
         if (known->exact && !node_has(&known->node, NODE_PERSONAL) &&
-            snapshot_make(tree, &known->node, NULL, &known->snapshot) == 0)
-            known->snapshot->exact = true;
+            snapshot_make(tree, &known->node, NULL, &snapshot) == 0)
+            settle(tree, known, snapshot);
         known = take_up(tree, known);
     }
+    keep_less(tree, keep_limit(tree));
     *node = &known->node;
     return 0;
 }
@@ -717,18 +886,6 @@ static struct snapshot *share(struct tree *tree, struct known *known, const stru
     return snapshot;
 }
 
-/* Content that could not be made before, and now could: from now on it is the node's. */
-static void settle(struct tree *tree, struct known *known, struct snapshot *snapshot)
-{
-    pthread_mutex_lock(&tree->lock);
-    if (!known->snapshot) {
-        snapshot->exact = true;
-        snapshot_hold(snapshot);
-        known->snapshot = snapshot;
-    }
-    pthread_mutex_unlock(&tree->lock);
-}
-
 /* Content as of now. -EIDRM: the segment was replaced meanwhile. */
 static int make_now(struct tree *tree, struct known *known, const struct caller *caller,
                     struct snapshot **out)
@@ -743,8 +900,11 @@ static int make_now(struct tree *tree, struct known *known, const struct caller 
     *out = known->exact && same ? share(tree, known, caller) : NULL;
     if (!*out)
         error = snapshot_make(tree, &now, caller, out);
-    if (!error && known->exact && same)
+    if (!error && known->exact && same) {
+        snapshot_hold(*out);
         settle(tree, known, *out);
+        keep_less(tree, keep_limit(tree));
+    }
     node_key_drop(&now.key);
     return error == -ESTALE ? -ENOENT : error;
 }
@@ -812,6 +972,18 @@ int tree_hold_segment(struct tree *tree, const struct node *node, struct segment
 /* ---- attributes ---- */
 
 /* The content whose size is the node's; NULL where there is none. */
+/* What the node's content was long, even where the node has let go of it. Of personal content only
+ * that of its caller counts. */
+static uint64_t size_kept(struct tree *tree, const struct known *known)
+{
+    uint64_t size;
+
+    pthread_mutex_lock(&tree->lock);
+    size = node_has(&known->node, NODE_PERSONAL) ? 0 : known->size;
+    pthread_mutex_unlock(&tree->lock);
+    return size;
+}
+
 static struct snapshot *measured(struct tree *tree, struct known *known,
                                  const struct caller *caller)
 {
@@ -842,7 +1014,7 @@ bool tree_attributes(struct tree *tree, struct node *node, const struct caller *
 
     node_attributes(node, attributes);
     if (known->exact)
-        attributes->st_size = snapshot ? (off_t)snapshot->text.len : 0;
+        attributes->st_size = (off_t)(snapshot ? snapshot->text.len : size_kept(tree, known));
     set_modified(attributes, snapshot);
     /* Without blocks a file counts as one big hole, and cp looks for data in it. */
     attributes->st_blocks = (attributes->st_size + 511) / 512;
@@ -868,6 +1040,7 @@ int tree_open(struct tree **out, struct registry *registry)
     if (!tree)
         return -ENOMEM;
     tree->registry = registry;
+    tree->memory_limit = TREE_MEMORY;
     tree->mask = BUCKETS_FIRST - 1;
     tree->buckets = calloc(BUCKETS_FIRST, sizeof(*tree->buckets));
     tree->root = known_new(NULL, &key, 1, "");
@@ -880,6 +1053,11 @@ int tree_open(struct tree **out, struct registry *registry)
     pthread_mutex_init(&tree->lock, NULL);
     *out = tree;
     return 0;
+}
+
+void tree_limit_memory(struct tree *tree, uint64_t bytes)
+{
+    tree->memory_limit = bytes;
 }
 
 void tree_close(struct tree *tree)

@@ -35,10 +35,23 @@ struct snapshot {
     bool exact; /* stat says its true size */
     struct snapshot *previous;
     struct snapshot *next;
+    uint64_t charge;      /* bytes that count against the tree's memory */
+    struct known *keeper; /* the node that keeps it for its next open, or NULL */
+    struct snapshot *older;
+    struct snapshot *newer;
 };
+
+/*
+ * Content takes memory while it is made, open, or kept by a node that was looked up. All of it
+ * together takes no more than this, bytes, unless told otherwise; an open beyond that is -ENOMEM.
+ * Content of up to TREE_SMALL bytes is always made.
+ */
+#define TREE_MEMORY (UINT64_C(1) << 30)
+#define TREE_SMALL  (UINT64_C(64) << 10)
 
 /* 0, or -ENOMEM. The registry outlives the tree. */
 int tree_open(struct tree **tree, struct registry *registry);
+void tree_limit_memory(struct tree *tree, uint64_t bytes); /* before anything is looked up */
 void tree_close(struct tree *tree); /* what is still known or open ends with it; NULL is fine */
 
 /* Known for ever. */

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -626,6 +627,175 @@ Test(sizes, are_a_page_or_exact, .init = open_view, .fini = close_view)
     cr_assert(tree_is_passing(node_at("small/closest/20")));
     cr_assert_not(tree_is_passing(node_at("small/latest")));
     cr_assert_not(tree_is_passing(node_at("small/schema")));
+}
+
+/* ---- segments that are larger than any memory ---- */
+
+/* While it is set, files come without memory: the library asks for theirs by this call. */
+static bool is_sparse;
+
+int posix_fallocate(int fd, off_t offset, off_t len)
+{
+    off_t end = offset + len;
+
+    if (is_sparse)
+        return ftruncate(fd, end) == 0 ? 0 : errno;
+    return fallocate(fd, 0, offset, len) == 0 || ftruncate(fd, end) == 0 ? 0 : errno;
+}
+
+/* One record of `len` bytes that nobody has written. */
+static void publish_sparse(const char *name, const char *fields, uint64_t depth, uint32_t size,
+                           size_t len)
+{
+    struct kymo_schema *schema = NULL;
+    struct kymo_options options = {.clock = KYMO_USER, .depth = depth, .size = size};
+    struct kymo_writer *writer;
+    void *payload;
+
+    if (fields)
+        cr_assert_eq(kymo_schema_parse(&schema, fields, NULL), 0);
+    options.schema = schema;
+    is_sparse = true;
+    cr_assert_eq(kymo_writer_open(&writer, name, &options), 0);
+    is_sparse = false;
+    cr_assert_eq(kymo_ring_loan(writer, &payload), 0);
+    cr_assert_eq(kymo_ring_commit(writer, len, 10, 0), 0);
+    kymo_writer_close(writer);
+    kymo_schema_free(schema);
+}
+
+/* Puts a number where the writer's page has the head. */
+static void set_head(const char *name, uint64_t head)
+{
+    struct kymo_header header;
+    char path[4096];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", kymo_directory(), name);
+    fd = open(path, O_RDWR);
+    cr_assert_eq(pread(fd, &header, sizeof(header), 0), (ssize_t)sizeof(header));
+    cr_assert_eq(pwrite(fd, &head, sizeof(head), (off_t)header.control_offset), 8);
+    close(fd);
+}
+
+/* Bytes that this process has in memory. */
+static uint64_t resident(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+
+    cr_assert_eq(fscanf(file, "%*u %llu", &pages), 1);
+    fclose(file);
+    return pages * 4096;
+}
+
+/* A file that would be too large says so at open, and costs nothing before. */
+static void expect_too_large(const char *path)
+{
+    const uint64_t before = resident();
+    struct node *node = node_at(path);
+
+    cr_assert_eq(open_error(node, 0), -EFBIG, "%s", path);
+    cr_assert_eq(size_of(node), 0);
+    cr_assert_lt(resident(), before + (8 << 20), "%s", path);
+}
+
+Test(limits, of_records_no_memory_holds, .init = open_view, .fini = close_view)
+{
+    static const char *const files[] = {"latest",         "latest.raw",
+                                        "history/0",      "history.csv",
+                                        "history.ndjson", "field/v",
+                                        "closest/10",     "closest/10.raw",
+                                        "interp/10",      "range/0..99",
+                                        "at/10",          "range?from=0&to=9&format=csv"};
+    char path[128];
+
+    publish_sparse("fields", "v:u8[1073741824]", 2, 0, 1 << 30);
+    publish_sparse("bytes", NULL, 2, 1 << 30, 1 << 30);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        const char *format = strcmp(files[i], "at/10") == 0 ? "%2$s/%1$s/latest" : "%s/%s";
+
+        snprintf(path, sizeof(path), format, "fields", files[i]);
+        expect_too_large(path);
+        if (strcmp(files[i], "field/v") == 0 || strchr(files[i], '='))
+            continue;
+        snprintf(path, sizeof(path), format, "bytes", files[i]);
+        expect_too_large(path);
+    }
+    cr_assert_eq(open_error(node_at("fields/schema"), 0), 0);
+    cr_assert_eq(open_error(node_at("fields/info"), 0), 0);
+    /* What is short is shown, however large the slot. */
+    publish_sparse("short", NULL, 2, 1 << 30, 3);
+    expect_content(node_at("short/latest"),
+                   "{\"pos\":0,\"time\":10,\"tag\":0,\"data\":\"000000\"}\n");
+    expect_content(node_at("short/history.csv"), "pos,time,tag,data\n0,10,0,000000\n");
+    cr_assert_eq(content_length(node_at("short/latest.raw")), 3);
+}
+
+/* E, F: what claims to hold more records than any file could show is gone through in no time. */
+Test(limits, of_rings_no_memory_holds, .init = open_view, .fini = close_view, .timeout = 60)
+{
+    static const char *const files[] = {"latest",         "history/5",   "history.csv",
+                                        "history.ndjson", "range/0..99", "closest/10",
+                                        "field/n"};
+    const uint64_t before = resident();
+    struct listing listing = {0};
+    char path[64];
+
+    publish_sparse("deep", "n:u64", UINT64_C(1) << 32, 0, 8);
+    set_head("deep", (UINT64_C(1) << 32) + 12345);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        int error;
+
+        snprintf(path, sizeof(path), "deep/%s", files[i]);
+        error = open_error(node_at(path), 0);
+        cr_assert(error == -EAGAIN || error == -ENOENT, "%s: %s", path, kymo_error_text(error));
+    }
+    cr_assert_eq(open_error(node_at("deep/info"), 0), 0);
+    cr_assert_eq(tree_list(tree, node_at("deep/history"), 0, &listing), 0);
+    cr_assert_eq(listing.count, 128);
+    listing_free(&listing);
+    cr_assert_lt(resident(), before + (64 << 20));
+}
+
+/* Many who open much at once are told so, and what is let go of is there for the next. */
+Test(limits, of_all_contents_together, .init = open_view, .fini = close_view)
+{
+    enum { COUNT = 24 };
+    const uint32_t size = 1 << 20;
+    struct snapshot *snapshots[COUNT];
+    struct node *nodes[COUNT];
+    size_t opened = 0;
+    int error = 0;
+
+    tree_limit_memory(tree, 16 << 20);
+    for (size_t i = 0; i < COUNT; i++) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "s%zu", i);
+        publish_sparse(path, NULL, 2, size, size);
+        snprintf(path, sizeof(path), "s%zu/latest.raw", i);
+        nodes[i] = node_at(path);
+    }
+    /* All have their sizes, though few keep their content. */
+    for (size_t i = 0; i < COUNT; i++)
+        cr_assert_eq(size_of(nodes[i]), size);
+    while (opened < COUNT &&
+           (error = tree_open_file(tree, nodes[opened], 0, &snapshots[opened])) == 0)
+        opened++;
+    cr_assert_eq(error, -ENOMEM);
+    cr_assert_gt(opened, 12);
+    cr_assert_lt(opened, 17);
+    publish("small", "n:u64", 3, KYMO_CREATE, 0);
+    cr_assert_eq(open_error(node_at("small/history.csv"), 0), 0);
+    for (size_t i = 0; i < opened; i++) {
+        cr_assert_eq(snapshots[i]->text.len, size);
+        tree_close_file(tree, snapshots[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        cr_assert_eq(content_length(nodes[i]), size);
+        cr_assert_eq(size_of(nodes[i]), size);
+    }
 }
 
 /* ---- nodes ---- */
