@@ -142,12 +142,21 @@ static int reap(struct stage *stage)
 
 /* ---- operations ---- */
 
-/* Both with and without somebody asleep, after histories that wrap the ring around in the middle. */
+#define PUBLISHES(call)               \
+    {                                 \
+        .run = (call), .publishes = 1 \
+    }
+#define TAKES(call, count)              \
+    {                                   \
+        .run = (call), .takes = (count) \
+    }
+
+/* Both without and with somebody asleep, after histories that wrap the ring around in the middle. */
 static void perform_after_histories(const struct operation *operation, uint64_t samples)
 {
     static const uint64_t histories[] = {0, 2, 7};
 
-    for (int i = 0; i < 6; i++) {
+    for (int i = PROCESS_SLOWNESS > 1 ? 5 : 0; i < 6; i++) {
         struct operation variant = *operation;
 
         variant.history = histories[i / 2];
@@ -207,13 +216,17 @@ Test(dead, publish, .timeout = 200)
         .name = "publish",
         .options = &plain,
         .prepare = open_writer,
-        .calls = {{publish, 1}, {publish_too_early}, {publish, 1}, {publish, 1}, {publish, 1}},
+        .calls = {PUBLISHES(publish),
+                  {.run = publish_too_early},
+                  PUBLISHES(publish),
+                  PUBLISHES(publish),
+                  PUBLISHES(publish)},
     };
     static const struct operation clamped = {
         .name = "publish, clamped",
         .options = &clamping,
         .prepare = open_writer,
-        .calls = {{publish, 1}, {publish, 1}, {publish, 1}, {publish, 1}},
+        .calls = {PUBLISHES(publish), PUBLISHES(publish), PUBLISHES(publish), PUBLISHES(publish)},
     };
     static const struct operation every = {
         .name = "publish once",
@@ -221,7 +234,7 @@ Test(dead, publish, .timeout = 200)
         .history = 7,
         .sleeper = 1,
         .prepare = open_writer,
-        .calls = {{publish, 1}},
+        .calls = {PUBLISHES(publish)},
     };
 
     begin();
@@ -237,7 +250,11 @@ Test(dead, loan, .timeout = 200)
         .name = "loan",
         .options = &plain,
         .prepare = open_writer,
-        .calls = {{commit, 1}, {give_back}, {commit, 1}, {give_back}, {publish, 1}},
+        .calls = {PUBLISHES(commit),
+                  {.run = give_back},
+                  PUBLISHES(commit),
+                  {.run = give_back},
+                  PUBLISHES(publish)},
     };
 
     begin();
@@ -251,14 +268,14 @@ Test(dead, shared_publish, .timeout = 200)
         .name = "shared publish",
         .options = &shared,
         .prepare = open_writer,
-        .calls = {{publish, 1}, {commit, 1}, {give_back}, {publish, 1}},
+        .calls = {PUBLISHES(publish), PUBLISHES(commit), {.run = give_back}, PUBLISHES(publish)},
     };
     static const struct operation beside = {
         .name = "shared publish beside another",
         .options = &shared,
         .company = WITH_WRITER,
         .prepare = open_writer,
-        .calls = {{publish, 1}, {give_back}, {commit, 1}},
+        .calls = {PUBLISHES(publish), {.run = give_back}, PUBLISHES(commit)},
     };
     static const struct operation every = {
         .name = "shared publish once beside another",
@@ -266,7 +283,7 @@ Test(dead, shared_publish, .timeout = 200)
         .history = 7,
         .company = WITH_WRITER,
         .prepare = open_writer,
-        .calls = {{publish, 1}},
+        .calls = {PUBLISHES(publish)},
     };
 
     begin();
@@ -282,7 +299,7 @@ Test(dead, value, .timeout = 200)
         .name = "store",
         .options = &value,
         .prepare = open_writer,
-        .calls = {{store, 1}, {store, 1}, {store, 1}},
+        .calls = {PUBLISHES(store), PUBLISHES(store), PUBLISHES(store)},
     };
 
     begin();
@@ -298,7 +315,7 @@ Test(dead, push, .timeout = 200)
         .history = 6,
         .taken = 5,
         .prepare = open_writer,
-        .calls = {{push, 1}, {push, 1}, {push, 1}, {push_in_vain}},
+        .calls = {PUBLISHES(push), PUBLISHES(push), PUBLISHES(push), {.run = push_in_vain}},
     };
     static const struct operation beside = {
         .name = "push beside its consumer",
@@ -308,7 +325,7 @@ Test(dead, push, .timeout = 200)
         .sleeper = 1,
         .company = WITH_CONSUMER,
         .prepare = open_writer,
-        .calls = {{push, 1}, {push, 1}, {push, 1}},
+        .calls = {PUBLISHES(push), PUBLISHES(push), PUBLISHES(push)},
     };
     static const struct operation every = {
         .name = "push once beside its consumer",
@@ -317,7 +334,7 @@ Test(dead, push, .timeout = 200)
         .taken = 3,
         .company = WITH_CONSUMER,
         .prepare = open_writer,
-        .calls = {{push, 1}},
+        .calls = {PUBLISHES(push)},
     };
 
     begin();
@@ -336,7 +353,7 @@ Test(dead, pop, .timeout = 200)
         .history = 6,
         .taken = 2,
         .prepare = open_consumer_end,
-        .calls = {{pop, 0, 1}, {receive}, {pop, 0, 2}, {pop, 0, 1}},
+        .calls = {TAKES(pop, 1), {.run = receive}, TAKES(pop, 2), TAKES(pop, 1)},
     };
     static const struct operation beside = {
         .name = "receive and acknowledge beside its producer",
@@ -346,7 +363,7 @@ Test(dead, pop, .timeout = 200)
         .sleeper = 1,
         .company = WITH_WRITER,
         .prepare = open_consumer_end,
-        .calls = {{receive_two_and_acknowledge, 0, 2}},
+        .calls = {TAKES(receive_two_and_acknowledge, 2)},
     };
     static const struct operation every = {
         .name = "pop beside another consumer",
@@ -355,7 +372,7 @@ Test(dead, pop, .timeout = 200)
         .taken = 2,
         .company = WITH_CONSUMER,
         .prepare = open_consumer_end,
-        .calls = {{pop, 0, 1}},
+        .calls = {TAKES(pop, 1)},
     };
 
     begin();
@@ -372,22 +389,22 @@ Test(dead, create, .timeout = 200)
         .name = "create",
         .fate = COMES,
         .next = &plain,
-        .calls = {{open_writer}, {publish, 1}},
+        .calls = {{.run = open_writer}, PUBLISHES(publish)},
     };
     static const struct operation for_several = {
         .name = "create, shared",
         .fate = COMES,
         .next = &shared,
-        .calls = {{open_writer}, {publish, 1}},
+        .calls = {{.run = open_writer}, PUBLISHES(publish)},
     };
     static const struct operation empty_queue = {
         .name = "create a queue",
         .fate = COMES,
         .next = &queue,
-        .calls = {{open_writer}, {push, 1}},
+        .calls = {{.run = open_writer}, PUBLISHES(push)},
     };
 
-    begin();
+    begin_long();
     perform_with_and_without_tmpfile(&ring, 8);
     perform_with_and_without_tmpfile(&for_several, 4);
     perform_with_and_without_tmpfile(&empty_queue, 4);
@@ -403,7 +420,7 @@ Test(dead, replace, .timeout = 200)
         .fate = REPLACED,
         .history = 6,
         .sleeper = 1,
-        .calls = {{open_writer}, {publish, 1}},
+        .calls = {{.run = open_writer}, PUBLISHES(publish)},
     };
     static const struct operation other = {
         .name = "replace by another layout",
@@ -411,10 +428,10 @@ Test(dead, replace, .timeout = 200)
         .next = &queue,
         .fate = REPLACED,
         .history = 6,
-        .calls = {{open_writer}, {push, 1}},
+        .calls = {{.run = open_writer}, PUBLISHES(push)},
     };
 
-    begin();
+    begin_long();
     perform_with_and_without_tmpfile(&same, 8);
     perform_with_and_without_tmpfile(&other, 4);
     end("replace");
@@ -426,7 +443,7 @@ Test(dead, resume, .timeout = 200)
         .name = "resume",
         .options = &plain,
         .history = 6,
-        .calls = {{open_writer}, {publish, 1}},
+        .calls = {{.run = open_writer}, PUBLISHES(publish)},
     };
     static const struct operation whole = {
         .name = "resume and adopt",
@@ -434,14 +451,14 @@ Test(dead, resume, .timeout = 200)
         .history = 6,
         .crash = "SLOT_EVEN",
         .sleeper = 1,
-        .calls = {{open_writer, 1}, {publish, 1}},
+        .calls = {PUBLISHES(open_writer), PUBLISHES(publish)},
     };
     static const struct operation torn = {
         .name = "resume behind a torn record",
         .options = &plain,
         .history = 6,
         .crash = "PAYLOAD_COPIED",
-        .calls = {{open_writer}, {publish, 1}},
+        .calls = {{.run = open_writer}, PUBLISHES(publish)},
     };
     static const struct operation locked = {
         .name = "take over and adopt",
@@ -449,7 +466,7 @@ Test(dead, resume, .timeout = 200)
         .history = 6,
         .crash = "SLOT_EVEN",
         .sleeper = 1,
-        .calls = {{open_writer, 1}, {publish, 1}},
+        .calls = {PUBLISHES(open_writer), PUBLISHES(publish)},
     };
     static const struct operation producing = {
         .name = "resume a queue and adopt",
@@ -457,17 +474,17 @@ Test(dead, resume, .timeout = 200)
         .history = 6,
         .taken = 4,
         .crash = "SLOT_EVEN",
-        .calls = {{open_writer, 1}, {push, 1}},
+        .calls = {PUBLISHES(open_writer), PUBLISHES(push)},
     };
     static const struct operation consuming = {
         .name = "resume consuming",
         .options = &queue,
         .history = 6,
         .taken = 4,
-        .calls = {{open_consumer_end}, {pop, 0, 1}},
+        .calls = {{.run = open_consumer_end}, TAKES(pop, 1)},
     };
 
-    begin();
+    begin_long();
     perform(&closed, 6);
     perform(&whole, 6);
     perform(&torn, 3);
@@ -485,14 +502,14 @@ Test(dead, close, .timeout = 200)
         .history = 6,
         .sleeper = 1,
         .prepare = open_writer,
-        .calls = {{close_writer, .closes = 1}},
+        .calls = {{.run = close_writer, .closes = 1}},
     };
     static const struct operation one_of_several = {
         .name = "close, shared",
         .options = &shared,
         .history = 6,
         .prepare = open_writer,
-        .calls = {{close_writer, .closes = 1}},
+        .calls = {{.run = close_writer, .closes = 1}},
     };
     static const struct operation consumer = {
         .name = "close the consumer",
@@ -500,7 +517,7 @@ Test(dead, close, .timeout = 200)
         .history = 6,
         .taken = 3,
         .prepare = open_consumer_end,
-        .calls = {{receive}, {close_consumer}},
+        .calls = {{.run = receive}, {.run = close_consumer}},
     };
 
     begin();
@@ -517,7 +534,7 @@ Test(dead, remove, .timeout = 200)
         .options = &plain,
         .fate = GOES,
         .history = 6,
-        .calls = {{remove_by_name}},
+        .calls = {{.run = remove_by_name}},
     };
     static const struct operation own = {
         .name = "remove by its writer",
@@ -526,7 +543,7 @@ Test(dead, remove, .timeout = 200)
         .history = 6,
         .sleeper = 1,
         .prepare = open_writer,
-        .calls = {{remove_own}},
+        .calls = {{.run = remove_own}},
     };
     static const struct operation dead_one = {
         .name = "reap",
@@ -536,10 +553,10 @@ Test(dead, remove, .timeout = 200)
         .taken = 3,
         .crash = "SLOT_ODD",
         .sleeper = 1,
-        .calls = {{reap}},
+        .calls = {{.run = reap}},
     };
 
-    begin();
+    begin_long();
     perform(&by_name, 8);
     perform(&own, 8);
     perform(&dead_one, 8);

@@ -154,6 +154,14 @@ static inline int has_closed(const struct operation *operation, const struct are
            operation->calls[arena->done - 1].closes;
 }
 
+/* Whether it was about a record, or behind one: whoever dies there has not ended cleanly. Opening,
+ * which may adopt a record, is a first call that nobody prepared. */
+static inline int is_publishing(const struct operation *operation, const struct arena *arena)
+{
+    return (operation->prepare || arena->begun > 1) &&
+           operation->calls[arena->begun - 1].publishes > 0;
+}
+
 /* ---- the bytes of a frozen file ---- */
 
 static inline const struct kymo_header *header_of(const struct frozen_file *file)

@@ -134,6 +134,9 @@ static inline struct reading reading_of(const struct estate *estate, const struc
     cr_assert_geq(control->head, bounds.low, "%s: a record is lost", estate->where);
     cr_assert_leq(control->head + (uint64_t)is_adoptable(file), bounds.high, "%s: one too many",
                   estate->where);
+    if (is_publishing(estate->operation, estate->arena) &&
+        (estate->operation->fate == STAYS || is_next(estate, file)))
+        cr_assert_eq(control->state, (uint32_t)KYMO_OPEN, "%s: not dead", estate->where);
     if (has_closed(estate->operation, estate->arena) && header_of(file)->kind != KYMO_QUEUE)
         cr_assert_eq(control->state, (uint32_t)KYMO_CLOSED, "%s", estate->where);
     return (struct reading){.reader = reader,
