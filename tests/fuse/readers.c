@@ -1,16 +1,16 @@
 /*
- * readers.c - reads a file in one of the ways that programs have, and writes it to stdout.
+ * readers.c - reads a file in the ways that programs have.
  *
- *     readers METHOD FILE
+ *     readers matrix KIND FILE COPY      in all of them: tells where one gives other bytes than a
+ *                                        plain read did, and then how many there were
+ *     readers capture FILE COPY ROUNDS   in all that give the whole, several times: writes what each
+ *                                        gives behind a line "--- WAY"; leaves out what can't be opened
+ *     readers uniform FILE COPY ROUNDS   likewise: tells where the bytes are not all the same
+ *     readers METHOD FILE                in one, to stdout
  *
- * sendfile    as web servers do: no fstat, 1 MiB a call
- * fstat-sendfile  what fstat told, and no more
- * splice      through a pipe
- * pread       at odd offsets, from the end to the start
- * bytes       one at a time
- * mmap        privately, as much as fstat told
- * lseek       to the end and back, then read
- * poll        waits until the file is readable, then reads it
+ * KIND: text, json or raw. COPY: a file for what copies to write. A METHOD is one of the ways below
+ * that need no program, or
+ *
  * open        and write, print the name of the error of opening it to read or write, or "opened"
  * pinned      opens, waits for a line on stdin, then reads: what was there at open
  * held        opens, then waits for a line on stdin before each sendfile from the start
@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static _Noreturn void fail(const char *what)
@@ -33,11 +35,14 @@ static _Noreturn void fail(const char *what)
     exit(1);
 }
 
+/* Where what was read goes. */
+static FILE *output;
+
 static void put(const void *bytes, ssize_t len)
 {
     if (len < 0)
         fail("read");
-    if (fwrite(bytes, 1, (size_t)len, stdout) != (size_t)len)
+    if (fwrite(bytes, 1, (size_t)len, output) != (size_t)len)
         fail("write");
 }
 
@@ -72,7 +77,7 @@ static void drain_pipe(int fd, size_t len)
     }
 }
 
-static void send_file(int fd, size_t limit)
+static void send_up_to(int fd, size_t limit)
 {
     int ends[2];
     off_t offset = 0;
@@ -89,6 +94,18 @@ static void send_file(int fd, size_t limit)
     close(ends[1]);
 }
 
+/* As web servers do: no fstat. */
+static void send_file(int fd)
+{
+    send_up_to(fd, SIZE_MAX);
+}
+
+/* What fstat told, and no more. */
+static void send_as_told(int fd)
+{
+    send_up_to(fd, size_of(fd));
+}
+
 static void splice_file(int fd)
 {
     int ends[2];
@@ -103,22 +120,47 @@ static void splice_file(int fd)
     }
 }
 
+static int has_byte(int fd, size_t offset)
+{
+    char byte;
+    const ssize_t len = pread(fd, &byte, 1, (off_t)offset);
+
+    if (len < 0)
+        fail("pread");
+    return len == 1;
+}
+
+/* How long the content is, as reads tell: up to the first offset that has no byte. */
+static size_t length_of(int fd)
+{
+    size_t low = 0, high = 1;
+
+    while (has_byte(fd, high - 1)) {
+        low = high;
+        high *= 2;
+    }
+    while (low + 1 < high) {
+        const size_t middle = low + (high - low) / 2;
+
+        if (has_byte(fd, middle - 1))
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 /* Backwards, in pieces of a prime length that lie across every boundary there is. */
 static void pread_file(int fd)
 {
     const size_t piece = 1021;
-    size_t end = 0, room = 1 << 20;
-    char *all = malloc(room);
-    ssize_t len;
+    const size_t end = length_of(fd);
+    char *all = malloc(end + 1);
 
     if (!all)
         fail("malloc");
-    while ((len = pread(fd, all, 1, (off_t)end)) == 1) /* how long is it? */
-        end++;
-    if (end > room && !(all = realloc(all, end)))
-        fail("realloc");
     for (size_t begin = end; begin > 0;) {
-        size_t part = begin < piece ? begin : piece;
+        const size_t part = begin < piece ? begin : piece;
 
         begin -= part;
         if (pread(fd, all + begin, part, (off_t)begin) != (ssize_t)part)
@@ -135,6 +177,15 @@ static void read_bytes(int fd)
 
     while ((len = read(fd, &byte, 1)) != 0)
         put(&byte, len);
+}
+
+static void read_odd(int fd)
+{
+    char buffer[4097];
+    ssize_t len;
+
+    while ((len = read(fd, buffer, sizeof(buffer))) != 0)
+        put(buffer, len);
 }
 
 static void map_file(int fd)
@@ -174,7 +225,7 @@ static int wait_for_line(void)
 static void hold_file(int fd)
 {
     while (wait_for_line()) {
-        send_file(fd, SIZE_MAX);
+        send_file(fd);
         fflush(stdout);
     }
 }
@@ -187,40 +238,320 @@ static int try_open(const char *path, int flags)
     return fflush(stdout) != 0;
 }
 
-int main(int argc, char **argv)
+/* ---- all ways ---- */
+
+enum way_flags {
+    WAY_TEXT = 1,  /* for what has lines, and no zero bytes */
+    WAY_JSON = 2,  /* for what has JSON in them */
+    WAY_SLOW = 4,  /* a request for every few bytes: not for much */
+    WAY_PART = 8,  /* gives a part of the content: see expect */
+    WAY_COUNT = 16 /* gives its length */
+};
+
+#define SLOW_LIMIT 5000
+
+/* Where a program's arguments have the names. */
+#define THE_FILE "<file>"
+#define THE_COPY "<copy>"
+#define OF_FILE  "if="
+
+struct content {
+    char *bytes;
+    size_t len;
+};
+
+struct way {
+    const char *name;
+    void (*read)(int fd);
+    const char *program[7]; /* where read is NULL */
+    unsigned int flags;
+    /* The part of all[len] that it gives. */
+    struct content (*expect)(struct content all);
+};
+
+static struct content last_line(struct content all)
 {
-    const char *method = argc == 3 ? argv[1] : "";
+    const char *line = all.len > 1 ? memrchr(all.bytes, '\n', all.len - 1) : NULL;
+    const size_t begin = line ? (size_t)(line + 1 - all.bytes) : 0;
+
+    return (struct content){all.bytes + begin, all.len - begin};
+}
+
+static struct content first_five(struct content all)
+{
+    return (struct content){all.bytes, all.len < 5 ? all.len : 5};
+}
+
+static struct content last_five(struct content all)
+{
+    const size_t len = all.len < 5 ? all.len : 5;
+
+    return (struct content){all.bytes + all.len - len, len};
+}
+
+static struct content from_third(struct content all)
+{
+    const size_t skip = all.len < 3 ? all.len : 3;
+
+    return (struct content){all.bytes + skip, all.len - skip};
+}
+
+static const struct way ways[] = {
+    {.name = "read", .read = read_all},
+    {.name = "odd", .read = read_odd},
+    {.name = "bytes", .read = read_bytes, .flags = WAY_SLOW},
+    {.name = "sendfile", .read = send_file},
+    {.name = "fstat-sendfile", .read = send_as_told},
+    {.name = "splice", .read = splice_file},
+    {.name = "pread", .read = pread_file},
+    {.name = "mmap", .read = map_file, .flags = WAY_TEXT},
+    {.name = "lseek", .read = seek_file},
+    {.name = "poll", .read = poll_file},
+    {.name = "cat", .program = {"cat", THE_FILE}},
+    {.name = "cp", .program = {"cp", THE_FILE, THE_COPY}},
+    {.name = "cp --sparse", .program = {"cp", "--sparse=always", THE_FILE, THE_COPY}},
+    {.name = "dd 7", .program = {"dd", OF_FILE, "bs=7", "status=none"}, .flags = WAY_SLOW},
+    {.name = "dd 4095", .program = {"dd", OF_FILE, "bs=4095", "status=none"}},
+    {.name = "dd 100000", .program = {"dd", OF_FILE, "bs=100000", "status=none"}},
+    {.name = "head -c", .program = {"head", "-c", "1000000000", THE_FILE}},
+    {.name = "tail -c", .program = {"tail", "-c", "1000000000", THE_FILE}},
+    {.name = "grep", .program = {"grep", "-rh", "", THE_FILE}, .flags = WAY_TEXT},
+    {.name = "jq", .program = {"jq", "-c", ".", THE_FILE}, .flags = WAY_JSON},
+    {.name = "wc", .program = {"wc", "-c", THE_FILE}, .flags = WAY_COUNT},
+    {.name = "head -c 5",
+     .program = {"head", "-c", "5", THE_FILE},
+     .flags = WAY_PART,
+     .expect = first_five},
+    {.name = "tail -c 5",
+     .program = {"tail", "-c", "5", THE_FILE},
+     .flags = WAY_PART,
+     .expect = last_five},
+    {.name = "tail -c +4",
+     .program = {"tail", "-c", "+4", THE_FILE},
+     .flags = WAY_PART,
+     .expect = from_third},
+    {.name = "tail -n 1",
+     .program = {"tail", "-n", "1", THE_FILE},
+     .flags = WAY_PART | WAY_TEXT,
+     .expect = last_line},
+};
+
+#define WAYS (sizeof(ways) / sizeof(ways[0]))
+
+static void capture_begin(struct content *content)
+{
+    output = open_memstream(&content->bytes, &content->len);
+    if (!output)
+        fail("open_memstream");
+}
+
+static void capture_end(void)
+{
+    if (fclose(output) != 0)
+        fail("fclose");
+    output = stdout;
+}
+
+/* Reads it by one of the functions. Returns 0, or -1 where it can't be opened. */
+static int read_by(void (*way)(int fd), const char *file, struct content *content)
+{
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    capture_begin(content);
+    way(fd);
+    capture_end();
+    close(fd);
+    return 0;
+}
+
+static pid_t start(char *const *arguments, int to)
+{
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int error;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    error = posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    errno = error;
+    if (error)
+        fail(arguments[0]);
+    return pid;
+}
+
+/* What the program writes. Returns its status. */
+static int run_program(char *const *arguments, struct content *content)
+{
+    int ends[2], status;
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        fail("pipe");
+    pid = start(arguments, ends[1]);
+    close(ends[1]);
+    capture_begin(content);
+    read_all(ends[0]);
+    capture_end();
+    close(ends[0]);
+    if (waitpid(pid, &status, 0) != pid)
+        fail("waitpid");
+    return status;
+}
+
+/* Reads it by a program. Returns 0, or -1 where that failed. */
+static int read_by_program(const struct way *way, const char *file, const char *copy,
+                           struct content *content)
+{
+    char *arguments[8] = {NULL};
+    char *of_file;
+    int status, copies = 0;
+
+    if (asprintf(&of_file, "%s%s", OF_FILE, file) < 0)
+        fail("asprintf");
+    for (size_t i = 0; way->program[i]; i++) {
+        const char *word = way->program[i];
+
+        copies |= strcmp(word, THE_COPY) == 0;
+        word = strcmp(word, THE_FILE) == 0   ? file
+               : strcmp(word, THE_COPY) == 0 ? copy
+               : strcmp(word, OF_FILE) == 0  ? of_file
+                                             : word;
+        arguments[i] = (char *)(uintptr_t)word;
+    }
+    status = run_program(arguments, content);
+    free(of_file);
+    if (status == 0 && copies) {
+        free(content->bytes);
+        return read_by(read_all, copy, content);
+    }
+    return status == 0 ? 0 : -1;
+}
+
+static int read_way(const struct way *way, const char *file, const char *copy,
+                    struct content *content)
+{
+    *content = (struct content){NULL, 0};
+    return way->read ? read_by(way->read, file, content)
+                     : read_by_program(way, file, copy, content);
+}
+
+static int is_same(const struct way *way, struct content all, struct content got)
+{
+    if (way->flags & WAY_COUNT)
+        return got.len > 0 && strtoull(got.bytes, NULL, 10) == all.len;
+    if (way->flags & WAY_PART)
+        all = way->expect(all);
+    return got.len == all.len && (all.len == 0 || memcmp(got.bytes, all.bytes, all.len) == 0);
+}
+
+static void try_way(const struct way *way, const char *file, const char *copy, struct content all)
+{
+    struct content got;
+    const int failed = read_way(way, file, copy, &got) != 0;
+
+    if (failed || !is_same(way, all, got))
+        printf("%s by %s: %s, %zu bytes, in all %zu\n", file, way->name,
+               failed ? "failed" : "other bytes", got.len, all.len);
+    free(got.bytes);
+}
+
+/* stat says the length, or of what fits a page, a page. */
+static int has_true_size(const char *file, size_t len)
+{
+    struct stat status;
+
+    if (stat(file, &status) != 0)
+        return 0;
+    return (size_t)status.st_size == len || (len <= 4096 && status.st_size == 4096);
+}
+
+static int run_matrix(const char *kind, const char *file, const char *copy)
+{
+    const unsigned int unfit = strcmp(kind, "raw") == 0    ? WAY_TEXT | WAY_JSON
+                               : strcmp(kind, "json") == 0 ? 0
+                                                           : WAY_JSON;
+    struct content all = {NULL, 0};
+    size_t count = 0;
+
+    if (read_by(read_all, file, &all) != 0)
+        fail(file);
+    if (!has_true_size(file, all.len))
+        printf("%s: stat tells another size than %zu\n", file, all.len);
+    for (size_t i = 0; i < WAYS; i++) {
+        if (ways[i].flags & unfit || (ways[i].flags & WAY_SLOW && all.len > SLOW_LIMIT))
+            continue;
+        try_way(&ways[i], file, copy, all);
+        count++;
+    }
+    printf("%zu\n", count);
+    free(all.bytes);
+    return 0;
+}
+
+/* What one way gives of a file that changes. */
+static void show_way(const struct way *way, int uniform, const char *file, const char *copy)
+{
+    struct content got;
+
+    if (read_way(way, file, copy, &got) == 0) {
+        if (!uniform) {
+            printf("--- %s\n", way->name);
+            put(got.bytes, (ssize_t)got.len);
+        } else if (got.len == 0 || memcmp(got.bytes, got.bytes + 1, got.len - 1) != 0) {
+            printf("%s by %s: %zu bytes, not all the same\n", file, way->name, got.len);
+        }
+    }
+    free(got.bytes);
+}
+
+/* In all ways that give the whole. */
+static int run_rounds(const char *mode, const char *file, const char *copy, int rounds)
+{
+    const int uniform = strcmp(mode, "uniform") == 0;
+
+    for (size_t i = 0; i < WAYS * (size_t)rounds; i++) {
+        if (ways[i % WAYS].flags == 0)
+            show_way(&ways[i % WAYS], uniform, file, copy);
+    }
+    return 0;
+}
+
+static int run_one(const char *method, const char *file)
+{
     int fd;
 
     if (strcmp(method, "open") == 0)
-        return try_open(argv[2], O_RDONLY);
+        return try_open(file, O_RDONLY);
     if (strcmp(method, "write") == 0)
-        return try_open(argv[2], O_WRONLY);
-    fd = argc == 3 ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
-
+        return try_open(file, O_WRONLY);
+    fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        fail(argc == 3 ? argv[2] : "usage: readers METHOD FILE");
-    if (strcmp(method, "sendfile") == 0)
-        send_file(fd, SIZE_MAX);
-    else if (strcmp(method, "fstat-sendfile") == 0)
-        send_file(fd, size_of(fd));
-    else if (strcmp(method, "splice") == 0)
-        splice_file(fd);
-    else if (strcmp(method, "pread") == 0)
-        pread_file(fd);
-    else if (strcmp(method, "bytes") == 0)
-        read_bytes(fd);
-    else if (strcmp(method, "mmap") == 0)
-        map_file(fd);
-    else if (strcmp(method, "lseek") == 0)
-        seek_file(fd);
-    else if (strcmp(method, "poll") == 0)
-        poll_file(fd);
-    else if (strcmp(method, "pinned") == 0 && wait_for_line())
+        fail(file);
+    if (strcmp(method, "pinned") == 0 && wait_for_line())
         read_all(fd);
     else if (strcmp(method, "held") == 0)
         hold_file(fd);
-    else
-        fail(method);
-    return fflush(stdout) != 0;
+    for (size_t i = 0; i < WAYS; i++) {
+        if (ways[i].read && strcmp(method, ways[i].name) == 0)
+            ways[i].read(fd);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int status = 1;
+
+    output = stdout;
+    if (argc == 5 && strcmp(argv[1], "matrix") == 0)
+        status = run_matrix(argv[2], argv[3], argv[4]);
+    else if (argc == 5)
+        status = run_rounds(argv[1], argv[2], argv[3], atoi(argv[4]));
+    else if (argc == 3)
+        status = run_one(argv[1], argv[2]);
+    return fflush(stdout) != 0 || status;
 }

@@ -1,125 +1,202 @@
-# The matrix of readers: every way to read, on every size of file, gives the same bytes while the
-# writer pauses, and whole records while it runs.
+# The matrix of readers: every way to read, on every kind of file at every size, gives the same bytes
+# while the writer pauses, and what is whole while it runs. The ways are a table in readers.c, the
+# files are tables here: a new kind of file is a row.
 . "$(dirname "$0")/mounted.sh"
 
-ways_to_read="cat head tail tail-c cp cp-sparse dd-7 dd-512 dd-4095 dd-4097 dd-100000 python
-    sendfile fstat-sendfile splice pread lseek poll"
-
-# Writes the file to stdout in that way.
-read_by()
+# Less than a page, more than a page, more than what a pipe or a read takes at once.
+make_segment()
 {
-    case $1 in
-    cat) cat "$mnt/$2" ;;
-    head) head -c 100000000 "$mnt/$2" ;;
-    tail) tail -n 1 "$mnt/$2" ;;
-    tail-c) tail -c 100000000 "$mnt/$2" ;;
-    cp) cp "$mnt/$2" "$work/copy" && cat "$work/copy" ;;
-    cp-sparse) cp --sparse=always "$mnt/$2" "$work/copy" && cat "$work/copy" ;;
-    dd-*) dd if="$mnt/$2" bs="${1#dd-}" 2>/dev/null ;;
-    python) python3 -c 'import sys; sys.stdout.buffer.write(open(sys.argv[1], "rb").read())' "$mnt/$2" ;;
-    grep) grep -rh '' "$mnt/$2" ;;
-    jq) jq -c . "$mnt/$2" ;;
-    *) "$READERS" "$1" "$mnt/$2" ;;
-    esac
+    "$SEGMENT" make "$1" "fields=n:u64,s:char[$2],x:$3" depth="$4" count=$(($4 + 3)) clock=user \
+        time=1000 step=10 || exit 1
 }
-
-"$SEGMENT" make small 'fields=n:u64,s:char[32],x:f64' count=500 || exit 1
-"$SEGMENT" make large 'fields=n:u64,s:char[100],x:f64[700]' count=500 depth=8 || exit 1
-"$SEGMENT" make page size=4096 count=3 || exit 1
-"$SEGMENT" make pages size=4097 count=3 || exit 1
-"$SEGMENT" make huge size=300001 count=300 depth=4 || exit 1
+make_segment small 8 f64 16
+make_segment large 100 'f64[700]' 8
+make_segment huge 100 'f64[40000]' 4
+"$SEGMENT" make bytes size=300001 depth=4 count=7 clock=user time=1000 step=10 || exit 1
 mount_view
 
 # ---- the writer pauses ----
-head -c 300001 /dev/zero | tr '\0' '\053' >"$work/huge" # 299 modulo 256
-succeeds "raw, what was published" cmp "$work/huge" "$mnt/huge/latest.raw"
 
-for file in README small/latest small/latest.raw small/field/x small/schema 'small/closest?t=now' \
-    page/latest page/latest.raw pages/latest.raw large/latest large/history/2.raw huge/latest \
-    huge/latest.raw; do
-    cat "$mnt/$file" >"$work/expected"
-    size=$(wc -c <"$work/expected")
-    check "size of $file" "$size" "$(wc -c "$mnt/$file" | cut -d' ' -f1)"
-    check "lines of $file" "$(wc -l <"$work/expected")" "$(wc -l "$mnt/$file" | cut -d' ' -f1)"
-    for way in $ways_to_read; do
-        [ $way = dd-7 ] && [ "$size" -gt 10000 ] && continue
-        # tail shows the last line only, and does not know lines in bytes.
-        if [ $way = tail ]; then
-            case $file in README | *raw) continue ;; esac
-        fi
-        read_by $way "$file" >"$work/got"
-        succeeds "$file by $way" cmp "$work/expected" "$work/got"
-    done
-    case $file in
-    *raw) continue ;;
+reads=0
+files=0
+
+# matrix KIND FILE: text and json have lines, raw has none.
+matrix()
+{
+    "$READERS" matrix "$1" "$mnt/$2" "$work/copy" >"$work/matrix" 2>&1
+    count=$(tail -n 1 "$work/matrix")
+    case $count in
+    *[!0-9]* | '') check "$2" "a number of ways" "$count" ;;
+    *)
+        check "$2" "" "$(sed '$d' "$work/matrix" | head -n 5)"
+        reads=$((reads + count))
+        files=$((files + 1))
+        ;;
     esac
-    for way in grep bytes mmap; do
-        [ $way = bytes ] && [ "$size" -gt 10000 ] && continue
-        read_by $way "$file" >"$work/got"
-        succeeds "$file by $way" cmp "$work/expected" "$work/got"
-    done
-    check "the first 5 bytes of $file" "$(head -c 5 "$work/expected")" "$(head -c 5 "$mnt/$file")"
-    check "the last 5 bytes of $file" "$(tail -c 5 "$work/expected")" "$(tail -c 5 "$mnt/$file")"
-    check "from byte 3 of $file" "$(tail -c +4 "$work/expected" | cksum)" \
-        "$(tail -c +4 "$mnt/$file" | cksum)"
-done
+}
 
-# Sizes that are true, where the content may be longer than a page.
-for file in large/latest huge/latest huge/latest.raw README small/schema; do
-    check "stat of $file" "$(wc -c <"$mnt/$file")" "$(stat -c %s "$mnt/$file")"
+# For each segment, NEWEST is the time of its newest record, and BETWEEN lies half-way before it.
+for segment in small large huge bytes; do
+    newest=$(sed 's/.*"time":\([0-9]*\).*/\1/' "$mnt/$segment/latest")
+    while read -r kind file; do
+        [ "$segment $file" = "bytes SEGMENT/plot.svg" ] && continue # no field, nothing to draw
+        matrix "$kind" "$(echo "$file" |
+            sed "s/SEGMENT/$segment/; s/NEWEST/$newest/; s/BETWEEN/$((newest - 5))/")"
+    done <<'END'
+json SEGMENT/latest
+raw  SEGMENT/latest.raw
+json SEGMENT/history/1
+raw  SEGMENT/history/1.raw
+text SEGMENT/history.csv
+json SEGMENT/history.ndjson
+text SEGMENT/info
+json SEGMENT/schema
+text SEGMENT/plot.svg
+json SEGMENT/closest?t=NEWEST&max=1us
+raw  SEGMENT/closest?t=BETWEEN.raw
+json SEGMENT/closest/BETWEEN
+raw  SEGMENT/closest/NEWEST.raw
+json SEGMENT/interp?t=BETWEEN
+json SEGMENT/interp/BETWEEN
+json SEGMENT/range?from=0&to=NEWEST
+text SEGMENT/range?from=0&to=NEWEST&format=csv
+json SEGMENT/range/BETWEEN..NEWEST
+json at/BETWEEN/SEGMENT/latest
+raw  at/BETWEEN/SEGMENT/latest.raw
+text at/BETWEEN/SEGMENT/history.csv
+json at/BETWEEN/SEGMENT/history.ndjson
+text at/BETWEEN/SEGMENT/info
+json at/NEWEST/SEGMENT/fresh/1us
+raw  at/NEWEST/SEGMENT/fresh?max_age=1us.raw
+END
 done
+# What is there once, or looks alike everywhere. metrics.prom tells of the daemon itself and is never
+# twice the same: see below.
+while read -r kind file; do
+    matrix "$kind" "$file"
+done <<'END'
+text README
+text small/field/n
+text small/field/s
+text small/field/x
+text huge/field/s
+text huge/field/x
+END
+echo "count: ways to read files that hold still: $reads reads of $files files, $failures wrong"
+
+head -c 300001 /dev/zero | tr '\0' '\006' >"$work/bytes"
+succeeds "raw, what was published" cmp "$work/bytes" "$mnt/bytes/latest.raw"
+cat >"$work/python.py" <<'END'
+import json, sys
+for name, count in (("small", 15), ("large", 7), ("huge", 3)):
+    base = f"{sys.argv[1]}/{name}"
+    lines = open(f"{base}/history.ndjson").readlines()
+    assert len(lines) == count, len(lines)
+    assert lines[-1] == open(f"{base}/latest").read()
+    assert json.loads(lines[-1]) == json.load(open(f"{base}/history/0"))
+    assert open(f"{base}/latest.raw", "rb").read(8)[0] == count + 3
+END
+succeeds "python" python3 "$work/python.py" "$mnt"
 
 # A file that was once read through the page cache shows longer content all the same.
+"$SEGMENT" make grows 'fields=n:u64,s:char[32],x:f64' count=5
 for way in sendfile splice mmap; do
-    for count in 1 1 1 1 1 1 1 1; do
-        "$SEGMENT" make small 'fields=n:u64,s:char[32],x:f64' count=$count
-        check "by $way, after growing" "$(cat "$mnt/small/history/0")" \
-            "$(read_by $way small/history/0)"
+    for count in 1 1 1 1 1; do
+        "$SEGMENT" make grows 'fields=n:u64,s:char[32],x:f64' count=$count
+        check "by $way, after growing" "$(cat "$mnt/grows/history/0")" \
+            "$("$READERS" $way "$mnt/grows/history/0")"
     done
 done
 
 # ---- the writer runs ----
 run_writer fast 'fields=n:u64,s:char[40],x:f64' depth=64 period=20000
-run_writer wide 'fields=n:u64,s:char[100],x:f64[700]' depth=64 period=20000
+run_writer wide 'fields=n:u64,s:char[100],x:f64[700]' depth=64 period=100000
 run_writer raw size=200000 depth=8 period=200000
 
-# Every line is one record, whole.
+# What each way gave is whole.
 cat >"$work/whole.py" <<'END'
-import json, sys
-lines = 0
-for line in open(sys.argv[1]):
-    record = json.loads(line)
-    pos, data = record["pos"], record["data"]
-    text = data["s"]
-    length = 41 if isinstance(data["x"], (int, float)) else 101
-    values = data["x"] if isinstance(data["x"], list) else [data["x"]]
-    assert line.endswith("}\n"), line
-    assert data["n"] == pos and set(values) == {pos}, line[:200]
-    assert text == chr(ord("a") + pos % 26) * (pos % length), line[:200]
-    lines += 1
-print(lines)
+import csv, io, json, sys, xml.etree.ElementTree
+
+def check_data(pos, n, text, values):
+    length = 41 if len(values) == 1 else 101
+    assert n == pos and set(values) == {pos}, (pos, n, values[:3])
+    assert text == chr(ord("a") + pos % 26) * (pos % length), (pos, text)
+
+def check_record(record):
+    data = record["data"]
+    check_data(record["pos"], data["n"], data["s"],
+               data["x"] if isinstance(data["x"], list) else [data["x"]])
+    return record["pos"]
+
+def check_order(positions):
+    assert positions, "no record"
+    assert positions == list(range(positions[0], positions[0] + len(positions))), positions
+
+def records(text):
+    lines = [json.loads(line) for line in text.splitlines()]
+    if "missed" in lines[-1]:
+        assert lines.pop()["missed"] > 0
+    check_order([check_record(record) for record in lines])
+
+def table(text):
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0][:5] == ["pos", "time", "tag", "n", "s"], rows[0]
+    if rows[-1][0].startswith("# missed "):
+        rows.pop()
+    for row in rows[1:]:
+        check_data(int(row[0]), int(row[3]), row[4], [float(cell) for cell in row[5:]])
+    check_order([int(row[0]) for row in rows[1:]])
+
+def pair(text):
+    bracket = json.loads(text)
+    before, after = check_record(bracket["before"]), check_record(bracket["after"])
+    assert after in (before, before + 1) and before <= bracket["data"]["n"] <= after
+
+def value(text):
+    float(text)
+
+def image(text):
+    xml.etree.ElementTree.fromstring(text)
+
+def metrics(text):
+    assert "kymo_records_total" in text
+    for line in text.splitlines():
+        assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) is not None, line
+
+blocks = sys.stdin.read().split("--- ")[1:]
+for block in blocks:
+    way, text = block.split("\n", 1)
+    assert text.endswith("\n"), (way, text[-20:])
+    globals()[sys.argv[1]](text)
+print("whole" if len(blocks) >= int(sys.argv[2]) else f"only {len(blocks)} reads")
 END
 
-for file in fast/latest 'fast/closest?t=-1ms' wide/latest; do
-    : >"$work/lines"
-    rounds=0
-    while [ $rounds -lt 6 ]; do
-        rounds=$((rounds + 1))
-        for way in cat head tail cp dd-512 dd-4097 grep jq sendfile fstat-sendfile splice pread; do
-            read_by $way "$file" >>"$work/lines"
-        done
-    done
-    check "$file under a running writer" "72" "$(python3 "$work/whole.py" "$work/lines" 2>&1)"
-done
-
-rounds=0
-while [ $rounds -lt 6 ]; do
-    rounds=$((rounds + 1))
-    for way in cat cp dd-4097 sendfile fstat-sendfile splice; do
-        read_by $way raw/latest.raw >"$work/got"
-        check "raw by $way under a running writer" "200000 1" \
-            "$(echo $(wc -c <"$work/got") $(od -An -v -tx1 -w1 "$work/got" | sort -u | wc -l))"
-    done
-done
+# What it is, how many reads must succeed (who asks for a time may come too late), and the file.
+while read -r what least file; do
+    check "$file under a running writer" "whole" \
+        "$("$READERS" capture "$mnt/$file" "$work/copy" 2 2>&1 |
+            python3 "$work/whole.py" "$what" "$least" 2>&1 | tail -n 1)"
+done <<'END'
+records 30 fast/latest
+records 20 fast/history/3
+records 20 fast/history.ndjson
+records 30 fast/closest?t=-1ms
+records 30 fast/fresh/1h
+records 20 fast/range?from=-1h&to=now
+records 0 at/-1ms/fast/latest
+records 0 at/-1ms/fast/history.ndjson
+records 30 wide/latest
+records 20 wide/history.ndjson
+table 20 fast/history.csv
+table 20 fast/range?from=-1h&to=now&format=csv
+table 20 wide/history.csv
+table 1 at/-1ms/wide/history.csv
+pair 1 wide/interp/-3ms
+value 30 fast/field/x
+image 20 fast/plot.svg
+metrics 30 metrics.prom
+END
+check "raw under a running writer" "" \
+    "$("$READERS" uniform "$mnt/raw/latest.raw" "$work/copy" 4 2>&1 | head -n 5)"
 
 finish
