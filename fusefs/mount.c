@@ -79,14 +79,22 @@ static int take_down(const char *point)
     return status == 0 ? 0 : -EPERM;
 }
 
+/* Whether nobody answers there. What the kernel remembers of the answers of the dead does not count. */
+static int is_dead(const char *point)
+{
+    struct statx status;
+
+    return statx(AT_FDCWD, point, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) != 0 &&
+           errno == ENOTCONN;
+}
+
 int mount_point_clear(const char *point)
 {
     const int tries = 16; /* mounts may lie on top of each other */
-    struct stat status;
     char type[64];
 
     for (int i = 0; i < tries; i++) {
-        int dead = stat(point, &status) != 0 && errno == ENOTCONN;
+        int dead = is_dead(point);
         int error;
 
         find_type(point, type, sizeof(type));
