@@ -1,0 +1,99 @@
+/*
+ * soak.h - everything that goes wrong in the life of a machine, for minutes, and every read checked.
+ *
+ *     soak.c          the table of events, the loop that makes them happen, the account at the end
+ *     soak_actors.c   the processes that write and read meanwhile
+ *
+ * Actors share one arena with the loop: what it wants of them, and what they have counted.
+ */
+#ifndef KYMO_TEST_SOAK_H
+#define KYMO_TEST_SOAK_H
+
+#include "oracle.h"
+#include "proc/process.h"
+
+enum soak_event {
+    WRITER_KILLED,
+    WRITER_STOPPED,
+    WRITER_ENDED,
+    WRITER_REPLACED,
+    WRITER_FORKED,
+    SHARED_WRITER_KILLED,
+    PRODUCER_KILLED,
+    CONSUMER_KILLED,
+    READER_KILLED,
+    CLOCK_STEPPED,
+    SEGMENT_TRUNCATED,
+    SEGMENT_CORRUPTED,
+    SEGMENT_REMOVED,
+    MEMORY_FILLED,
+    DESCRIPTORS_EXHAUSTED,
+    DAEMON_KILLED,
+    DAEMON_ENDED,
+    SOAK_EVENTS
+};
+
+/* What was read, by whom. */
+enum soak_reads {
+    READ_BY_OWNER,    /* may write the bell */
+    READ_BY_GUEST,    /* may not */
+    READ_BY_QUESTION, /* closest, as_of, bracket, range */
+    READ_IN_ORDER,    /* by cursors */
+    READ_FROM_QUEUE,
+    READ_THROUGH_MOUNT,
+    READ_OF_VICTIMS, /* damaged ones: any answer but a crash */
+    SOAK_READS
+};
+
+struct soak_arena {
+    uint64_t events[SOAK_EVENTS];
+    uint64_t reads[SOAK_READS];
+    uint64_t published;
+    uint64_t wrong;
+    char what[512];  /* the first that was wrong */
+    uint64_t leaked; /* descriptors, by actors that ended in peace */
+    uint32_t ending;
+    uint32_t forks_wanted;
+    uint64_t consumed; /* the queue's position up to which the consumer has acknowledged */
+};
+
+extern struct soak_arena *soak;
+
+#define SOAK_FLOWS   3
+#define SOAK_VICTIMS 2
+#define SOAK_DEPTH   64
+#define SOAK_SIZE    200 /* bytes */
+
+/* An actor: told by SIGTERM to end, and by `number` which of several it is. */
+struct soak_actor {
+    const char *name;
+    int (*run)(void *actor);
+    uint64_t number;
+    uint64_t is_guest;     /* runs as nobody, who may not write */
+    uint64_t replaces;     /* its next writer starts a new generation */
+    enum soak_event death; /* what killing it counts as; SOAK_EVENTS: it is not killed */
+    int needs_mount;
+    pid_t pid;
+    uint64_t stopped_until; /* CLOCK_MONOTONIC ns; 0: it runs */
+};
+
+extern struct soak_actor soak_actors[];
+extern const size_t soak_actor_count;
+
+/* Where kymofs is mounted; empty where it is not. */
+extern char soak_mount[256];
+
+void soak_name(char *text, size_t size, const char *kind, uint64_t number);
+
+/* Counts a wrong answer, and keeps the first. */
+void soak_blame(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static inline void soak_count(uint64_t *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+/* Descriptors that this process has open. */
+size_t soak_descriptors(void);
+
+#endif
