@@ -4,6 +4,8 @@
  *
  * Times rise unevenly, with ties of up to 40 records and gaps of eleven orders of magnitude, in a
  * pattern that repeats every CHECKED_PERIOD records: the position of any time is a closed form.
+ * Who wants other times defines CHECKED_GAP(index), the ns before the record at index, from 1 to
+ * CHECKED_PERIOD, and calls checked_begin() once it is known.
  */
 #ifndef KYMO_TEST_CHECKED_H
 #define KYMO_TEST_CHECKED_H
@@ -26,6 +28,9 @@ static inline uint64_t checked_mix(uint64_t value)
     value = (value ^ value >> 27) * UINT64_C(0x94d049bb133111eb);
     return value ^ value >> 31;
 }
+
+#ifndef CHECKED_GAP
+#define CHECKED_GAP checked_gap
 
 static inline uint64_t checked_gap(uint64_t index)
 {
@@ -50,10 +55,12 @@ static inline uint64_t checked_gap(uint64_t index)
     }
 }
 
+#endif
+
 __attribute__((constructor)) static void checked_begin(void)
 {
     for (uint64_t index = 1; index <= CHECKED_PERIOD; index++)
-        checked_pattern[index] = checked_pattern[index - 1] + checked_gap(index);
+        checked_pattern[index] = checked_pattern[index - 1] + CHECKED_GAP(index);
 }
 
 static inline uint64_t checked_time(uint64_t pos)

@@ -272,6 +272,67 @@ static inline void oracle_try(struct oracle_trial *trial, const struct kymo_read
     trial->span.to = kymo_ring_head(&reader->ring);
 }
 
+/*
+ * The same for several rings at one instant: each row is asked as its trial's question, of the same
+ * time, and answered for its own ring's window. Returns how many rows the library says it answered;
+ * or its error.
+ */
+#define ORACLE_ROWS 4
+
+static inline void oracle_take_row(struct oracle_trial *trial, const struct kymo_alignment *row)
+{
+    const uint32_t size = row->reader->ring.size;
+    const int pair = row->mode == KYMO_ALIGN_BRACKET;
+    const struct kymo_record *far = pair ? &row->later : &row->record;
+    const uint64_t time = trial->question.time;
+    uint64_t distance, other;
+
+    trial->answer = (struct oracle_answer){.error = row->error};
+    if (row->error)
+        return;
+    trial->answer.pos = row->record.pos;
+    trial->answer.second = pair ? row->later.pos : 0;
+    trial->fault = checked_fault(&row->record, row->buffer, size);
+    if (!trial->fault && pair)
+        trial->fault = checked_fault(&row->later, row->after, size);
+    distance = kymo_distance(time, row->record.time);
+    other = kymo_distance(time, far->time);
+    if (!trial->fault && row->distance != (distance > other ? distance : other))
+        trial->fault = "distance";
+}
+
+static inline int oracle_try_align(struct oracle_trial *trials,
+                                   const struct kymo_reader *const *readers, size_t count,
+                                   const struct oracle_buffers *buffers)
+{
+    static const enum kymo_align_mode modes[] = {
+        [ORACLE_CLOSEST] = KYMO_ALIGN_CLOSEST,
+        [ORACLE_AS_OF] = KYMO_ALIGN_AS_OF,
+        [ORACLE_BRACKET] = KYMO_ALIGN_BRACKET,
+    };
+    struct kymo_alignment rows[ORACLE_ROWS] = {{0}};
+    int answered;
+
+    for (size_t i = 0; i < count; i++) {
+        rows[i].reader = readers[i];
+        rows[i].mode = modes[trials[i].question.kind];
+        rows[i].max_distance = KYMO_ANY_DISTANCE;
+        rows[i].buffer = buffers[i].one;
+        rows[i].after = buffers[i].other;
+        rows[i].size = readers[i]->ring.size;
+        trials[i].span.first = readers[i]->ring.first;
+        trials[i].span.mask = readers[i]->ring.mask;
+        trials[i].fault = NULL;
+        trials[i].span.from = kymo_ring_head(&readers[i]->ring);
+    }
+    answered = kymo_series_align(rows, count, trials[0].question.time);
+    for (size_t i = 0; i < count; i++) {
+        trials[i].span.to = kymo_ring_head(&readers[i]->ring);
+        oracle_take_row(&trials[i], &rows[i]);
+    }
+    return answered;
+}
+
 /* 1 where the answer is right, 0 where the library gave up with -ESTALE, -1 where it is wrong. */
 static inline int oracle_verdict(const struct oracle_trial *trial)
 {

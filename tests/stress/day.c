@@ -1,0 +1,311 @@
+/*
+ * day.c - a day of a sensor's history, asked about while its writer runs flat out: a ring that spans
+ * 24 hours at 200 Hz, unevenly, with ties and a drop-out, whose positions come across 2^32.
+ *
+ * Every answer of closest, bracket, as_of, range and align is held against the oracle: right for a
+ * window that there was during the call, or -ESTALE where the writer has overwritten it (promise G).
+ */
+#include <stdint.h>
+
+#define CHECKED_GAP day_gap
+static uint64_t day_gap(uint64_t index);
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "oracle.h"
+#include "proc/process.h"
+#include "test.h"
+
+#define DAY     UINT64_C(86400000000000) /* ns */
+#define DEEP    (UINT64_C(1) << 24)      /* 194 Hz; 2^25 would be two days of it */
+#define SHALLOW (UINT64_C(1) << 12)
+#define SIZE    8
+#define ANSWERS 10000000 /* checked in all, in a build at full speed */
+
+enum { WRITING = 1, STOPPING = 2 };
+
+static struct {
+    uint32_t state;
+} * arena;
+
+/* ---- times ---- */
+
+/* ns of one period of records, of which the deep ring has depth / CHECKED_PERIOD. */
+static uint64_t period_length;
+
+/* Around a mean, with ties, and a twentieth of each period lost at one go; the last one makes the
+ * period as long as it has to be. */
+static uint64_t day_gap(uint64_t index)
+{
+    const uint64_t mean = period_length / CHECKED_PERIOD;
+    const uint64_t dice = checked_mix(index);
+
+    if (index == CHECKED_PERIOD)
+        return period_length - checked_pattern[index - 1];
+    if (index == CHECKED_PERIOD / 3)
+        return period_length / 20;
+    if (mean == 0 || index % 1000 >= 960 || dice % 16 == 0)
+        return 0;
+    return mean * 2 / 5 + (dice >> 8) % mean;
+}
+
+/* ---- the rings ---- */
+
+/* `deep` has the day, `shallow` its newest records: another sensor, for align. */
+struct rings {
+    struct kymo_writer *deep, *shallow;
+};
+
+static struct kymo_options options_of(uint64_t depth, uint64_t first)
+{
+    return (struct kymo_options){.size = SIZE, .depth = depth, .clock = KYMO_USER, .first = first};
+}
+
+/* The day as far as there is memory for it: the same span of fewer records is the same test. */
+static void open_rings(struct rings *rings)
+{
+    uint64_t depth = process_scale() >= 1 ? DEEP : DEEP >> 4;
+    struct kymo_options options;
+    int error = -ENOSPC;
+
+    for (; error == -ENOSPC && depth > SHALLOW; depth /= error ? 2 : 1) {
+        options = options_of(depth, (UINT64_C(1) << 32) - depth / 2);
+        error = kymo_writer_open(&rings->deep, "day.deep", &options);
+        if (error == -ENOSPC)
+            printf("no memory for %llu records of a day\n", (unsigned long long)depth);
+    }
+    cr_assert_eq(error, 0);
+    period_length = DAY / (depth / CHECKED_PERIOD);
+    checked_begin();
+    /* It joins when the day is over. */
+    options = options_of(SHALLOW, options.first + depth);
+    cr_assert_eq(kymo_writer_open(&rings->shallow, "day.shallow", &options), 0);
+}
+
+static int publish_day(struct rings *rings)
+{
+    const uint64_t end = rings->shallow->pos;
+    unsigned char buffer[SIZE];
+    int error = 0;
+
+    while (!error && rings->deep->pos < end)
+        error = checked_publish(rings->deep, buffer);
+    while (!error && rings->deep->pos < end + SHALLOW) {
+        error = checked_publish(rings->deep, buffer);
+        if (!error)
+            error = checked_publish(rings->shallow, buffer);
+    }
+    return error;
+}
+
+static int publish_on(struct rings *rings)
+{
+    unsigned char buffer[SIZE];
+    int error = 0;
+
+    process_say(&arena->state, WRITING);
+    while (!error && process_heard(&arena->state) == WRITING) {
+        error = checked_publish(rings->deep, buffer);
+        if (!error)
+            error = checked_publish(rings->shallow, buffer);
+    }
+    return error;
+}
+
+static void *write_in_thread(void *context)
+{
+    return publish_on(context) ? (void *)arena : NULL;
+}
+
+/* ---- questions ---- */
+
+static uint64_t dice;
+
+static uint64_t roll(uint64_t sides)
+{
+    return checked_mix(dice++) % sides;
+}
+
+/* A time of the day, at or beside a record of it; each eighth one close to the end that the writer
+ * eats up, before or behind it; each eighth one close to now. */
+static uint64_t pick_time(const struct kymo_ring *deep)
+{
+    const uint64_t head = kymo_ring_head(deep);
+    uint64_t back = 0;
+
+    switch (roll(8)) {
+    case 0:
+        back = deep->mask - 1000 + roll(3000);
+        break;
+    case 1:
+        back = roll(SHALLOW + 8);
+        break;
+    default:
+        back = roll(deep->mask);
+    }
+    if (roll(4) == 0)
+        return checked_time(head - back) + roll(period_length / 8);
+    return oracle_time(head - back, (int)roll(ORACLE_TIMES));
+}
+
+struct tally {
+    uint64_t asked[ORACLE_KINDS + 1]; /* by kind; the last: align */
+    uint64_t answers;
+    uint64_t refused; /* by the error that is the right answer */
+    uint64_t stale;   /* because the window moved past the time */
+    uint64_t wrong;
+    uint64_t moved; /* asked while the window moved */
+};
+
+static void note(struct tally *tally, const struct oracle_trial *trial)
+{
+    const int verdict = oracle_verdict(trial);
+
+    tally->moved += trial->span.to > trial->span.from;
+    if (verdict < 0 && tally->wrong++ < 3)
+        oracle_describe(trial);
+    if (verdict < 0)
+        return;
+    if (trial->answer.error == -ESTALE)
+        tally->stale++;
+    else if (trial->answer.error)
+        tally->refused++;
+    else
+        tally->answers++;
+}
+
+/* What a range says is there is there, or is overwritten by now. */
+static void read_of_range(struct oracle_trial *trial, const struct kymo_reader *reader)
+{
+    const struct oracle_answer *answer = &trial->answer;
+    struct kymo_record record = {0};
+    uint64_t payload, pos;
+    int error;
+
+    if (answer->error || answer->second == 0)
+        return;
+    pos = answer->pos + roll(answer->second);
+    error = kymo_ring_at(reader, pos, &payload, sizeof(payload), &record);
+    if (error && error != -ESTALE)
+        trial->fault = "a record of the range";
+    if (!error)
+        trial->fault = checked_fault(&record, &payload, SIZE);
+    if (!error && (record.time < trial->question.time || record.time > trial->question.to))
+        trial->fault = "a time outside of the range";
+}
+
+static void ask(struct tally *tally, const struct kymo_reader *deep)
+{
+    uint64_t one, other;
+    const struct oracle_buffers buffers = {&one, &other};
+    const uint64_t time = pick_time(&deep->ring);
+    struct oracle_trial trial = {
+        .question = {(enum oracle_kind)roll(ORACLE_KINDS), time, time + roll(period_length)}};
+
+    oracle_try(&trial, deep, &buffers);
+    if (trial.question.kind == ORACLE_RANGE)
+        read_of_range(&trial, deep);
+    tally->asked[trial.question.kind]++;
+    note(tally, &trial);
+}
+
+/* Counts as one answer, and as a wrong one where any row is. */
+static void ask_align(struct tally *tally, const struct kymo_reader *deep,
+                      const struct kymo_reader *shallow)
+{
+    enum { ROWS = 3 };
+    const struct kymo_reader *const readers[ROWS] = {deep, shallow, deep};
+    uint64_t payloads[ROWS][2];
+    const struct oracle_buffers buffers[ROWS] = {{&payloads[0][0], &payloads[0][1]},
+                                                 {&payloads[1][0], &payloads[1][1]},
+                                                 {&payloads[2][0], &payloads[2][1]}};
+    const uint64_t time = pick_time(&deep->ring);
+    struct oracle_trial trials[ROWS];
+    int answered, right = 0;
+
+    for (int i = 0; i < ROWS; i++)
+        trials[i].question =
+            (struct oracle_question){(enum oracle_kind)roll(ORACLE_RANGE), time, 0};
+    answered = oracle_try_align(trials, readers, ROWS, buffers);
+    for (int i = 1; i < ROWS; i++) {
+        if (oracle_verdict(&trials[i]) < 0)
+            oracle_describe(&trials[i]);
+        tally->wrong += oracle_verdict(&trials[i]) < 0;
+    }
+    for (int i = 0; i < ROWS; i++)
+        right += trials[i].answer.error == 0;
+    tally->wrong += answered != right;
+    tally->asked[ORACLE_KINDS]++;
+    note(tally, &trials[0]);
+}
+
+static uint64_t asked(const struct tally *tally)
+{
+    uint64_t sum = 0;
+
+    for (int kind = 0; kind <= ORACLE_KINDS; kind++)
+        sum += tally->asked[kind];
+    return sum;
+}
+
+static void report(const struct tally *tally, const struct kymo_ring *deep, uint64_t published)
+{
+    const uint64_t head = kymo_ring_head(deep);
+    const uint64_t span = checked_time(head - 1) - checked_time(head - deep->mask);
+
+    printf("closest %llu, as_of %llu, bracket %llu, range %llu, align %llu\n",
+           (unsigned long long)tally->asked[ORACLE_CLOSEST],
+           (unsigned long long)tally->asked[ORACLE_AS_OF],
+           (unsigned long long)tally->asked[ORACLE_BRACKET],
+           (unsigned long long)tally->asked[ORACLE_RANGE],
+           (unsigned long long)tally->asked[ORACLE_KINDS]);
+    printf("count: time queries in a day of history: %llu checked, %llu wrong; %llu records over "
+           "%.1f h, %llu published meanwhile, the window moved under %llu, %llu rightly refused, "
+           "%llu stale\n",
+           (unsigned long long)asked(tally), (unsigned long long)tally->wrong,
+           (unsigned long long)deep->mask, (double)span / 3600e9, (unsigned long long)published,
+           (unsigned long long)tally->moved, (unsigned long long)tally->refused,
+           (unsigned long long)tally->stale);
+}
+
+static void ask_all(const struct rings *rings)
+{
+    const uint64_t count = (uint64_t)(ANSWERS * process_scale());
+    /* Through the writer's mapping, for the thread sanitizer goes by addresses. */
+    const struct kymo_reader deep = {.ring = rings->deep->ring, .segment = rings->deep->segment};
+    const struct kymo_reader shallow = {.ring = rings->shallow->ring,
+                                        .segment = rings->shallow->segment};
+    const uint64_t began = kymo_ring_head(&deep.ring);
+    struct tally tally = {0};
+
+    while (asked(&tally) < count) {
+        if (roll(5))
+            ask(&tally, &deep);
+        else
+            ask_align(&tally, &deep, &shallow);
+    }
+    process_say(&arena->state, STOPPING);
+    report(&tally, &deep.ring, kymo_ring_head(&deep.ring) - began);
+    cr_assert_eq(tally.wrong, 0U);
+    cr_assert_gt(tally.answers, count / 2);
+}
+
+Test(day, is_answered_exactly, .timeout = 600)
+{
+    struct rings rings;
+    pthread_t thread;
+    void *failed;
+
+    arena = process_share(sizeof(*arena));
+    open_rings(&rings);
+    cr_assert_eq(publish_day(&rings), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, write_in_thread, &rings), 0);
+    process_await(&arena->state, WRITING);
+    ask_all(&rings);
+    pthread_join(thread, &failed);
+    cr_assert_null(failed);
+    cr_assert_eq(kymo_writer_remove(rings.deep), 0);
+    cr_assert_eq(kymo_writer_remove(rings.shallow), 0);
+}
