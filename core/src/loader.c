@@ -6,6 +6,7 @@
 #include <kymo/loader.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 struct buffer {
     uint32_t pins;
     struct kymo_record record;
+    uint64_t load; /* its number */
     void *payload;
     size_t size; /* bytes allocated */
 };
@@ -53,6 +55,7 @@ static struct buffer *find_idle(struct kymo_loader *loader)
     return NULL;
 }
 
+/* Bytes for a record of this generation; an old buffer may be too small for it. */
 static int make_room(struct kymo_loader *loader, struct buffer *buffer)
 {
     const size_t size = loader->reader->ring.size;
@@ -60,12 +63,15 @@ static int make_room(struct kymo_loader *loader, struct buffer *buffer)
 
     if (buffer->size >= size)
         return 0;
-    if (!buffer->payload)
-        kymo_fetch_add_relaxed(&loader->allocated, 1);
+    if (buffer->payload)
+        kymo_fetch_add_relaxed(&loader->allocated, UINT64_MAX);
     free(buffer->payload);
     buffer->payload = aligned_alloc(KYMO_CACHE_LINE, rounded);
     buffer->size = buffer->payload ? rounded : 0;
-    return buffer->payload ? 0 : -ENOMEM;
+    if (!buffer->payload)
+        return -ENOMEM;
+    kymo_fetch_add_relaxed(&loader->allocated, 1);
+    return 0;
 }
 
 static void publish(struct kymo_loader *loader, struct buffer *buffer)
@@ -76,6 +82,9 @@ static void publish(struct kymo_loader *loader, struct buffer *buffer)
         kymo_fetch_add_relaxed(&loader->missed, pos - loader->seen);
     loader->seen = pos + 1;
     kymo_fetch_add_relaxed(&loader->loaded, 1);
+    buffer->load = kymo_load_relaxed(&loader->loaded);
+    /* LOADER-2 (ordered store of newest, then ordered load of the bell): as BELL-1, for those who
+     * wait for a load. Pairs with kymo_loader_pin_wait. */
     kymo_store_ordered(&loader->newest, (uint64_t)(buffer - loader->buffers) + 1);
     if (kymo_load_ordered32(&loader->bell.word) & KYMO_BELL_WAITING)
         kymo_bell_ring(&loader->bell);
@@ -114,11 +123,24 @@ static int reopen(struct kymo_loader *loader)
     return 0;
 }
 
+/* Why nothing is loaded, if it is worth telling; those who wait for a first load hear of it. */
+static void tell(struct kymo_loader *loader, int error)
+{
+    const int passing =
+        error == -ETIMEDOUT || error == -EBUSY || error == -EAGAIN || error == -ENODATA;
+    const uint32_t value = passing ? 0 : (uint32_t)-error;
+
+    if (kymo_load_relaxed32(&loader->error) == value)
+        return;
+    kymo_store_relaxed32(&loader->error, value);
+    kymo_bell_ring(&loader->bell);
+}
+
 static void *run(void *argument)
 {
     struct kymo_loader *loader = argument;
 
-    while (!kymo_load_acquire32(&loader->stop)) {
+    while (!kymo_load_relaxed32(&loader->stop)) {
         const uint64_t slice = kymo_clock_now(KYMO_MONOTONIC) + SLICE;
         int error = kymo_ring_wait(loader->reader, loader->seen, slice);
 
@@ -126,10 +148,7 @@ static void *run(void *argument)
             error = load(loader);
         if (error == -EIDRM || error == -EBADMSG)
             error = reopen(loader);
-        kymo_store_release32(&loader->error,
-                             error == -ETIMEDOUT || error == -EBUSY || error == -EAGAIN
-                                 ? 0
-                                 : (uint32_t)-error);
+        tell(loader, error);
         if (error && error != -ETIMEDOUT)
             usleep(1000);
     }
@@ -137,6 +156,26 @@ static void *run(void *argument)
 }
 
 /* ---- open and close ---- */
+
+/* The program's signals are for the program's threads: a handler that ran on this one would hold up
+ * the loads. Faults stay, for the guard's handler has to run where they happen. */
+static int start(struct kymo_loader *loader)
+{
+    sigset_t all, before;
+    int error;
+
+    sigfillset(&all);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGFPE);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = -pthread_create(&loader->thread, NULL, run, loader);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!error)
+        pthread_setname_np(loader->thread, "kymo-loader");
+    return error;
+}
 
 static void free_loader(struct kymo_loader *loader)
 {
@@ -164,11 +203,12 @@ int kymo_loader_open(struct kymo_loader **out, const char *name, uint32_t max_bu
     memcpy(loader->name, name, strlen(name) + 1);
     loader->max_buffers = max_buffers;
     error = kymo_reader_open(&loader->reader, name);
-    if (!error) {
-        /* What is there already can be pinned at once. */
-        load(loader);
-        error = -pthread_create(&loader->thread, NULL, run, loader);
-    }
+    /* What is there already can be pinned at once; where nothing is, or it moves on, the thread
+     * will see to it. */
+    if (!error && load(loader) == -ENOMEM)
+        error = -ENOMEM;
+    if (!error)
+        error = start(loader);
     if (error)
         free_loader(loader);
     else
@@ -180,7 +220,7 @@ void kymo_loader_close(struct kymo_loader *loader)
 {
     if (!loader)
         return;
-    kymo_store_release32(&loader->stop, 1);
+    kymo_store_relaxed32(&loader->stop, 1);
     pthread_join(loader->thread, NULL);
     free_loader(loader);
 }
@@ -194,7 +234,7 @@ int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot *snapshot)
         struct buffer *buffer;
 
         if (newest == 0) {
-            const uint32_t error = kymo_load_acquire32(&loader->error);
+            const uint32_t error = kymo_load_relaxed32(&loader->error);
 
             return error ? -(int)error : -ENODATA;
         }
@@ -205,6 +245,7 @@ int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot *snapshot)
         KYMO_TESTPOINT(PINNED);
         if (kymo_load_ordered(&loader->newest) == newest) {
             snapshot->record = buffer->record;
+            snapshot->load = buffer->load;
             snapshot->payload = buffer->payload;
             snapshot->buffer = (uint32_t)newest - 1;
             return 0;
@@ -229,13 +270,16 @@ int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t dea
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
         const uint32_t word =
             kymo_fetch_or_ordered32(&loader->bell.word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
+        /* LOADER-2 (ordered change of the bell, then ordered load of newest, in the pin): our bit
+         * before the look. Pairs with publish. */
         int error = kymo_loader_pin(loader, snapshot);
 
-        if (!error && snapshot->record.pos >= seen)
+        if (!error && snapshot->load > seen)
             return 0;
         if (!error)
             kymo_loader_unpin(loader, snapshot);
-        if (error && error != -ENODATA)
+        /* It has no record yet, or is replaced this moment, or will be made once more. */
+        if (error && error != -ENODATA && error != -EIDRM && error != -ENOENT)
             return error;
         if (now >= deadline)
             return -ETIMEDOUT;

@@ -27,6 +27,16 @@ static uint64_t sooner(uint64_t one, uint64_t other)
     return one < other ? one : other;
 }
 
+/* How long this call may wait for a lock that it shares: until its deadline, and a moment where it
+ * has none, since whoever holds the lock is about to let it go. */
+static uint64_t patience_until(uint64_t deadline)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    const uint64_t left = deadline > now ? deadline - now : 0;
+
+    return left > MILLISECOND ? sooner(left, UINT64_MAX / 2) : MILLISECOND;
+}
+
 /* ---- the producer ---- */
 
 int kymo_queue_find_limit(struct kymo_writer *writer)
@@ -58,37 +68,56 @@ static int is_full(const struct kymo_writer *writer)
     return (is_shared ? kymo_ring_head(ring) : writer->pos) - tail > ring->mask;
 }
 
-/* A consumer that was never there is waited for; one that was, and is not, is gone. */
+/* A consumer that was never there is waited for; one that was, and is not, is gone. What it gave back
+ * before it went counts: the look at tail comes after the kernel's word. */
 static int consumer_is_gone(const struct kymo_writer *writer)
 {
     const struct kymo_segment *segment = writer->segment;
 
     return kymo_load_relaxed32(&consumer_control(segment)->consumer_pid) != 0 &&
-           kymo_file_is_locked(segment->fd, KYMO_LOCK_CONSUMER, 1) == 0;
+           kymo_file_is_locked(segment->fd, KYMO_LOCK_CONSUMER, 1) == 0 && is_full(writer);
 }
 
+/* The bell is touched only before a sleep: who just looks costs the other end no wake. */
 static int wait_for_room(struct kymo_writer *writer, uint64_t deadline)
 {
     struct kymo_bell *bell = consumer_bell(writer->segment);
 
-    for (;;) {
+    while (is_full(writer)) {
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
         uint32_t word;
         int error;
 
-        word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
-        if (!is_full(writer))
-            return 0;
         if (kymo_load_relaxed32(&writer->ring.damaged))
             return -EBADMSG;
+        if (consumer_is_gone(writer))
+            return -EPIPE;
         if (now >= deadline)
             return -ETIMEDOUT;
+        word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
+        KYMO_TESTPOINT(WAITING);
+        if (!is_full(writer))
+            break;
         error = kymo_futex_wait(&bell->word, word, sooner(deadline, now + PEER_SLICE));
         if (error)
             return error;
-        if (is_full(writer) && consumer_is_gone(writer))
-            return -EPIPE;
     }
+    return 0;
+}
+
+/* The deadline is for the lock of several producers, too. */
+static int publish_until(struct kymo_writer *writer, const void *data, size_t len, uint64_t time,
+                         uint64_t tag, uint64_t deadline)
+{
+    struct kymo_segment *segment = writer->segment;
+    const uint64_t patience = segment->patience;
+    int error;
+
+    if (segment->header.flags & KYMO_SHARED_WRITER)
+        segment->patience = patience_until(deadline);
+    error = kymo_ring_publish(writer, data, len, time, tag);
+    segment->patience = patience;
+    return error;
 }
 
 int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len, uint64_t time,
@@ -99,7 +128,7 @@ int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len, ui
     if (writer->segment->header.kind != KYMO_QUEUE)
         return -EINVAL;
     for (int tries = 0;; tries++) {
-        error = kymo_ring_publish(writer, data, len, time, tag);
+        error = publish_until(writer, data, len, time, tag, deadline);
         if (error != -EAGAIN)
             return error;
         /* Others may take the room that was waited for, again and again (promise E). */
@@ -181,36 +210,40 @@ static int producer_is_gone(const struct kymo_consumer *consumer)
 
 int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline)
 {
-    struct kymo_bell *bell =
-        (void *)(consumer->segment->map + consumer->segment->header.bell_offset);
+    struct kymo_bell *bell;
 
     if (consumer->segment->orphan)
         return -EPERM;
+    bell = (void *)(consumer->segment->map + consumer->segment->header.bell_offset);
     for (;;) {
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-        const uint32_t word =
-            kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
         int error = look(consumer);
+        uint32_t word;
 
         if (error != -EAGAIN)
             return error;
+        if (producer_is_gone(consumer))
+            return -EPIPE;
         if (now >= deadline)
             return -ETIMEDOUT;
+        word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
+        KYMO_TESTPOINT(WAITING);
+        error = look(consumer);
+        if (error != -EAGAIN)
+            return error;
         error = kymo_futex_wait(&bell->word, word, sooner(deadline, now + PEER_SLICE));
         if (error)
             return error;
-        if (look(consumer) == -EAGAIN && producer_is_gone(consumer))
-            return -EPIPE;
     }
 }
 
 /* Of several consumers one at a time looks at tail, copies and moves it on. */
 static int pop_shared(struct kymo_consumer *consumer, void *buffer, size_t size,
-                      struct kymo_record *record)
+                      struct kymo_record *record, uint64_t deadline)
 {
     struct kymo_segment *segment = consumer->segment;
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    int error = kymo_seat_lock(&segment->seat, now + segment->patience);
+    int error = kymo_seat_lock(&segment->seat, now + patience_until(deadline));
 
     /* A dead owner left nothing half-done: the tail is one word. */
     if (error < 0)
@@ -246,7 +279,7 @@ int kymo_queue_pop(struct kymo_consumer *consumer, void *buffer, size_t size,
     if (consumer->segment->orphan)
         return -EPERM;
     for (;;) {
-        error = is_shared(consumer) ? pop_shared(consumer, buffer, size, record)
+        error = is_shared(consumer) ? pop_shared(consumer, buffer, size, record, deadline)
                                     : pop_alone(consumer, buffer, size, record);
         if (error != -ENODATA)
             return error;

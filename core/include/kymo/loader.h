@@ -28,6 +28,7 @@ struct kymo_loader;
 /* A record that stays as it is until it is unpinned. */
 struct kymo_snapshot {
     struct kymo_record record;
+    uint64_t load; /* its number, from 1: grows with each load, through generations as well */
     const void *payload;
     uint32_t buffer; /* the loader's own */
 };
@@ -38,7 +39,7 @@ struct kymo_loader_stats {
     uint64_t missed;   /* records that went by while another one was copied */
     uint64_t skipped;  /* times all buffers were pinned */
     uint64_t reopened; /* replaced generations followed */
-    uint32_t buffers;  /* buffers allocated */
+    uint32_t buffers;  /* buffers that there are now */
 };
 
 /*
@@ -53,9 +54,9 @@ KYMO_EXPORT int kymo_loader_open(struct kymo_loader **loader, const char *name,
 KYMO_EXPORT void kymo_loader_close(struct kymo_loader *loader);
 
 /*
- * Pins the newest record. -ENODATA: none was loaded yet. -EAGAIN: loads came in between
- * KYMO_RETRIES times in a row. -EBADMSG, -EIDRM: why no more will be loaded, where nothing is
- * there.
+ * Pins the newest record, which stays the newest when its segment goes. -EAGAIN: loads came in
+ * between KYMO_RETRIES times in a row. Where none was loaded yet: -ENODATA, or what keeps the loader
+ * from it: -ENOENT, -EIDRM (the segment is gone, and a new one not there yet), -EBADMSG, -ENOMEM.
  */
 KYMO_EXPORT int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot *snapshot);
 
@@ -63,8 +64,10 @@ KYMO_EXPORT int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot
 KYMO_EXPORT void kymo_loader_unpin(struct kymo_loader *loader, struct kymo_snapshot *snapshot);
 
 /*
- * Pins the newest record once more than `seen` were published (record.pos + 1 of the last one),
- * waiting until `deadline` (CLOCK_MONOTONIC ns). -ETIMEDOUT; else as kymo_loader_pin.
+ * Pins the newest record once it is a later load than `seen` (snapshot.load of the last one; 0: any),
+ * waiting until `deadline` (CLOCK_MONOTONIC ns). Positions begin anew where a segment is replaced;
+ * loads do not, so no generation's first record is waited past. While the segment is gone, its next
+ * generation is waited for. -ETIMEDOUT, -EAGAIN, -EBADMSG, -ENOMEM: as kymo_loader_pin.
  */
 KYMO_EXPORT int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t deadline,
                                      struct kymo_snapshot *snapshot);

@@ -32,6 +32,11 @@ class snapshot
     {
         return pinned_.record;
     }
+    /* The number of this load, for the next pin_wait. */
+    std::uint64_t load() const noexcept
+    {
+        return pinned_.load;
+    }
     bytes payload() const noexcept
     {
         return {static_cast<const std::byte *>(pinned_.payload), pinned_.record.len};
@@ -101,7 +106,7 @@ class loader
                     return error;
                 }};
     }
-    /* The newest once more than `seen` were published: pos + 1 of the last one. */
+    /* The newest once it is a later load than `seen`: load() of the last one; 0: any. */
     result<snapshot> pin_wait(std::uint64_t seen,
                               deadline until = deadline::forever()) const noexcept
     {

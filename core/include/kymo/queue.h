@@ -57,15 +57,16 @@ KYMO_EXPORT void kymo_queue_wake_producer(struct kymo_consumer *consumer);
 /*
  * Pushes a copy of data[len], and waits for room until `deadline` (CLOCK_MONOTONIC ns; 0 only
  * looks, KYMO_FOREVER has none). `time`, `tag`: as kymo_ring_publish. -ETIMEDOUT: full until the
- * deadline. -EPIPE: full, and the consumer has gone; a consumer that was never there is waited for.
- * -EINVAL: not a queue. Else as kymo_ring_publish.
+ * deadline, or another producer held their lock for as long. -EPIPE: full, and the consumer has
+ * gone; a consumer that was never there is waited for. -EINVAL: not a queue. Else as
+ * kymo_ring_publish.
  */
 KYMO_EXPORT int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len,
                                 uint64_t time, uint64_t tag, uint64_t deadline);
 
 /*
- * Waits until there is something to receive, until `deadline` at most.
- * -ETIMEDOUT. -EPIPE: empty, and the producer has gone. -EIDRM: empty, and this generation was
+ * Waits until there is something to receive, until `deadline` at most; 0 looks, and asks the kernel
+ * whether the producer lives. -ETIMEDOUT. -EPIPE: empty, and the producer has gone. -EIDRM: empty, and this generation was
  * replaced or removed. -EPERM, -EBADMSG.
  */
 KYMO_EXPORT int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline);
@@ -125,7 +126,8 @@ KYMO_INLINE void kymo_queue_acknowledge(struct kymo_consumer *consumer)
 
 /*
  * Receives and acknowledges one record, and waits for it until `deadline`. With several consumers
- * each record goes to one of them. Errors: as kymo_queue_wait and kymo_queue_receive.
+ * each record goes to one of them, and -ETIMEDOUT is also where another one held their lock for as
+ * long. Errors: as kymo_queue_wait and kymo_queue_receive.
  */
 KYMO_EXPORT int kymo_queue_pop(struct kymo_consumer *consumer, void *buffer, size_t size,
                                struct kymo_record *record, uint64_t deadline);
