@@ -1,0 +1,646 @@
+/*
+ * test_loader.c - the newest record in private memory: what is pinned never changes, nobody who
+ * pins can hold the loader up, and it goes on through deaths, new generations and want of memory.
+ */
+#include "unit.h"
+
+#include <kymo/loader.h>
+
+#include <dirent.h>
+#include <pthread.h>
+#include <sys/time.h>
+
+#define WORDS 128 /* of a payload, all of which follow from its position */
+
+struct frame {
+    uint64_t words[WORDS];
+};
+
+static const struct kymo_options plain = {.clock = KYMO_USER,
+                                          .depth = 4,
+                                          .size = sizeof(struct frame)};
+
+static uint64_t in_ms(uint64_t ms)
+{
+    return kymo_clock_now(KYMO_MONOTONIC) + ms * 1000000;
+}
+
+/* Long enough for the slowest machine; what waits so long has failed. */
+static uint64_t patience(void)
+{
+    return in_ms(60000);
+}
+
+static uint64_t word_of(uint64_t pos, uint64_t index)
+{
+    return (pos + 1) * UINT64_C(0x9e3779b97f4a7c15) + index;
+}
+
+static int try_publish(struct kymo_writer *writer)
+{
+    struct frame frame;
+
+    for (uint64_t i = 0; i < WORDS; i++)
+        frame.words[i] = word_of(writer->pos, i);
+    return kymo_ring_publish(writer, &frame, sizeof(frame), 10 * writer->pos, writer->pos + 7);
+}
+
+static void publish(struct kymo_writer *writer)
+{
+    cr_assert_eq(try_publish(writer), 0);
+}
+
+/* Whether a snapshot is all of one record. */
+static int is_whole(const struct kymo_snapshot *snapshot)
+{
+    const uint64_t *words = snapshot->payload;
+    const uint64_t pos = snapshot->record.pos;
+
+    if (snapshot->record.time != 10 * pos || snapshot->record.tag != pos + 7 ||
+        snapshot->record.len != sizeof(struct frame))
+        return 0;
+    for (uint64_t i = 0; i < WORDS; i++)
+        if (words[i] != word_of(pos, i))
+            return 0;
+    return 1;
+}
+
+static struct kymo_loader *loader_of(const char *name, uint32_t max_buffers)
+{
+    struct kymo_loader *loader = NULL;
+    int error = kymo_loader_open(&loader, name, max_buffers);
+
+    cr_assert_eq(error, 0, "loading %s: %s", name, kymo_error_text(error));
+    return loader;
+}
+
+static struct kymo_loader_stats stats_of(struct kymo_loader *loader)
+{
+    struct kymo_loader_stats stats;
+
+    kymo_loader_get_stats(loader, &stats);
+    return stats;
+}
+
+/* Pins the load after `seen`, which has to come. */
+static struct kymo_snapshot pin_after(struct kymo_loader *loader, uint64_t seen)
+{
+    struct kymo_snapshot snapshot;
+    int error;
+
+    do
+        error = kymo_loader_pin_wait(loader, seen, patience(), &snapshot);
+    while (error == -EAGAIN);
+    cr_assert_eq(error, 0, "pinning: %s", kymo_error_text(error));
+    cr_assert_gt(snapshot.load, seen);
+    cr_assert(is_whole(&snapshot));
+    return snapshot;
+}
+
+/* Pins the record at pos or a later one. Returns it unpinned, for its numbers. */
+static struct kymo_snapshot await_record(struct kymo_loader *loader, uint64_t pos)
+{
+    struct kymo_snapshot snapshot = {.load = 0};
+    struct kymo_snapshot found;
+
+    do {
+        found = snapshot = pin_after(loader, snapshot.load);
+        kymo_loader_unpin(loader, &snapshot);
+    } while (found.record.pos < pos);
+    return found;
+}
+
+/* One more record, and a load of it. */
+static void publish_and_load(struct kymo_writer *writer, struct kymo_loader *loader)
+{
+    publish(writer);
+    await_record(loader, writer->pos - 1);
+}
+
+static void end(struct kymo_writer *writer, struct kymo_loader *loader)
+{
+    kymo_loader_close(loader);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+/* ---- opening ---- */
+
+Test(loader, opens_what_is_there)
+{
+    struct kymo_writer *writer = unit_writer("opens", &plain);
+    struct kymo_loader *loader;
+
+    cr_assert_eq(kymo_loader_open(&loader, "nothing", 0), -ENOENT);
+    cr_assert_null(loader);
+    cr_assert_eq(kymo_loader_open(&loader, "no/name", 0), -EINVAL);
+    cr_assert_eq(kymo_loader_open(&loader, "opens", 1), -EINVAL);
+    cr_assert_eq(kymo_loader_open(&loader, "opens", 2), -EINVAL);
+    cr_assert_eq(kymo_loader_open(&loader, "opens", KYMO_LOADER_BUFFERS + 1), -EINVAL);
+    cr_assert_null(loader);
+    kymo_loader_close(NULL);
+    kymo_loader_close(loader_of("opens", 3));
+    kymo_loader_close(loader_of("opens", KYMO_LOADER_BUFFERS));
+    end(writer, loader_of("opens", 0));
+}
+
+Test(loader, has_nothing_before_the_first_record)
+{
+    struct kymo_writer *writer = unit_writer("first", &plain);
+    struct kymo_loader *loader = loader_of("first", 0);
+    struct kymo_snapshot snapshot;
+    uint64_t deadline = in_ms(5);
+
+    cr_assert_eq(kymo_loader_pin(loader, &snapshot), -ENODATA);
+    cr_assert_eq(kymo_loader_pin_wait(loader, 0, 0, &snapshot), -ETIMEDOUT);
+    cr_assert_eq(kymo_loader_pin_wait(loader, 0, deadline, &snapshot), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+    publish(writer);
+    snapshot = pin_after(loader, 0);
+    cr_assert_eq(snapshot.load, 1);
+    cr_assert_eq(snapshot.record.pos, 0);
+    deadline = in_ms(5);
+    cr_assert_eq(kymo_loader_pin_wait(loader, 1, deadline, &snapshot), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+    end(writer, loader);
+}
+
+Test(loader, has_at_once_what_was_there_before)
+{
+    struct kymo_writer *writer = unit_writer("before", &plain);
+    struct kymo_snapshot snapshot;
+    struct kymo_loader *loader;
+
+    for (int i = 0; i < 9; i++)
+        publish(writer);
+    loader = loader_of("before", 0);
+    cr_assert_eq(kymo_loader_pin(loader, &snapshot), 0);
+    cr_assert_eq(snapshot.record.pos, 8);
+    cr_assert(is_whole(&snapshot));
+    kymo_loader_unpin(loader, &snapshot);
+    kymo_loader_unpin(loader, &snapshot); /* once more is nothing */
+    cr_assert_null(snapshot.payload);
+    end(writer, loader);
+}
+
+/* ---- what is pinned ---- */
+
+/* Six snapshots of different times, and thousands of loads behind their back. */
+Test(loader, leaves_what_is_pinned_untouched, .timeout = 100)
+{
+    enum { PINNED = 6, LOADS = 3000 };
+    struct kymo_writer *writer = unit_writer("untouched", &plain);
+    struct kymo_loader *loader = loader_of("untouched", 0);
+    struct kymo_snapshot pinned[PINNED];
+    struct kymo_loader_stats stats;
+
+    for (int i = 0; i < PINNED; i++) {
+        publish_and_load(writer, loader);
+        cr_assert_eq(kymo_loader_pin(loader, &pinned[i]), 0);
+        cr_assert_eq(pinned[i].record.pos, (uint64_t)i);
+    }
+    for (int i = 0; i < LOADS; i++)
+        publish_and_load(writer, loader);
+    for (int i = 0; i < PINNED; i++) {
+        cr_assert_eq(pinned[i].record.pos, (uint64_t)i);
+        cr_assert(is_whole(&pinned[i]));
+        kymo_loader_unpin(loader, &pinned[i]);
+    }
+    stats = stats_of(loader);
+    cr_assert_eq(stats.loaded + stats.missed, writer->pos);
+    cr_assert_geq(stats.loaded, LOADS);
+    cr_assert_leq(stats.buffers, PINNED + 2);
+    end(writer, loader);
+}
+
+/* As many buffers as were pinned at once, plus two, and no more than it was allowed. */
+Test(loader, keeps_as_few_buffers_as_it_can)
+{
+    struct kymo_writer *writer = unit_writer("few", &plain);
+    struct kymo_loader *loader = loader_of("few", 5);
+    struct kymo_snapshot pinned[5];
+
+    for (int i = 0; i < 100; i++)
+        publish_and_load(writer, loader);
+    cr_assert_leq(stats_of(loader).buffers, 2);
+    /* The newest itself is pinned as well, so all but one are taken in the end. */
+    for (int i = 0; i < 4; i++) {
+        publish_and_load(writer, loader);
+        cr_assert_eq(kymo_loader_pin(loader, &pinned[i]), 0);
+        cr_assert_leq(stats_of(loader).buffers, (uint32_t)i + 3);
+    }
+    publish_and_load(writer, loader);
+    cr_assert_eq(kymo_loader_pin(loader, &pinned[4]), 0);
+    cr_assert_eq(stats_of(loader).buffers, 5);
+    for (int i = 0; i < 5; i++)
+        cr_assert(is_whole(&pinned[i]));
+    for (int i = 0; i < 5; i++)
+        kymo_loader_unpin(loader, &pinned[i]);
+    end(writer, loader);
+}
+
+/* All are pinned: records go by, and the first that is given back is loaded into. */
+Test(loader, skips_while_all_are_pinned)
+{
+    struct kymo_writer *writer = unit_writer("all", &plain);
+    struct kymo_loader *loader = loader_of("all", 3);
+    struct kymo_snapshot pinned[3], last;
+
+    for (int i = 0; i < 3; i++) {
+        publish_and_load(writer, loader);
+        cr_assert_eq(kymo_loader_pin(loader, &pinned[i]), 0);
+    }
+    for (int i = 0; i < 50; i++)
+        publish(writer);
+    while (stats_of(loader).skipped < 3)
+        usleep(1000);
+    cr_assert_eq(kymo_loader_pin(loader, &last), 0);
+    cr_assert_eq(last.record.pos, 2, "the newest that could be loaded");
+    kymo_loader_unpin(loader, &last);
+    kymo_loader_unpin(loader, &pinned[0]);
+    cr_assert_eq(await_record(loader, 52).record.pos, 52);
+    cr_assert(is_whole(&pinned[1]));
+    cr_assert(is_whole(&pinned[2]));
+    kymo_loader_unpin(loader, &pinned[1]);
+    kymo_loader_unpin(loader, &pinned[2]);
+    end(writer, loader);
+}
+
+/* ---- no lock that a reader can block on ---- */
+
+struct pinner {
+    struct kymo_loader *loader;
+    struct testpoint_gate *gate;
+    struct kymo_snapshot snapshot;
+    int error;
+    pthread_t thread;
+};
+
+/* Stops in the midst of pinning: it holds a buffer that it does not have yet. */
+static void *pin_and_park(void *context)
+{
+    struct pinner *pinner = context;
+
+    testpoint_plan("PINNED", 0, testpoint_park, pinner->gate);
+    pinner->error = kymo_loader_pin(pinner->loader, &pinner->snapshot);
+    return NULL;
+}
+
+Test(loader, is_held_up_by_nobody_who_pins, .timeout = 100)
+{
+    enum { PARKED = 4, LOADS = 500 };
+    struct kymo_writer *writer = unit_writer("parked", &plain);
+    struct kymo_loader *loader;
+    struct pinner pinners[PARKED];
+
+    publish(writer);
+    loader = loader_of("parked", 0);
+    for (int i = 0; i < PARKED; i++) {
+        pinners[i] = (struct pinner){.loader = loader, .gate = testpoint_gate_make()};
+        cr_assert_eq(pthread_create(&pinners[i].thread, NULL, pin_and_park, &pinners[i]), 0);
+        testpoint_await(pinners[i].gate);
+        publish_and_load(writer, loader);
+    }
+    /* They stand still, and everything else goes on: loads, and the pins of others. */
+    for (int i = 0; i < LOADS; i++)
+        publish_and_load(writer, loader);
+    for (int i = 0; i < PARKED; i++) {
+        testpoint_release(pinners[i].gate);
+        cr_assert_eq(pthread_join(pinners[i].thread, NULL), 0);
+        cr_assert_eq(pinners[i].error, 0);
+        cr_assert_eq(pinners[i].snapshot.record.pos, writer->pos - 1, "it found the newest");
+        cr_assert(is_whole(&pinners[i].snapshot));
+        kymo_loader_unpin(loader, &pinners[i].snapshot);
+        testpoint_gate_free(pinners[i].gate);
+    }
+    end(writer, loader);
+}
+
+struct crowd {
+    struct kymo_loader *loader;
+    uint32_t stop;
+    uint64_t pins;
+    uint64_t torn;
+    uint64_t backwards;
+};
+
+/* Pins, looks, keeps some for a while. */
+static void *pin_for_ever(void *context)
+{
+    struct crowd *crowd = context;
+    struct kymo_snapshot kept = {.payload = NULL};
+    uint64_t newest = 0;
+
+    while (!kymo_load_relaxed32(&crowd->stop)) {
+        struct kymo_snapshot snapshot;
+
+        if (kymo_loader_pin(crowd->loader, &snapshot) != 0)
+            continue;
+        if (!is_whole(&snapshot))
+            kymo_fetch_add_relaxed(&crowd->torn, 1);
+        if (snapshot.load < newest)
+            kymo_fetch_add_relaxed(&crowd->backwards, 1);
+        newest = snapshot.load;
+        if (kymo_fetch_add_relaxed(&crowd->pins, 1) % 5 == 0) {
+            if (kept.payload && !is_whole(&kept))
+                kymo_fetch_add_relaxed(&crowd->torn, 1);
+            kymo_loader_unpin(crowd->loader, &kept);
+            kept = snapshot;
+        } else {
+            kymo_loader_unpin(crowd->loader, &snapshot);
+        }
+    }
+    kymo_loader_unpin(crowd->loader, &kept);
+    return NULL;
+}
+
+/* Nobody sees a load in the making. The thread sanitizer sees to the orderings (LOADER-1). */
+Test(loader, shows_no_load_in_the_making, .timeout = 100)
+{
+    enum { THREADS = 3, RECORDS = 6000 };
+    struct kymo_writer *writer = unit_writer("crowd", &plain);
+    struct crowd crowd = {.loader = loader_of("crowd", 0)};
+    pthread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, pin_for_ever, &crowd), 0);
+    for (int i = 0; i < RECORDS; i++) {
+        publish(writer);
+        if (i % 8 == 0)
+            sched_yield();
+    }
+    await_record(crowd.loader, writer->pos - 1);
+    while (kymo_load_relaxed(&crowd.pins) < 1000)
+        usleep(1000);
+    kymo_store_relaxed32(&crowd.stop, 1);
+    for (int i = 0; i < THREADS; i++)
+        cr_assert_eq(pthread_join(threads[i], NULL), 0);
+    printf("%llu pins of %llu loads\n", (unsigned long long)crowd.pins,
+           (unsigned long long)stats_of(crowd.loader).loaded);
+    cr_assert_eq(crowd.torn, 0);
+    cr_assert_eq(crowd.backwards, 0);
+    cr_assert_eq(stats_of(crowd.loader).loaded + stats_of(crowd.loader).missed, writer->pos);
+    end(writer, crowd.loader);
+}
+
+/* ---- waiting ---- */
+
+static volatile sig_atomic_t interruptions;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    interruptions++;
+}
+
+static void interrupt_every_ms(int on)
+{
+    const struct sigaction action = {.sa_handler = on_alarm}; /* not SA_RESTART */
+    const struct itimerval every = {.it_interval.tv_usec = on ? 1000 : 0,
+                                    .it_value.tv_usec = on ? 1000 : 0};
+
+    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+    cr_assert_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
+}
+
+Test(loader, keeps_its_deadline_through_signals)
+{
+    struct kymo_writer *writer = unit_writer("signals", &plain);
+    struct kymo_loader *loader = loader_of("signals", 0);
+    struct kymo_snapshot snapshot;
+    uint64_t deadline;
+
+    interrupt_every_ms(1);
+    deadline = in_ms(60);
+    cr_assert_eq(kymo_loader_pin_wait(loader, 0, deadline, &snapshot), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+    interrupt_every_ms(0);
+    cr_assert_gt(interruptions, 0);
+    end(writer, loader);
+}
+
+/* What /proc says in the line `field` of the loader's thread; "" where there is none. */
+static void read_thread(const char *field, char *value, size_t size)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    char path[300], line[256], name[64] = "";
+    struct dirent *task;
+
+    *value = 0;
+    while ((task = readdir(tasks))) {
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/self/task/%s/status", task->d_name);
+        file = fopen(path, "r");
+        while (file && fgets(line, sizeof(line), file)) {
+            if (strncmp(line, "Name:\t", 6) == 0)
+                snprintf(name, sizeof(name), "%.63s", line + 6);
+            if (strcmp(name, "kymo-loader\n") == 0 && strncmp(line, field, strlen(field)) == 0)
+                snprintf(value, size, "%.63s", line + strlen(field));
+        }
+        if (file)
+            fclose(file);
+    }
+    closedir(tasks);
+}
+
+/* The program's signals are not for the loader's thread; faults are. */
+Test(loader, leaves_signals_to_the_program)
+{
+    const int blocked[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGCHLD, SIGIO};
+    const int open[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE};
+    struct kymo_writer *writer = unit_writer("masks", &plain);
+    struct kymo_loader *loader = loader_of("masks", 0);
+    sigset_t before, after;
+    unsigned long long mask;
+    char value[64];
+
+    publish_and_load(writer, loader); /* so that it has begun to run */
+    read_thread("SigBlk:\t", value, sizeof(value));
+    cr_assert_neq(value[0], 0);
+    mask = strtoull(value, NULL, 16);
+    for (size_t i = 0; i < sizeof(blocked) / sizeof(blocked[0]); i++)
+        cr_assert(mask >> (blocked[i] - 1) & 1, "signal %d", blocked[i]);
+    for (size_t i = 0; i < sizeof(open) / sizeof(open[0]); i++)
+        cr_assert_not(mask >> (open[i] - 1) & 1, "signal %d", open[i]);
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    kymo_loader_close(loader_of("masks", 0));
+    pthread_sigmask(SIG_SETMASK, NULL, &after);
+    for (int number = 1; number <= 64; number++)
+        cr_assert_eq(sigismember(&before, number), sigismember(&after, number));
+    end(writer, loader);
+    read_thread("SigBlk:\t", value, sizeof(value));
+    cr_assert_str_eq(value, "", "the thread is gone");
+}
+
+/* ---- deaths and generations ---- */
+
+static int publish_and_die(void *name)
+{
+    struct kymo_writer *writer;
+
+    if (kymo_writer_open(&writer, name, &plain) != 0 || try_publish(writer) != 0)
+        return 1;
+    /* In the midst of the next record, too. */
+    testpoint_plan("PAYLOAD_COPIED", 0, testpoint_kill, NULL);
+    return try_publish(writer) ? 2 : 3;
+}
+
+Test(loader, outlives_writers)
+{
+    struct kymo_loader *loader;
+    struct kymo_snapshot pinned;
+    struct kymo_writer *writer;
+
+    kymo_writer_close(unit_writer("killed", &plain));
+    loader = loader_of("killed", 0);
+    for (uint64_t round = 0; round < 20; round++) {
+        cr_assert_eq(unit_child(publish_and_die, "killed"), -SIGKILL);
+        cr_assert_eq(await_record(loader, round).record.pos, round);
+        cr_assert_eq(kymo_loader_pin(loader, &pinned), 0);
+        cr_assert(is_whole(&pinned));
+        kymo_loader_unpin(loader, &pinned);
+    }
+    writer = unit_writer("killed", &plain);
+    publish_and_load(writer, loader);
+    cr_assert_eq(stats_of(loader).reopened, 0);
+    end(writer, loader);
+}
+
+/* A new generation begins at position 0 again, and no load of it is waited past. */
+Test(loader, follows_a_replaced_segment)
+{
+    struct kymo_options larger = plain, replacing = plain;
+    struct kymo_writer *writer = unit_writer("replaced", &plain);
+    struct kymo_loader *loader = loader_of("replaced", 0);
+    struct kymo_snapshot old, found;
+
+    larger.size *= 3; /* more than the loader's buffers hold */
+    larger.existing = replacing.existing = KYMO_REPLACE;
+    for (int i = 0; i < 30; i++)
+        publish(writer);
+    found = await_record(loader, 29);
+    cr_assert_eq(kymo_loader_pin(loader, &old), 0);
+    for (uint64_t generation = 1; generation <= 10; generation++) {
+        const uint64_t seen = found.load;
+
+        kymo_writer_close(writer);
+        writer = unit_writer("replaced", generation % 2 ? &larger : &replacing);
+        cr_assert_eq(kymo_loader_pin(loader, &found), 0, "what was there stays");
+        cr_assert(is_whole(&found));
+        kymo_loader_unpin(loader, &found);
+        publish(writer);
+        found = pin_after(loader, seen);
+        cr_assert_eq(found.record.pos, 0);
+        kymo_loader_unpin(loader, &found);
+        cr_assert_eq(stats_of(loader).reopened, generation);
+    }
+    cr_assert_eq(old.record.pos, 29);
+    cr_assert(is_whole(&old));
+    kymo_loader_unpin(loader, &old);
+    end(writer, loader);
+}
+
+Test(loader, waits_for_a_removed_segment_to_come_back)
+{
+    struct kymo_writer *writer = unit_writer("removed", &plain);
+    struct kymo_loader *loader = loader_of("removed", 0);
+    struct kymo_snapshot snapshot;
+    uint64_t seen;
+
+    publish_and_load(writer, loader);
+    seen = await_record(loader, 0).load;
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    usleep(5000);
+    cr_assert_eq(kymo_loader_pin(loader, &snapshot), 0, "the newest stays");
+    kymo_loader_unpin(loader, &snapshot);
+    cr_assert_eq(kymo_loader_pin_wait(loader, seen, in_ms(5), &snapshot), -ETIMEDOUT);
+    writer = unit_writer("removed", &plain);
+    publish(writer);
+    snapshot = pin_after(loader, seen);
+    cr_assert_eq(snapshot.record.pos, 0);
+    kymo_loader_unpin(loader, &snapshot);
+    end(writer, loader);
+
+    /* Where none was loaded before it went, a pin says so, and a wait waits. */
+    writer = unit_writer("empty", &plain);
+    loader = loader_of("empty", 0);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    while (kymo_loader_pin(loader, &snapshot) == -ENODATA)
+        usleep(1000);
+    cr_assert_eq(kymo_loader_pin(loader, &snapshot), -ENOENT);
+    cr_assert_eq(kymo_loader_pin_wait(loader, 0, in_ms(5), &snapshot), -ETIMEDOUT);
+    writer = unit_writer("empty", &plain);
+    publish(writer);
+    snapshot = pin_after(loader, 0);
+    kymo_loader_unpin(loader, &snapshot);
+    end(writer, loader);
+}
+
+/* ---- want of memory ---- */
+
+static uint32_t memory_is_short;
+static uint64_t refusals;
+
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    /* Handles are small, and always there. */
+    if (size >= sizeof(struct frame) && kymo_load_relaxed32(&memory_is_short)) {
+        kymo_fetch_add_relaxed(&refusals, 1);
+        return NULL;
+    }
+    return __real_aligned_alloc(alignment, size);
+}
+
+static void await_refusal(void)
+{
+    const uint64_t before = kymo_load_relaxed(&refusals);
+
+    while (kymo_load_relaxed(&refusals) < before + 2)
+        usleep(1000);
+}
+
+Test(loader, goes_on_when_memory_runs_short, .timeout = 100)
+{
+    struct kymo_options larger = plain;
+    struct kymo_writer *writer = unit_writer("short", &plain);
+    struct kymo_loader *loader = loader_of("short", 0), *second;
+    struct kymo_snapshot pinned, snapshot = {.payload = NULL};
+
+    /* A first buffer it has since it was opened; but not one for larger records. */
+    kymo_writer_close(writer);
+    larger.size *= 2;
+    larger.existing = KYMO_REPLACE;
+    kymo_store_relaxed32(&memory_is_short, 1);
+    cr_assert_eq(kymo_loader_open(&second, "short", 0), -ENOMEM);
+    writer = unit_writer("short", &larger);
+    publish(writer);
+    await_refusal();
+    cr_assert_eq(kymo_loader_pin(loader, &snapshot), -ENOMEM);
+    cr_assert_eq(kymo_loader_pin_wait(loader, 0, KYMO_FOREVER, &snapshot), -ENOMEM);
+    cr_assert_eq(stats_of(loader).buffers, 0);
+    kymo_store_relaxed32(&memory_is_short, 0);
+    while (kymo_loader_pin(loader, &snapshot) == -ENOMEM)
+        usleep(1000);
+    kymo_loader_unpin(loader, &snapshot);
+    cr_assert_eq(await_record(loader, 0).record.pos, 0);
+
+    /* Two buffers it has, and with two pinned it would need a third. */
+    publish_and_load(writer, loader);
+    cr_assert_eq(kymo_loader_pin(loader, &pinned), 0);
+    publish_and_load(writer, loader);
+    kymo_store_relaxed32(&memory_is_short, 1);
+    publish(writer);
+    await_refusal();
+    cr_assert_eq(kymo_loader_pin(loader, &snapshot), 0);
+    cr_assert_eq(snapshot.record.pos, 2, "the newest that there was memory for");
+    cr_assert(is_whole(&snapshot));
+    cr_assert(is_whole(&pinned));
+    cr_assert_eq(stats_of(loader).buffers, 2);
+    kymo_loader_unpin(loader, &snapshot);
+    kymo_loader_unpin(loader, &pinned);
+    cr_assert_eq(await_record(loader, 3).record.pos, 3, "a buffer came free");
+    kymo_store_relaxed32(&memory_is_short, 0);
+    end(writer, loader);
+}
