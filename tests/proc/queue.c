@@ -1,0 +1,587 @@
+/*
+ * queue.c - both ends of a queue killed, stopped and started again in mid-work: nothing that was
+ * acknowledged is lost or comes twice, nothing that was pushed is lost, and who waits hears of it.
+ *
+ * Every record proves itself (checked.h), and both ends keep a ledger in memory that outlives them:
+ * what they are about to do, and what they have done. Between those two stands the one store that
+ * counts, so a death leaves the queue at one of them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "process.h"
+#include "stress/checked.h"
+#include "test.h"
+
+#include <kymo/kymo.h>
+
+#define NAME  "queue"
+#define DEPTH 8
+#define SIZE  40
+
+static const struct kymo_options plain = {.kind = KYMO_QUEUE,
+                                          .depth = DEPTH,
+                                          .size = SIZE,
+                                          .clock = KYMO_USER};
+
+static struct ledger {
+    /* The producer's. */
+    uint64_t pushing; /* head once the push under way is done */
+    uint64_t pushed;  /* head after the last push that returned */
+    /* The consumer's. */
+    uint64_t received;      /* one beyond the newest position that was ever received */
+    uint64_t acknowledging; /* tail once the acknowledgement under way is done */
+    uint64_t acknowledged;  /* tail after the last one that returned */
+    uint64_t again;         /* records that came once more */
+    uint64_t fault;         /* a line of this file: what is wrong; 0: nothing */
+    uint32_t ready;
+    uint32_t stop;
+} * ledger;
+
+static uint64_t read_word(const uint64_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static void write_word(uint64_t *word, uint64_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* Returns what a process says that found something wrong; the first line of all stays. */
+static int fault_at(uint64_t line)
+{
+    if (!read_word(&ledger->fault))
+        write_word(&ledger->fault, line);
+    return 99;
+}
+
+#define FAULT() fault_at(__LINE__)
+
+static uint64_t deadline_in(uint64_t ms)
+{
+    return kymo_clock_now(KYMO_MONOTONIC) + ms * 1000000;
+}
+
+static void begin(void)
+{
+    ledger = process_share(sizeof(*ledger));
+}
+
+/* ---- the producer ---- */
+
+static int push_next(struct kymo_writer *writer, uint64_t deadline)
+{
+    const uint64_t pos = writer->pos;
+    const uint32_t len = checked_len(pos, SIZE);
+    unsigned char buffer[SIZE];
+    int error;
+
+    checked_fill(buffer, pos, len);
+    write_word(&ledger->pushing, pos + 1);
+    error = kymo_queue_push(writer, buffer, len, checked_time(pos), checked_tag(pos), deadline);
+    if (!error)
+        write_word(&ledger->pushed, pos + 1);
+    return error;
+}
+
+/* Goes on where the last one died: with a record that it had completed, or without. Which of the two
+ * it was is settled now. */
+static int producer_begins(struct kymo_writer *writer)
+{
+    if (writer->pos != read_word(&ledger->pushed) && writer->pos != read_word(&ledger->pushing))
+        return 0;
+    write_word(&ledger->pushed, writer->pos);
+    return 1;
+}
+
+static int producer(void *context)
+{
+    const uint64_t count = *(const uint64_t *)context;
+    struct kymo_writer *writer;
+    int error = 0;
+
+    if (kymo_writer_open(&writer, NAME, &plain) != 0 || !producer_begins(writer))
+        return FAULT();
+    /* The consumer may be dead just now: its successor comes. */
+    while (writer->pos < count && (error == 0 || error == -EPIPE)) {
+        error = push_next(writer, KYMO_FOREVER);
+        if (error == -EPIPE)
+            process_nap(100000);
+    }
+    if (error)
+        return FAULT();
+    kymo_writer_close(writer);
+    return 0;
+}
+
+/* ---- the consumer ---- */
+
+/* The same for the tail. */
+static int consumer_begins(const struct kymo_consumer *consumer)
+{
+    if (consumer->next != read_word(&ledger->acknowledged) &&
+        consumer->next != read_word(&ledger->acknowledging))
+        return 0;
+    write_word(&ledger->acknowledged, consumer->next);
+    return 1;
+}
+
+/* Works on what was received, which has to be the record of its position. */
+static int work(uint64_t expected, const struct kymo_record *record, const void *payload)
+{
+    if (record->pos != expected || checked_fault(record, payload, SIZE))
+        return FAULT();
+    if (expected > read_word(&ledger->received))
+        return FAULT();
+    if (expected % 61 == 0)
+        process_nap(20000); /* so that some are killed over it */
+    if (expected == read_word(&ledger->received))
+        write_word(&ledger->received, expected + 1);
+    else
+        ledger->again++;
+    return 0;
+}
+
+static void acknowledge(struct kymo_consumer *consumer)
+{
+    write_word(&ledger->acknowledging, consumer->next);
+    kymo_queue_acknowledge(consumer);
+    write_word(&ledger->acknowledged, consumer->next);
+}
+
+/* Copied or in place, up to three records at a time, then acknowledged. */
+static int consume_some(struct kymo_consumer *consumer, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t expected = consumer->next;
+        struct kymo_view view;
+        unsigned char buffer[SIZE];
+        int error;
+
+        view.payload = buffer;
+        error = expected % 2 ? kymo_queue_receive_view(consumer, &view)
+                             : kymo_queue_receive(consumer, buffer, SIZE, &view.record);
+        if (error == -ENODATA)
+            break;
+        if (error || work(expected, &view.record, view.payload))
+            return FAULT();
+    }
+    acknowledge(consumer);
+    return 0;
+}
+
+static int consumer(void *context)
+{
+    const uint64_t count = *(const uint64_t *)context;
+    struct kymo_consumer *consumer;
+    int error;
+
+    if (kymo_consumer_open(&consumer, NAME) != 0 || !consumer_begins(consumer))
+        return FAULT();
+    while (consumer->next < count) {
+        error = kymo_queue_wait(consumer, KYMO_FOREVER);
+        /* The producer may be dead just now: its successor comes. */
+        if (error == -EPIPE)
+            process_nap(100000);
+        else if (error || consume_some(consumer, 1 + consumer->next % 3))
+            return FAULT();
+    }
+    kymo_consumer_close(consumer);
+    return 0;
+}
+
+/* ---- killed at random ---- */
+
+/* Starts it again and again, and kills it somewhere in its work, until one comes to its end. */
+static uint64_t kill_until_done(int (*body)(void *context), uint64_t *count, const uint64_t *work,
+                                uint64_t seed)
+{
+    uint64_t kills = 0;
+
+    for (;;) {
+        const uint64_t before = read_word(work);
+        pid_t child = process_start(body, count);
+
+        while (read_word(work) <= before + 2 && read_word(work) < *count &&
+               !read_word(&ledger->fault))
+            process_nap(50000);
+        process_nap((long)(checked_mix(seed + kills) % 300000));
+        if (read_word(work) >= *count || read_word(&ledger->fault)) {
+            if (process_wait(child) != 0)
+                FAULT();
+            return kills;
+        }
+        if (process_kill(child) != -SIGKILL)
+            FAULT();
+        kills++;
+    }
+}
+
+struct side {
+    int (*body)(void *context);
+    uint64_t *work;
+    uint64_t *count;
+    uint64_t *kills;
+    uint64_t seed;
+};
+
+static int keep_killing(void *context)
+{
+    const struct side *side = context;
+
+    write_word(side->kills, kill_until_done(side->body, side->count, side->work, side->seed));
+    return read_word(&ledger->fault) ? 1 : 0;
+}
+
+Test(queue, loses_nothing_to_kills, .timeout = 200)
+{
+    uint64_t count = (uint64_t)(40000 * process_scale());
+    uint64_t *kills = process_share(2 * sizeof(*kills));
+    struct kymo_writer *writer;
+    struct side sides[2];
+    pid_t killers[2];
+
+    begin();
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &plain), 0);
+    kymo_writer_close(writer);
+    sides[0] = (struct side){producer, &ledger->pushed, &count, &kills[0], 1};
+    sides[1] = (struct side){consumer, &ledger->acknowledged, &count, &kills[1], 1000000};
+    for (int i = 0; i < 2; i++)
+        killers[i] = process_start(keep_killing, &sides[i]);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(process_wait(killers[i]), 0, "line %d", (int)read_word(&ledger->fault));
+    cr_assert_eq(ledger->fault, 0, "line %d", (int)ledger->fault);
+    cr_assert_eq(ledger->received, count);
+    cr_assert_eq(ledger->acknowledged, count);
+    cr_assert_gt(kills[0], 0U);
+    cr_assert_gt(kills[1], 0U);
+    printf("count: a queue whose ends are killed: %llu records, %llu producers and %llu consumers "
+           "killed, %llu records delivered again before they were acknowledged, 0 lost, 0 after\n",
+           (unsigned long long)count, (unsigned long long)kills[0], (unsigned long long)kills[1],
+           (unsigned long long)ledger->again);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+}
+
+/* ---- killed at every point ---- */
+
+/* A full round of work of either end: waiting and being woken, working, letting go. */
+static int producer_works(struct kymo_writer *writer)
+{
+    for (int i = 0; i < 3; i++)
+        if (push_next(writer, 0) != 0)
+            return FAULT();
+    return 0;
+}
+
+static int consumer_works(struct kymo_consumer *consumer)
+{
+    unsigned char buffer[SIZE];
+    struct kymo_record record;
+    uint64_t expected;
+
+    if (consume_some(consumer, 2) != 0)
+        return FAULT();
+    expected = consumer->next;
+    /* A pop acknowledges before anybody can work. */
+    if (read_word(&ledger->received) == expected)
+        write_word(&ledger->received, expected + 1);
+    write_word(&ledger->acknowledging, expected + 1);
+    if (kymo_queue_pop(consumer, buffer, SIZE, &record, 0) != 0)
+        return FAULT();
+    write_word(&ledger->acknowledged, expected + 1);
+    return work(expected, &record, buffer);
+}
+
+struct death {
+    size_t point;
+    size_t points; /* in shared memory: how many the work visits, from a run that nobody kills */
+};
+
+static int dying_producer(void *context)
+{
+    struct death *death = context;
+    struct kymo_writer *writer;
+    const char *names[TESTPOINT_TRACE_LIMIT];
+    int fault;
+
+    testpoint_trace_begin(names);
+    if (death->points)
+        testpoint_plan(NULL, death->point, testpoint_kill, NULL);
+    if (kymo_writer_open(&writer, NAME, &plain) != 0 || !producer_begins(writer))
+        return FAULT();
+    /* As with somebody asleep, so that it rings. */
+    __atomic_fetch_or(&writer->bell->word, KYMO_BELL_WAITING, __ATOMIC_SEQ_CST);
+    fault = producer_works(writer);
+    kymo_writer_close(writer);
+    death->points = testpoint_trace_end();
+    return fault;
+}
+
+static int dying_consumer(void *context)
+{
+    struct death *death = context;
+    struct kymo_consumer *consumer;
+    const char *names[TESTPOINT_TRACE_LIMIT];
+    int fault;
+
+    testpoint_trace_begin(names);
+    if (death->points)
+        testpoint_plan(NULL, death->point, testpoint_kill, NULL);
+    if (kymo_consumer_open(&consumer, NAME) != 0 || !consumer_begins(consumer))
+        return FAULT();
+    __atomic_fetch_or(&consumer->bell->word, KYMO_BELL_WAITING, __ATOMIC_SEQ_CST);
+    fault = consumer_works(consumer);
+    kymo_consumer_close(consumer);
+    death->points = testpoint_trace_end();
+    return fault;
+}
+
+/* Pushes or takes until the queue holds `waiting` records. */
+static int level(void *context)
+{
+    const uint64_t waiting = *(const uint64_t *)context;
+    struct kymo_consumer *consumer;
+    struct kymo_writer *writer;
+
+    if (kymo_writer_open(&writer, NAME, &plain) != 0 || kymo_consumer_open(&consumer, NAME) != 0)
+        return FAULT();
+    if (!producer_begins(writer) || !consumer_begins(consumer))
+        return FAULT();
+    while (kymo_queue_waiting(consumer) < waiting)
+        if (push_next(writer, 0) != 0)
+            return FAULT();
+    while (kymo_queue_waiting(consumer) > waiting)
+        if (consume_some(consumer, 1) != 0)
+            return FAULT();
+    kymo_consumer_close(consumer);
+    kymo_writer_close(writer);
+    return 0;
+}
+
+static size_t die_at_every_point(int (*victim)(void *context), uint64_t waiting)
+{
+    struct death *death = process_share(sizeof(*death));
+    size_t deaths = 0;
+    int status;
+
+    cr_assert_eq(process_wait(process_start(level, &waiting)), 0);
+    cr_assert_eq(process_wait(process_start(victim, death)), 0, "line %d", (int)ledger->fault);
+    cr_assert_gt(death->points, 0U);
+    for (; death->point < death->points; death->point++) {
+        cr_assert_eq(process_wait(process_start(level, &waiting)), 0, "after point %d, line %d",
+                     (int)death->point - 1, (int)ledger->fault);
+        status = process_wait(process_start(victim, death));
+        cr_assert(status == -SIGKILL || status == 0, "point %d: %d, line %d", (int)death->point,
+                  status, (int)ledger->fault);
+        deaths += status == -SIGKILL;
+    }
+    cr_assert_geq(deaths + 1, death->points);
+    return deaths;
+}
+
+Test(queue, loses_nothing_to_a_death_at_any_point, .timeout = 100)
+{
+    uint64_t empty = 0;
+    struct kymo_writer *writer;
+    size_t producers, consumers;
+
+    begin();
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &plain), 0);
+    kymo_writer_close(writer);
+    /* The producer ends with a full queue, the consumer with an empty one. */
+    producers = die_at_every_point(dying_producer, DEPTH - 3);
+    consumers = die_at_every_point(dying_consumer, 3);
+    cr_assert_eq(process_wait(process_start(level, &empty)), 0);
+    cr_assert_eq(ledger->fault, 0, "line %d", (int)ledger->fault);
+    cr_assert_eq(ledger->acknowledged, ledger->pushed);
+    printf("%u deaths of producers, %u of consumers\n", (unsigned int)producers,
+           (unsigned int)consumers);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+}
+
+/* ---- the other end's death is heard of ---- */
+
+static int live_as_producer(void *context)
+{
+    struct kymo_writer *writer;
+
+    (void)context;
+    if (kymo_writer_open(&writer, NAME, &plain) != 0)
+        return FAULT();
+    process_say(&ledger->ready, 1);
+    for (;;)
+        pause();
+}
+
+static int live_as_consumer(void *context)
+{
+    struct kymo_consumer *consumer;
+
+    (void)context;
+    if (kymo_consumer_open(&consumer, NAME) != 0)
+        return FAULT();
+    process_say(&ledger->ready, 1);
+    for (;;)
+        pause();
+}
+
+/* Kills it in `after` ns, and takes the time. */
+static int kill_later(void *context)
+{
+    const pid_t *victim = context;
+
+    process_nap(20000000 + (long)(checked_mix((uint64_t)*victim) % 50000000));
+    write_word(&ledger->acknowledging, kymo_clock_now(KYMO_MONOTONIC));
+    kill(*victim, SIGKILL);
+    return 0;
+}
+
+static pid_t start_living(int (*body)(void *context))
+{
+    pid_t child;
+
+    process_say(&ledger->ready, 0);
+    child = process_start(body, NULL);
+    process_await(&ledger->ready, 1);
+    return child;
+}
+
+/* How long after the kill the waiting end knew, ns. */
+static uint64_t hear_of_death(pid_t victim, struct kymo_writer *producer,
+                              struct kymo_consumer *consumer)
+{
+    pid_t killer = process_start(kill_later, &victim);
+    int error =
+        producer ? push_next(producer, KYMO_FOREVER) : kymo_queue_wait(consumer, KYMO_FOREVER);
+    const uint64_t heard = kymo_clock_now(KYMO_MONOTONIC);
+
+    cr_assert_eq(error, -EPIPE);
+    cr_assert_eq(process_wait(victim), -SIGKILL);
+    cr_assert_eq(process_wait(killer), 0);
+    return heard - read_word(&ledger->acknowledging);
+}
+
+Test(queue, hears_of_a_death, .timeout = 100)
+{
+    enum { ROUNDS = 5 };
+    struct kymo_consumer *consumer = NULL;
+    struct kymo_writer *producer;
+    uint64_t late[2] = {0, 0}, took;
+    pid_t victim;
+
+    begin();
+    for (int i = 0; i < ROUNDS; i++) {
+        victim = start_living(live_as_producer);
+        if (i == 0)
+            cr_assert_eq(kymo_consumer_open(&consumer, NAME), 0);
+        took = hear_of_death(victim, NULL, consumer);
+        late[0] = took > late[0] ? took : late[0];
+    }
+    kymo_consumer_close(consumer);
+    cr_assert_eq(kymo_writer_open(&producer, NAME, &plain), 0);
+    for (int i = 0; i < DEPTH; i++)
+        cr_assert_eq(push_next(producer, 0), 0);
+    for (int i = 0; i < ROUNDS; i++) {
+        victim = start_living(live_as_consumer);
+        took = hear_of_death(victim, producer, NULL);
+        late[1] = took > late[1] ? took : late[1];
+    }
+    printf(
+        "count: death of a queue's other end: heard of after %.1f ms by consumers and %.1f ms by "
+        "producers at most, of 100 ms promised\n",
+        (double)late[0] / 1e6, (double)late[1] / 1e6);
+    cr_assert_eq(kymo_writer_remove(producer), 0);
+}
+
+/* ---- the other end stands still, and lives ---- */
+
+Test(queue, waits_no_longer_than_it_was_told)
+{
+    struct kymo_consumer *consumer;
+    struct kymo_writer *producer;
+    uint64_t deadline;
+    pid_t other;
+
+    begin();
+    other = start_living(live_as_producer);
+    kill(other, SIGSTOP);
+    cr_assert_eq(kymo_consumer_open(&consumer, NAME), 0);
+    deadline = deadline_in(120); /* more than one look at the kernel's word */
+    cr_assert_eq(kymo_queue_wait(consumer, deadline), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+    kymo_consumer_close(consumer);
+    cr_assert_eq(process_kill(other), -SIGKILL);
+
+    cr_assert_eq(kymo_writer_open(&producer, NAME, &plain), 0);
+    other = start_living(live_as_consumer);
+    kill(other, SIGSTOP);
+    for (int i = 0; i < DEPTH; i++)
+        cr_assert_eq(push_next(producer, 0), 0);
+    deadline = deadline_in(120);
+    cr_assert_eq(push_next(producer, deadline), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+    cr_assert_eq(process_kill(other), -SIGKILL);
+    cr_assert_eq(push_next(producer, deadline_in(30000)), -EPIPE);
+    cr_assert_eq(kymo_writer_remove(producer), 0);
+}
+
+/* ---- one of several consumers, with their lock in hand ---- */
+
+static int stop_with_the_lock(void *context)
+{
+    struct kymo_consumer *consumer;
+    struct kymo_record record;
+    unsigned char buffer[SIZE];
+
+    if (kymo_consumer_open(&consumer, NAME) != 0)
+        return FAULT();
+    process_say(&ledger->ready, 1);
+    testpoint_plan(context, 0, testpoint_park, testpoint_gate_make());
+    return kymo_queue_pop(consumer, buffer, SIZE, &record, KYMO_FOREVER) ? 1 : 0;
+}
+
+/* `given`: whether the one that stopped there has taken its record. */
+static void stop_one_of_several(const char *point, int taken)
+{
+    struct kymo_options options = plain;
+    struct kymo_consumer *consumer;
+    struct kymo_writer *producer;
+    struct kymo_record record;
+    unsigned char buffer[SIZE];
+    uint64_t deadline;
+    pid_t other;
+
+    begin();
+    options.flags = KYMO_SHARED_CONSUMER;
+    cr_assert_eq(kymo_writer_open(&producer, NAME, &options), 0);
+    cr_assert_eq(kymo_consumer_open(&consumer, NAME), 0);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(push_next(producer, 0), 0);
+    other = process_start(stop_with_the_lock, (void *)(uintptr_t)point);
+    process_await(&ledger->ready, 1);
+    while (kymo_load_relaxed32(&consumer->control->lock) == 0 ||
+           (taken && kymo_load_relaxed(&consumer->control->tail) == 0))
+        process_nap(100000);
+    deadline = deadline_in(5);
+    cr_assert_eq(kymo_queue_pop(consumer, buffer, SIZE, &record, deadline), -ETIMEDOUT);
+    cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+    cr_assert_eq(process_kill(other), -SIGKILL);
+    for (uint64_t pos = taken ? 1 : 0; pos < 3; pos++) {
+        cr_assert_eq(kymo_queue_pop(consumer, buffer, SIZE, &record, deadline_in(30000)), 0);
+        cr_assert_eq(record.pos, pos);
+        cr_assert_null(checked_fault(&record, buffer, SIZE));
+    }
+    cr_assert_eq(kymo_queue_waiting(consumer), 0U);
+    cr_assert_eq(kymo_load_relaxed(&consumer->control->takeovers), 1U);
+    kymo_consumer_close(consumer);
+    cr_assert_eq(kymo_writer_remove(producer), 0);
+}
+
+Test(queue, goes_on_when_a_consumer_dies_with_the_lock, .timeout = 100)
+{
+    stop_one_of_several("LOCK_TAKEN", 0);
+    stop_one_of_several("RECORD_COPIED", 0);
+    stop_one_of_several("TAIL_STORED", 1);
+}
