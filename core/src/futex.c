@@ -38,6 +38,8 @@ void kymo_bell_ring(struct kymo_bell *bell)
         uint32_t word = kymo_load_relaxed32(&bell->word);
         uint32_t rung = (word + KYMO_BELL_STEP) & ~KYMO_BELL_WAITING;
 
+        /* BELL-2 (ordered exchange): what is rung for, before the changed word. Pairs with those who
+         * take the word and then look, and with the kernel, which compares it before they sleep. */
         if (kymo_compare_exchange_ordered32(&bell->word, word, rung))
             break;
     }

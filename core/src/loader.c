@@ -42,6 +42,8 @@ struct kymo_loader {
 /* LOADER-1 (ordered store of newest, then ordered load of pins): a buffer is written only after it
  * stopped being the newest and nobody was found to pin it. Pairs with kymo_loader_pin, which pins
  * and then looks whether the buffer is still the newest: one of the two sees the other. */
+/* LOADER-3 (acquire, by the ordered load of pins): the last look at a buffer before it is written.
+ * Pairs with kymo_loader_unpin. */
 static struct buffer *find_idle(struct kymo_loader *loader)
 {
     const uint64_t newest = kymo_load_relaxed(&loader->newest);
@@ -260,6 +262,8 @@ void kymo_loader_unpin(struct kymo_loader *loader, struct kymo_snapshot *snapsho
     if (!snapshot->payload)
         return;
     snapshot->payload = NULL;
+    /* LOADER-3 (release, by the ordered change): every look at it before it is given back. Pairs with
+     * find_idle. */
     kymo_fetch_add_ordered32(&loader->buffers[snapshot->buffer].pins, UINT32_MAX);
 }
 

@@ -94,6 +94,8 @@ static int wait_for_room(struct kymo_writer *writer, uint64_t deadline)
             return -EPIPE;
         if (now >= deadline)
             return -ETIMEDOUT;
+        /* QUEUE-2 (ordered change): our bit before the look at tail. Pairs with
+         * kymo_queue_acknowledge. */
         word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
         KYMO_TESTPOINT(WAITING);
         if (!is_full(writer))
@@ -182,10 +184,10 @@ uint64_t kymo_queue_waiting(const struct kymo_consumer *consumer)
     return kymo_ring_head(&consumer->ring) - kymo_load_relaxed(&consumer->control->tail);
 }
 
-/* The next position that this consumer would get. */
+/* The next position that this consumer would get; of several, it takes it under their lock. */
 static uint64_t next_of(const struct kymo_consumer *consumer)
 {
-    return is_shared(consumer) ? kymo_load_acquire(&consumer->control->tail) : consumer->next;
+    return is_shared(consumer) ? kymo_load_relaxed(&consumer->control->tail) : consumer->next;
 }
 
 static int look(const struct kymo_consumer *consumer)
@@ -226,6 +228,7 @@ int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline)
             return -EPIPE;
         if (now >= deadline)
             return -ETIMEDOUT;
+        /* BELL-1 (ordered change): our bit before the look at head. */
         word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
         KYMO_TESTPOINT(WAITING);
         error = look(consumer);
@@ -311,6 +314,7 @@ static void sign_in(struct kymo_consumer_control *control)
 {
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->consumer_pid, (uint32_t)getpid());
+    /* STATE-1 (release store): who consumes before that somebody does. Pairs with info.c. */
     kymo_store_release32(&control->state, KYMO_OPEN);
     KYMO_TESTPOINT(CONSUMER_SIGNED_IN);
 }
@@ -321,7 +325,8 @@ static int take_place(struct kymo_consumer *consumer)
     struct kymo_consumer_control *control = consumer->control;
     int locked;
 
-    consumer->next = kymo_load_acquire(&control->tail);
+    /* What the last one did came before the kernel gave its lock away. */
+    consumer->next = kymo_load_relaxed(&control->tail);
     if (!is_shared(consumer)) {
         const uint64_t head = kymo_ring_head(&consumer->ring);
 
@@ -410,7 +415,8 @@ void kymo_consumer_close(struct kymo_consumer *consumer)
 {
     if (!consumer)
         return;
-    /* Of several the last one closes: the one that can have the lock for itself. */
+    /* Of several the last one closes: the one that can have the lock for itself. STATE-1 (release
+     * store): every acknowledgement before the end. */
     if (!consumer->segment->orphan &&
         kymo_file_lock(consumer->segment->fd, KYMO_LOCK_CONSUMER, 1) == 0)
         kymo_store_release32(&consumer->control->state, KYMO_CLOSED);

@@ -66,6 +66,7 @@ static int take_from_dead(const struct kymo_seat *seat)
     owner = word & ~KYMO_LOCK_WAITING;
     if (owner != 0 && owner != seat->number + 1 &&
         kymo_file_is_locked(seat->fd, seat->first + owner - 1, 1) == 0)
+        /* LOCK-1 (ordered exchange): as in take_free; what its dead owner did came before that. */
         taken = kymo_compare_exchange_ordered32(seat->word, word,
                                                 (seat->number + 1) | KYMO_LOCK_WAITING);
     if (taken) {
@@ -103,6 +104,8 @@ int kymo_seat_lock(const struct kymo_seat *seat, uint64_t deadline)
         }
         if (now >= deadline)
             return -ETIMEDOUT;
+        /* LOCK-2 (ordered exchange): our bit before the sleep, and the kernel compares the word once
+         * more. Pairs with kymo_seat_unlock, which finds the bit and wakes, or frees it before. */
         if (!(word & KYMO_LOCK_WAITING) &&
             !kymo_compare_exchange_ordered32(seat->word, word, word | KYMO_LOCK_WAITING))
             continue;
@@ -117,7 +120,8 @@ void kymo_seat_unlock(const struct kymo_seat *seat)
     const uint32_t mine = seat->number + 1;
 
     /* LOCK-1 (ordered exchange): what the lock guards before its release. Pairs with
-     * kymo_seat_lock. A word that is no longer ours was scribbled on, and is left alone. */
+     * kymo_seat_lock. LOCK-2 (ordered exchange): only where nobody has set the bit is nobody woken.
+     * A word that is no longer ours was scribbled on, and is left alone. */
     if (kymo_compare_exchange_ordered32(seat->word, mine, 0)) {
         KYMO_TESTPOINT(LOCK_FREED);
         return;

@@ -38,6 +38,8 @@ static void listen(const struct kymo_reader *reader, struct ear *ear)
     int may_write;
 
     ear->bell = kymo_mapping_bell(segment, &may_write);
+    /* BELL-1 (ordered change): our bit before the look at head that follows; and where we may not
+     * set one, the word before it. Pairs with kymo_ring_complete. */
     ear->will_ring = may_write || segment->header.wake_policy == KYMO_WAKE_ALWAYS;
     ear->word =
         may_write ? kymo_fetch_or_ordered32(&ear->bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING

@@ -25,6 +25,7 @@ static void count_complete(struct kymo_ring *ring)
         return;
     kymo_store_relaxed(&ring->times[head & ring->mask], kymo_load_relaxed(&slot->time));
     kymo_store_relaxed(&control->adopted, kymo_load_relaxed(&control->adopted) + 1);
+    /* HEAD-1 and BELL-1 (ordered store): as in kymo_ring_complete; the ring comes behind. */
     kymo_store_ordered(&control->head, head + 1);
     KYMO_TESTPOINT(ADOPTED);
 }
@@ -56,6 +57,7 @@ static void sign_in(struct kymo_control *control)
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
     kymo_store_relaxed32(&control->writers, kymo_load_relaxed32(&control->writers) + 1);
+    /* STATE-1 (release store): who writes before that somebody does. Pairs with info.c. */
     kymo_store_release32(&control->state, KYMO_OPEN);
     KYMO_TESTPOINT(TAKEN_OVER);
 }
@@ -294,6 +296,7 @@ static void close_shared(struct kymo_writer *writer)
     locked = kymo_seat_lock(&segment->seat, now + segment->patience);
     if (locked == 1)
         kymo_writer_adopt(writer);
+    /* STATE-1 (release store): every record before the end. Pairs with liveness.c. */
     if (locked >= 0 && kymo_file_lock(segment->fd, KYMO_LOCK_WRITER, 1) == 0)
         kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
     KYMO_TESTPOINT(CLOSED);
@@ -310,6 +313,7 @@ void kymo_writer_close(struct kymo_writer *writer)
     if (!writer->segment->orphan && is_shared(&writer->segment->header)) {
         close_shared(writer);
     } else if (!writer->segment->orphan) {
+        /* STATE-1 (release store): every record before the end. Pairs with liveness.c. */
         kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
         KYMO_TESTPOINT(CLOSED);
     }
@@ -345,6 +349,7 @@ int kymo_writer_remove(struct kymo_writer *writer)
         error = -errno;
     if (!error) {
         KYMO_TESTPOINT(UNLINKED);
+        /* BELL-2 (release store): the state before the ring, as in kymo_mapping_retire. */
         kymo_store_release32(&writer->ring.control->state, KYMO_RETIRED);
         KYMO_TESTPOINT(RETIRED);
         kymo_bell_ring(writer->bell);

@@ -14,6 +14,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 # "SEQ-1 (release fence)" names one side of an ordering.
 SIDE = re.compile(r"\b([A-Z]+-[0-9]+) \(")
+# The functions of atomic.h that order.
+ORDERED = re.compile(r"kymo_(load_acquire|store_release|fence_(acquire|release)|\w+_ordered)(32)?\b")
 # Libraries that are not libc.
 FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|png|zlib)")
 MAY_INCLUDE = {
@@ -165,6 +167,23 @@ def check_crash_sites(texts):
         breach(page, 1, "no site or no test was found at all")
 
 
+def check_named(path, text):
+    """Every use of an ordering says, within its function or right above it, which one it is."""
+    if not path.startswith(("core/src/", "core/include/")) or path.endswith("kymo/atomic.h"):
+        return
+    uses, named = [], False
+    code = blank_comments(text).splitlines()
+    for number, line in lines_of(text):
+        named = named or bool(SIDE.search(line))
+        found = ORDERED.search(code[number - 1])
+        if found:
+            uses.append((number, found.group()))
+        if line.startswith("}"):
+            for use in [] if named else uses:
+                breach(path, use[0], f"{use[1]} orders something, and does not say what")
+            uses, named = [], False
+
+
 def check_words(path, text):
     """Nothing unfinished is committed, and nothing that is only true on one machine."""
     if path == "tests/build/rules.py":
@@ -190,6 +209,7 @@ def main(root):
         if is_code(path):
             check_memory_orders(path, text)
             check_includes(path, text)
+            check_named(path, text)
             check_opening(path, text)
     check_neighbours(texts)
     check_orderings(texts)
