@@ -218,12 +218,13 @@ int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline)
         return -EPERM;
     bell = (void *)(consumer->segment->map + consumer->segment->header.bell_offset);
     for (;;) {
-        const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
         int error = look(consumer);
+        uint64_t now;
         uint32_t word;
 
         if (error != -EAGAIN)
             return error;
+        now = kymo_clock_now(KYMO_MONOTONIC);
         if (producer_is_gone(consumer))
             return -EPIPE;
         if (now >= deadline)

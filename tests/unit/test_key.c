@@ -1,7 +1,7 @@
 /*
  * test_key.c - times that were checked: each rule at its edges, and the queries of a policy against
  * those of series.h. That nothing else is taken for a key is shown by not compiling
- * (build/key_does_not_compile).
+ * (build/key_refuses).
  */
 #include "unit.h"
 

@@ -463,7 +463,8 @@ KYMO_INLINE int kymo_window_range(const struct kymo_ring *ring, uint64_t from, u
 
     if (KYMO_UNLIKELY(error))
         return error;
-    window.low += skip;
+    /* Never beyond the end, even where somebody turned head back meanwhile. */
+    window.low += skip < window.high - window.low ? skip : window.high - window.low;
     range->first =
         from == 0 ? window.low : kymo_window_after(ring, window.low, window.high, from - 1);
     end = kymo_window_after(ring, range->first, window.high, to);

@@ -1,0 +1,61 @@
+#!/bin/sh
+# What publishing asks of the kernel (promise D): nothing while nobody waits, and one futex call for
+# each record that somebody sleeps for. strace counts every call of the whole program, once without
+# publishing, and what a run with records has beyond that is theirs.
+#   PUBLISHER: the program
+set -u
+
+if ! command -v strace >/dev/null; then
+    echo "strace is not installed"
+    [ "${CI-}" != true ] || exit 1
+    exit 77
+fi
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+records=1000000
+sleeps=500
+
+# Writes "calls name" for each call, in the order of names.
+count_calls()
+{
+    out=$1
+    shift
+    if ! strace -c -o "$folder/table" "$PUBLISHER" "$@"; then
+        echo "$* fails, or cannot be traced"
+        exit 1
+    fi
+    awk '$1 ~ /^[0-9.]+$/ && $NF != "total" { print $4, $NF }' "$folder/table" | sort -k2 >"$folder/$out"
+}
+
+count_calls none alone 0
+count_calls alone alone $records
+if ! cmp -s "$folder/none" "$folder/alone"; then
+    echo "$records publishes with nobody waiting enter the kernel:"
+    diff "$folder/none" "$folder/alone"
+    exit 1
+fi
+calls=$(awk '{ sum += $1 } END { print sum }' "$folder/alone")
+[ "$calls" -gt 20 ] || { echo "strace counted nothing"; exit 1; }
+
+futex_calls()
+{
+    awk '$2 == "futex" { calls = $1 } END { print calls + 0 }' "$folder/$1"
+}
+
+count_calls quiet blocked 0
+count_calls woken blocked $sleeps
+wakes=$(($(futex_calls woken) - $(futex_calls quiet)))
+if [ $wakes -ne $sleeps ]; then
+    echo "$sleeps publishes with one sleeping reader take $wakes futex calls"
+    exit 1
+fi
+# Beside them the program only yields, until its reader sleeps.
+for file in quiet woken; do
+    grep -v -e ' futex$' -e ' sched_yield$' -e ' rt_sigreturn$' "$folder/$file" >"$folder/$file.rest"
+done
+if ! cmp -s "$folder/quiet.rest" "$folder/woken.rest"; then
+    echo "publishing to a sleeper calls more than futex:"
+    diff "$folder/quiet.rest" "$folder/woken.rest"
+    exit 1
+fi
+echo "count: system calls: 0 in $records publishes with nobody waiting; $wakes futex calls in $sleeps publishes, each with one reader asleep"
