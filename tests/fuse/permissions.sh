@@ -30,6 +30,7 @@ for mode in 600 640 400; do
     check "mode $mode" "EACCES" "$(as 12345 12345 m$mode/latest)"
     check "mode $mode, unlisted" "EACCES" "$(as 12345 12345 "m$mode/closest?t=now")"
     check "mode $mode, info" "EACCES" "$(as 12345 12345 m$mode/info)"
+    check "mode $mode, stream" "EACCES" "$(as 12345 12345 m$mode/stream)"
     check "mode $mode, the directory" "EACCES" "$(as 12345 12345 m$mode)"
 done
 for mode in 644 444 604; do

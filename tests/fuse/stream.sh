@@ -60,7 +60,27 @@ succeeds "it goes on" eventually has_lines "$work/cat" $((lines + 3))
 check "in order, each once" "" "$(sed 's/^{"pos":\([0-9]*\),.*/\1/' "$work/cat" |
     awk 'NR > 1 && $1 != last + 1 { print "after", last, $1 } { last = $1 }')"
 
-# ---- SIGINT, and what is left of readers ----
+# ---- generations that come and go beneath many readers ----
+"$SEGMENT" churn c fields=n:u64 count=3 many=5 period=2000000 >"$work/churn" &
+churn=$!
+background $churn
+eventually test -s "$work/churn"
+readers=
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    timeout 2 sh -c "while :; do cat '$mnt/c$((i % 5))/stream'; done" \
+        >"$work/churn.$i" 2>"$work/churn.err$i" &
+    readers="$readers $!"
+done
+wait $readers
+stop $churn
+check "no line is broken" "0" "$(cat "$work"/churn.[0-9]* |
+    grep -cv '^{"pos":[0-2],.*"data":{"n":[0-2]}}$\|^{"missed":[0-9]*}$')"
+check "records of generations that followed" "yes" \
+    "$([ "$(cat "$work"/churn.[0-9]* | grep -c '"pos":0,')" -gt 20 ] && echo yes)"
+check "nothing but names that were gone" "" "$(cat "$work"/churn.err* |
+    grep -v 'No such file or directory$' | head -n 3)"
+
+# ---- SIGINT ----
 timeout -s INT 0.2 cat "$mnt/w/stream" >/dev/null
 check "SIGINT" "124" "$?"
 
