@@ -182,6 +182,15 @@ static const struct kymo_options again = {
     .clock = KYMO_USER,
     .existing = KYMO_REPLACE,
 };
+static const struct kymo_field bytes[] = {
+    {.name = "bytes", .type = KYMO_U8, .count = SIZE, .dimensions = 1, .shape = {SIZE}},
+};
+static const struct kymo_schema schema = {bytes, 1, SIZE};
+static const struct kymo_options described = {
+    .depth = DEPTH,
+    .clock = KYMO_USER,
+    .schema = &schema,
+};
 static const struct kymo_options clamping = {
     .depth = DEPTH,
     .size = SIZE,
@@ -293,6 +302,25 @@ Test(dead, shared_publish, .timeout = 200)
     end("shared publish");
 }
 
+/* A second death, in taking over from the first, beside a third writer. */
+Test(dead, take_over, .timeout = 200)
+{
+    static const struct operation adopting = {
+        .name = "take over, adopt and publish",
+        .options = &shared,
+        .history = 7,
+        .crash = "SLOT_EVEN",
+        .crash_late = 1,
+        .company = WITH_WRITER,
+        .prepare = open_writer,
+        .calls = {{.run = publish, .publishes = 2}},
+    };
+
+    begin();
+    perform(&adopting, 250);
+    end("take over");
+}
+
 Test(dead, value, .timeout = 200)
 {
     static const struct operation storing = {
@@ -388,7 +416,7 @@ Test(dead, create, .timeout = 200)
     static const struct operation ring = {
         .name = "create",
         .fate = COMES,
-        .next = &plain,
+        .next = &described,
         .calls = {{.run = open_writer}, PUBLISHES(publish)},
     };
     static const struct operation for_several = {

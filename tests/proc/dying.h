@@ -42,6 +42,7 @@ struct operation {
     uint64_t history;  /* records before */
     uint64_t taken;    /* of those, acknowledged */
     const char *crash; /* where the one before died, about the record behind the history */
+    int crash_late;    /* that was while the one that dies now had it open already */
     enum company company;
     int sleeper;    /* somebody sleeps on the bells */
     int no_tmpfile; /* the file system has no nameless files */

@@ -120,9 +120,12 @@ static inline void make_history(const struct operation *operation)
             take(1);
     }
     kymo_writer_close(writer);
-    if (operation->crash)
-        cr_assert_eq(process_wait(process_start(crash, (void *)(uintptr_t)operation)), -SIGKILL,
-                     "%s: nobody comes to %s", operation->name, operation->crash);
+}
+
+static inline void crash_before(const struct operation *operation)
+{
+    cr_assert_eq(process_wait(process_start(crash, (void *)(uintptr_t)operation)), -SIGKILL,
+                 "%s: nobody comes to %s", operation->name, operation->crash);
 }
 
 /* The stage as it is before the operation, and the directory watched. */
@@ -136,11 +139,14 @@ static inline void set_up(struct run *run)
     no_tmpfile = operation->no_tmpfile;
     if (operation->fate != COMES)
         make_history(operation);
+    if (operation->crash && !operation->crash_late)
+        crash_before(operation);
     if (operation->sleeper)
         put_to_sleep(run->live);
     frozen_begin(&run->frozen, run->live);
     run->stage = (struct stage){.operation = operation, .arena = run->arena};
     run->stage.pos = operation->fate == STAYS ? operation->history : 0;
+    run->stage.pos += operation->crash_late ? 1 : 0;
     run->estate =
         (struct estate){.operation = operation,
                         .arena = run->arena,
@@ -204,6 +210,8 @@ static inline void start(struct run *run)
     const int verdict = steps_start(&run->steps, live_through, &run->stage);
 
     cr_assert_eq(verdict, 0, "%s: ended before it began: %d", run->operation->name, verdict);
+    if (run->operation->crash_late)
+        crash_before(run->operation);
     frozen_look(&run->frozen, 1);
 }
 
