@@ -191,7 +191,8 @@ int kymo_file_reopen(int fd, int flags)
     int again;
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    again = open(path, flags | O_CLOEXEC);
+    /* Not to be held up by the file's owner, who may have a lease on it. */
+    again = open(path, flags | O_NONBLOCK | O_CLOEXEC);
     return again >= 0 ? again : -errno;
 }
 
@@ -232,16 +233,25 @@ void kymo_file_unlock(int fd, uint64_t start)
     set_lock(fd, F_UNLCK, start, 1);
 }
 
-int kymo_file_is_locked(int fd, uint64_t start, uint64_t count)
+/* 1 where another description holds a lock that one of this type would have to wait for. */
+static int is_barred(int fd, short type, uint64_t start)
 {
-    struct flock lock = {.l_type = F_WRLCK,
-                         .l_whence = SEEK_SET,
-                         .l_start = (off_t)start,
-                         .l_len = (off_t)count};
+    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = 1};
 
     if (fcntl(fd, F_OFD_GETLK, &lock) != 0)
         return -errno;
     return lock.l_type != F_UNLCK;
+}
+
+/* Anybody who may read the file may lock it shared, and shall not pass for its writer by that. */
+int kymo_file_is_locked(int fd, uint64_t start)
+{
+    return is_barred(fd, F_RDLCK, start);
+}
+
+int kymo_file_is_shared(int fd, uint64_t start)
+{
+    return is_barred(fd, F_WRLCK, start);
 }
 
 /* ---- making (promise I) ---- */

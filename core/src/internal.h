@@ -71,8 +71,10 @@ int kymo_file_lock(int fd, uint64_t start, uint64_t count);
 /* The same beside others who lock it shared; also turns our own lock into a shared one. */
 int kymo_file_lock_shared(int fd, uint64_t start);
 void kymo_file_unlock(int fd, uint64_t start);
-/* 1 where another description holds such a lock, 0 where none does. */
-int kymo_file_is_locked(int fd, uint64_t start, uint64_t count);
+/* 1 where another description has the byte for itself, 0 where none does. */
+int kymo_file_is_locked(int fd, uint64_t start);
+/* The same where it may be shared. */
+int kymo_file_is_shared(int fd, uint64_t start);
 /* A new file with this header, locked for its writer, under no name yet or a hidden one. */
 int kymo_file_create(int directory, const struct kymo_header *header,
                      const struct kymo_field *fields, uint32_t mode, struct kymo_file *file,

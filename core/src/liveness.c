@@ -34,7 +34,9 @@ static int is_held(const struct kymo_segment *segment)
 {
     if (segment->role == KYMO_WRITING)
         return !segment->orphan;
-    return kymo_file_is_locked(segment->fd, KYMO_LOCK_WRITER, 1);
+    return segment->header.flags & KYMO_SHARED_WRITER
+               ? kymo_file_is_shared(segment->fd, KYMO_LOCK_WRITER)
+               : kymo_file_is_locked(segment->fd, KYMO_LOCK_WRITER);
 }
 
 int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)

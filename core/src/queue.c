@@ -37,6 +37,13 @@ static uint64_t patience_until(uint64_t deadline)
     return left > MILLISECOND ? sooner(left, UINT64_MAX / 2) : MILLISECOND;
 }
 
+/* Whether nobody holds the byte, which several hold together where the segment has this flag. */
+static int is_unlocked(const struct kymo_segment *segment, uint32_t shared, uint64_t start)
+{
+    return (segment->header.flags & shared ? kymo_file_is_shared(segment->fd, start)
+                                           : kymo_file_is_locked(segment->fd, start)) == 0;
+}
+
 /* ---- the producer ---- */
 
 int kymo_queue_find_limit(struct kymo_writer *writer)
@@ -75,7 +82,7 @@ static int consumer_is_gone(const struct kymo_writer *writer)
     const struct kymo_segment *segment = writer->segment;
 
     return kymo_load_relaxed32(&consumer_control(segment)->consumer_pid) != 0 &&
-           kymo_file_is_locked(segment->fd, KYMO_LOCK_CONSUMER, 1) == 0 && is_full(writer);
+           is_unlocked(segment, KYMO_SHARED_CONSUMER, KYMO_LOCK_CONSUMER) && is_full(writer);
 }
 
 /* The bell is touched only before a sleep: who just looks costs the other end no wake. */
@@ -206,7 +213,7 @@ static int look(const struct kymo_consumer *consumer)
 
 static int producer_is_gone(const struct kymo_consumer *consumer)
 {
-    return kymo_file_is_locked(consumer->segment->fd, KYMO_LOCK_WRITER, 1) == 0 &&
+    return is_unlocked(consumer->segment, KYMO_SHARED_WRITER, KYMO_LOCK_WRITER) &&
            look(consumer) == -EAGAIN;
 }
 

@@ -65,7 +65,7 @@ static int take_from_dead(const struct kymo_seat *seat)
     word = kymo_load_relaxed32(seat->word);
     owner = word & ~KYMO_LOCK_WAITING;
     if (owner != 0 && owner != seat->number + 1 &&
-        kymo_file_is_locked(seat->fd, seat->first + owner - 1, 1) == 0)
+        kymo_file_is_locked(seat->fd, seat->first + owner - 1) == 0)
         /* LOCK-1 (ordered exchange): as in take_free; what its dead owner did came before that. */
         taken = kymo_compare_exchange_ordered32(seat->word, word,
                                                 (seat->number + 1) | KYMO_LOCK_WAITING);

@@ -258,7 +258,7 @@ int kymo_writer_open_version(struct kymo_writer **writer, const char *name,
     if (major != KYMO_LAYOUT_MAJOR)
         return -EPROTONOSUPPORT;
     if (options) {
-        error = kymo_layout_from_options(&header, options);
+        error = options->mode & ~0777u ? -EINVAL : kymo_layout_from_options(&header, options);
         if (error)
             return error;
         request.header = &header;

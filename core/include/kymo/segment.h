@@ -83,7 +83,8 @@ struct kymo_options {
     uint32_t size;      /* bytes: the largest payload, to 2^30; 0: what the schema says */
     uint32_t alignment; /* bytes: of the payload, a power of two up to the page; 0: 8, or 64 for
                          * payloads of 512 bytes and more */
-    uint32_t mode;      /* permissions of the file, taken as they are; 0: 0666 less the umask */
+    uint32_t mode;      /* permissions of the file, 0777 at most, taken as they are; 0: 0666 less
+                         * the umask */
     uint64_t first;     /* the first record's position, below 2^62; to test with */
     const struct kymo_schema *schema;     /* copied; NULL: the payload is bytes */
     const struct kymo_geometry *geometry; /* copied; NULL: no image */

@@ -1,0 +1,358 @@
+/*
+ * test_traps.c - what others may leave in a directory that everybody writes to, or hold on to, so
+ * as to have a program open, wait for, overwrite or remove the wrong thing: SECURITY.md names each.
+ */
+#include "unit.h"
+
+#include <dirent.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+static const struct kymo_options of_payloads = {.clock = KYMO_USER,
+                                                .depth = 8,
+                                                .size = sizeof(struct unit_payload)};
+
+/* ---- things that are no segments ---- */
+
+/* Where no link may lead. */
+static void make_target(void)
+{
+    struct kymo_writer *writer = unit_writer("target", &of_payloads);
+
+    unit_publish(writer, 3);
+    kymo_writer_close(writer);
+}
+
+static void make_socket(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", path);
+    cr_assert_eq(bind(listener, (void *)&address, sizeof(address)), 0);
+    close(listener);
+}
+
+/* Returns 0 where this process may not make one. */
+static int make_trap(const char *name)
+{
+    char path[UNIT_PATH];
+
+    unit_path(name, path);
+    if (strcmp(name, "link") == 0)
+        return symlink("target", path) == 0;
+    if (strcmp(name, "dangling") == 0)
+        return symlink("created-by-mistake", path) == 0;
+    if (strcmp(name, "fifo") == 0)
+        return mkfifo(path, 0666) == 0;
+    if (strcmp(name, "directory") == 0)
+        return mkdir(path, 0777) == 0;
+    if (strcmp(name, "device") == 0)
+        return mknod(path, S_IFCHR | 0666, makedev(1, 3)) == 0;
+    make_socket(path);
+    return 1;
+}
+
+/* Everything that takes a name; nothing may come of any of it. */
+static void step_on(const char *name)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_consumer *consumer;
+    struct kymo_writer *writer;
+    struct kymo_reader *reader;
+    struct stat before, after;
+    char path[UNIT_PATH];
+
+    cr_assert_eq(lstat(unit_path(name, path), &before), 0);
+    cr_assert_eq(kymo_reader_open(&reader, name), -EBADMSG, "%s", name);
+    cr_assert_eq(kymo_consumer_open(&consumer, name), -EBADMSG, "%s", name);
+    cr_assert_eq(kymo_writer_open(&writer, name, NULL), -EBADMSG, "%s", name);
+    for (int existing = KYMO_CONTINUE; existing <= KYMO_CREATE; existing++) {
+        options.existing = (enum kymo_existing)existing;
+        cr_assert_eq(kymo_writer_open(&writer, name, &options),
+                     existing == KYMO_CREATE ? -EEXIST : -EBADMSG, "%s", name);
+    }
+    cr_assert_eq(kymo_segment_exists(name), -EBADMSG, "%s", name);
+    cr_assert_eq(kymo_segment_check(name, NULL, 0), -EBADMSG, "%s", name);
+    cr_assert_eq(kymo_segment_remove(name), -EBADMSG, "%s", name);
+    cr_assert_eq(kymo_segment_reap(name), -EBADMSG, "%s", name);
+    cr_assert_eq(lstat(path, &after), 0);
+    cr_assert(after.st_ino == before.st_ino && after.st_mode == before.st_mode, "%s", name);
+}
+
+static int count_sound(void *context, const struct kymo_entry *entry)
+{
+    if (entry->error == 0) {
+        cr_assert_str_eq(entry->name, "target");
+        ++*(int *)context;
+    } else {
+        cr_assert_eq(entry->error, -EBADMSG, "%s", entry->name);
+        cr_assert_neq(entry->reason[0], '\0');
+    }
+    return 0;
+}
+
+/* Opened, created over, replaced, consumed, listed, removed, reaped: none is followed, waited for
+ * or touched. */
+Test(traps, catch_nobody, .timeout = 60)
+{
+    static const char *const names[] = {"link",      "dangling", "fifo",
+                                        "directory", "socket",   "device"};
+    struct kymo_reader *reader;
+    char path[UNIT_PATH];
+    int sound = 0;
+
+    unit_directory("traps");
+    make_target();
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (make_trap(names[i]))
+            step_on(names[i]);
+        else
+            cr_assert_str_eq(names[i], "device", "only devices are for root");
+    }
+    cr_assert_eq(kymo_segment_list(count_sound, &sound), 0);
+    cr_assert_eq(sound, 1);
+    cr_assert_neq(access(unit_path("created-by-mistake", path), F_OK), 0);
+    reader = unit_reader("target");
+    cr_assert_eq(kymo_ring_written(&reader->ring), 3);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_CLOSED);
+    kymo_reader_close(reader);
+}
+
+/* The sweep takes files alone, and not what they or links lead to. */
+Test(traps, are_not_swept_up, .timeout = 60)
+{
+    static const char *const names[] = {".kymo-link", ".kymo-fifo", ".kymo-directory"};
+    char path[UNIT_PATH];
+
+    unit_directory("sweep");
+    make_target();
+    cr_assert_eq(symlink("target", unit_path(names[0], path)), 0);
+    cr_assert_eq(mkfifo(unit_path(names[1], path), 0666), 0);
+    cr_assert_eq(mkdir(unit_path(names[2], path), 0777), 0);
+    sleep(3);
+    cr_assert_eq(kymo_segment_reap_unfinished(), 0);
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(faccessat(AT_FDCWD, unit_path(names[i], path), F_OK, AT_SYMLINK_NOFOLLOW), 0,
+                     "%s", names[i]);
+    cr_assert_eq(kymo_segment_exists("target"), 1);
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(remove(unit_path(names[i], path)), 0);
+}
+
+/* ---- a second name ---- */
+
+/* Two names of one file are one generation: its writer has both, and it ends under both. */
+Test(traps, a_hard_link_is_the_same_segment)
+{
+    struct kymo_writer *writer = unit_writer("name", &of_payloads);
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *other;
+    struct kymo_reader *reader;
+    char from[UNIT_PATH], to[UNIT_PATH];
+
+    unit_publish(writer, 1);
+    cr_assert_eq(link(unit_path("name", from), unit_path("second-name", to)), 0);
+    reader = unit_reader("second-name");
+    cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_ALIVE);
+    cr_assert_eq(kymo_writer_open(&other, "second-name", &options), -EBUSY);
+    options.existing = KYMO_REPLACE;
+    cr_assert_eq(kymo_writer_open(&other, "second-name", &options), -EBUSY);
+    cr_assert_eq(kymo_segment_remove("second-name"), -EBUSY);
+    unit_publish(writer, 1);
+    cr_assert_eq(kymo_ring_written(&reader->ring), 2);
+    kymo_writer_close(writer);
+    cr_assert_eq(kymo_segment_remove("name"), 0);
+    cr_assert(kymo_ring_retired(&reader->ring));
+    kymo_reader_close(reader);
+    /* Whoever kept the second name does not keep the segment: it is retired, and replaced. */
+    writer = unit_writer("second-name", &of_payloads);
+    cr_assert_eq(writer->pos, 0);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+/* ---- what a reader can hold on to ---- */
+
+static int die_writing(void *name)
+{
+    struct kymo_writer *writer;
+
+    if (kymo_writer_open(&writer, name, &of_payloads) != 0)
+        return 1;
+    kill(getpid(), SIGKILL);
+    return 2;
+}
+
+/* H: a reader's own lock on the file does not make a dead writer look alive. It does keep the next
+ * one out, with an error, for as long as the reader holds it. */
+Test(traps, a_readers_lock_is_no_sign_of_life)
+{
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 10000};
+    struct kymo_reader *reader;
+    struct kymo_writer *writer;
+    char path[UNIT_PATH];
+    int fd;
+
+    cr_assert_eq(unit_child(die_writing, (void *)(uintptr_t) "locked"), -SIGKILL);
+    fd = open(unit_path("locked", path), O_RDONLY | O_CLOEXEC);
+    cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    reader = unit_reader("locked");
+    cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), KYMO_LIVE_DEAD);
+    cr_assert_eq(kymo_writer_open(&writer, "locked", NULL), -EBUSY);
+    cr_assert_eq(kymo_segment_remove("locked"), -EBUSY);
+    cr_assert_eq(kymo_segment_reap("locked"), 0);
+    close(fd);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_segment_reap("locked"), 1);
+}
+
+/* E: nor does the owner of a file hold up for long whoever opens it, or waits for its records. */
+Test(traps, a_lease_holds_up_nobody, .timeout = 200)
+{
+    struct kymo_reader *reader;
+    const uint64_t begin = kymo_clock_now(KYMO_MONOTONIC);
+    char path[UNIT_PATH];
+    int fd;
+
+    /* The kernel tells the holder that somebody else comes. */
+    signal(SIGIO, SIG_IGN);
+    kymo_writer_close(unit_writer("leased", &of_payloads));
+    fd = open(unit_path("leased", path), O_RDONLY | O_CLOEXEC);
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)
+        cr_skip_test("no leases here");
+    reader = unit_reader("leased");
+    cr_assert_eq(kymo_ring_wait(reader, 0, kymo_clock_now(KYMO_MONOTONIC) + 1000000), -ETIMEDOUT);
+    kymo_reader_close(reader);
+    cr_assert_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+    /* Left alone, the kernel takes a lease away after 45 s. */
+    cr_assert_lt(kymo_clock_now(KYMO_MONOTONIC) - begin, UINT64_C(30000000000));
+    close(fd);
+    cr_assert_eq(kymo_segment_remove("leased"), 0);
+}
+
+/* ---- numbers ---- */
+
+Test(traps, sizes_do_not_overflow)
+{
+    static const struct {
+        uint64_t depth;
+        uint32_t size;
+        int error;
+    } cases[] = {
+        {UINT64_C(1) << 40, 1, 0},
+        {UINT64_C(1) << 40, 1u << 30, -EOVERFLOW},
+        {UINT64_C(1) << 33, 1u << 30, -EOVERFLOW},
+        {UINT64_C(1) << 41, 1, -EINVAL},
+        {UINT64_C(1) << 63, 1, -EINVAL},
+        {UINT64_MAX, 1, -EINVAL},
+        {3, 1, -EINVAL},
+        {1, 1, -EINVAL},
+        {2, (1u << 30) + 1, -EINVAL},
+        {2, UINT32_MAX, -EINVAL},
+    };
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+    uint64_t bytes;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        options.depth = cases[i].depth;
+        options.size = cases[i].size;
+        cr_assert_eq(kymo_segment_size(&options, &bytes), cases[i].error, "case %zu", i);
+        if (!cases[i].error)
+            cr_assert_geq(bytes, cases[i].depth * (cases[i].size + sizeof(struct kymo_slot)));
+        if (cases[i].error) {
+            cr_assert_eq(kymo_writer_open(&writer, "overflow", &options), cases[i].error);
+            cr_assert_eq(kymo_segment_exists("overflow"), 0);
+        }
+    }
+    /* 96 TiB at least, and no file system here has them: said at once, and nothing is left. */
+    options.depth = UINT64_C(1) << 40;
+    options.size = 1;
+    cr_assert_eq(kymo_writer_open(&writer, "overflow", &options), -ENOSPC);
+    cr_assert_eq(kymo_segment_exists("overflow"), 0);
+    cr_assert_eq(kymo_segment_reap_unfinished(), 0);
+}
+
+Test(traps, positions_and_alignments_are_bounded)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+
+    options.first = KYMO_POSITION_LIMIT;
+    cr_assert_eq(kymo_writer_open(&writer, "bounded", &options), -EINVAL);
+    options.first = UINT64_MAX;
+    cr_assert_eq(kymo_writer_open(&writer, "bounded", &options), -EINVAL);
+    options.first = 0;
+    options.alignment = UINT32_C(1) << 31;
+    cr_assert_eq(kymo_writer_open(&writer, "bounded", &options), -EINVAL);
+    options.alignment = 24;
+    cr_assert_eq(kymo_writer_open(&writer, "bounded", &options), -EINVAL);
+    options.alignment = 0;
+    options.flags = UINT32_C(1) << 31;
+    cr_assert_eq(kymo_writer_open(&writer, "bounded", &options), -EINVAL);
+    options.flags = 0;
+    options.kind = (enum kymo_kind)99;
+    cr_assert_eq(kymo_writer_open(&writer, "bounded", &options), -EINVAL);
+    cr_assert_eq(kymo_segment_exists("bounded"), 0);
+}
+
+/* Fields beyond the limit, beyond the payload, beyond 2^32 when added up, one over the other. */
+Test(traps, schemas_do_not_overflow)
+{
+    static struct kymo_field fields[KYMO_FIELD_LIMIT + 1];
+    struct kymo_schema schema = {fields, 1, 16};
+    struct kymo_options options = {.clock = KYMO_USER, .schema = &schema};
+    static const struct kymo_field bad[] = {
+        {.name = "x", .type = KYMO_U64, .count = 1, .offset = 9},
+        {.name = "x", .type = KYMO_U64, .count = 1, .offset = UINT32_MAX},
+        {.name = "x",
+         .type = KYMO_U64,
+         .count = UINT32_MAX,
+         .dimensions = 1,
+         .shape = {UINT32_MAX}},
+        {.name = "x", .type = KYMO_U8, .count = 0, .dimensions = 2, .shape = {65536, 65536}},
+        {.name = "x", .type = KYMO_U8, .count = 1, .dimensions = 5},
+        {.name = "x", .type = 13, .count = 1},
+        {.name = "x", .type = 0, .count = 1},
+        {.name = "x y", .type = KYMO_U8, .count = 1},
+        {.name = "", .type = KYMO_U8, .count = 1},
+    };
+    struct kymo_writer *writer;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        fields[0] = bad[i];
+        cr_assert_eq(kymo_writer_open(&writer, "schema", &options), -EINVAL, "case %zu", i);
+    }
+    memset(fields[0].name, 'x', sizeof(fields[0].name));
+    fields[0].type = KYMO_U8;
+    fields[0].count = 1;
+    cr_assert_eq(kymo_writer_open(&writer, "schema", &options), -EINVAL, "a name without an end");
+    for (uint32_t i = 0; i <= KYMO_FIELD_LIMIT; i++) {
+        fields[i] = (struct kymo_field){.type = KYMO_U8, .count = 1, .offset = i};
+        snprintf(fields[i].name, sizeof(fields[i].name), "f%u", i);
+    }
+    schema.count = schema.size = KYMO_FIELD_LIMIT + 1;
+    cr_assert_eq(kymo_writer_open(&writer, "schema", &options), -EINVAL);
+    schema.count = UINT32_MAX;
+    cr_assert_eq(kymo_writer_open(&writer, "schema", &options), -EINVAL);
+    schema.count = schema.size = KYMO_FIELD_LIMIT;
+    writer = unit_writer("schema", &options);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+/* ---- permissions ---- */
+
+/* Bits that run programs as somebody else, or say anything but who may read and write. */
+Test(traps, special_modes_are_refused)
+{
+    static const uint32_t modes[] = {04000, 02000, 01000, 04755, 07777, 010000, UINT32_MAX};
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        options.mode = modes[i];
+        cr_assert_eq(kymo_writer_open(&writer, "modes", &options), -EINVAL, "%o", modes[i]);
+        cr_assert_eq(kymo_segment_exists("modes"), 0);
+    }
+}
