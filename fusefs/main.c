@@ -123,10 +123,16 @@ static int complain(const char *about, const char *what)
     return 1;
 }
 
+/* Files are called whatever their owners like; a line of the log is ours, and no terminal obeys it.
+ */
 static void tell_skipped(void *context, const char *name, const char *reason)
 {
+    char harmless[NODE_NAME_LIMIT + 1] = {0};
+
     (void)context;
-    log_line(LOG_LINE_INFO, name, "skipped: %s", reason);
+    for (size_t i = 0; name[i] && i < NODE_NAME_LIMIT; i++)
+        harmless[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+    log_line(LOG_LINE_INFO, harmless, "skipped: %s", reason);
 }
 
 /* ---- workers ---- */

@@ -166,6 +166,18 @@ static uint32_t readable_mode(const char *path, mode_t mode)
     return mode & (registry_has_access_list(path) ? 0400 : 0444);
 }
 
+/* The same for a generation that was opened under the name: where the name leads to another by now,
+ * the access list that was looked for was not this one's. */
+static uint32_t opened_mode(const char *path, const struct kymo_info *info)
+{
+    const uint32_t mode = readable_mode(path, info->mode);
+    struct stat status;
+
+    if (lstat(path, &status) != 0 || status.st_dev != info->device || status.st_ino != info->inode)
+        return mode & 0400;
+    return mode;
+}
+
 static struct entry *entry_new(const char *name)
 {
     struct entry *entry = calloc(1, sizeof(*entry) + strlen(name) + 1);
@@ -270,7 +282,8 @@ static struct entry *entry_open(struct registry *registry, const char *name, con
     segment->size = segment->error ? (uint64_t)status->st_size : info.file_size;
     segment->uid = segment->error ? status->st_uid : info.uid;
     segment->gid = segment->error ? status->st_gid : info.gid;
-    segment->mode = readable_mode(path, segment->error ? status->st_mode : info.mode);
+    segment->mode =
+        segment->error ? readable_mode(path, status->st_mode) : opened_mode(path, &info);
     entry->changed = status->st_ctim;
     return entry;
 }

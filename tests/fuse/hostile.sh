@@ -26,6 +26,7 @@ head -c 3000 model >cut-in-header
 head -c 9000 model >cut-in-records
 cp model longer && echo >>longer
 cp model "with space"
+cp model "$(printf 'forged\nkymofs: good: skipped: by\033[31m nobody')"
 cp model .hidden
 chmod 000 model
 python3 - <<'END'
@@ -62,6 +63,10 @@ done
 for name in $not_shown; do
     check "$name is skipped with a reason" "1" "$(grep -c "^kymofs: $name: skipped: ..*" "$work/log")"
 done
+check "a name is one line, with nothing in it that a terminal obeys" \
+    "kymofs: forged?kymofs: good: skipped: by?[31m nobody: skipped: not a segment name" \
+    "$(grep -a forged "$work/log")"
+check "nobody forges lines of the log" "" "$(grep -a "^kymofs: good" "$work/log")"
 check "good is read" "8" "$(cat "$mnt/good/field/n")"
 check "nobody's" "$([ "$(id -u)" -eq 0 ] && echo 8 || echo)" "$(cat "$mnt/model/field/n" 2>/dev/null)"
 fails_with EBADMSG text/latest
