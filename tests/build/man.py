@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+import named_tests
+
 # What stands in public headers because it is inline, and is not for users to call.
 INTERNAL_HEADERS = ("atomic.h", "seqlock.h")
 INTERNAL = re.compile(
@@ -187,14 +189,15 @@ def references(pages):
                 fail(path, f"there is no {found.group(1)}({found.group(2)})")
 
 
-def named_tests(pages, root):
+def check_tests(pages, root):
     """The third cell of each row of kymo(7)'s table names a test: suite/test, or a script's path. In
     the page \\: stands where a line may break."""
-    tests = set()
-    for path in glob.glob(os.path.join(root, "tests", "**", "*.c*"), recursive=True):
-        with open(path, encoding="utf-8", errors="replace") as file:
-            for suite, name in re.findall(r"^Test\((\w+), *(\w+)", file.read(), re.M):
-                tests.add(f"{suite}/{name}")
+    texts = {}
+    for path in glob.glob(os.path.join(root, "tests", "**", "*"), recursive=True):
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                texts[os.path.relpath(path, root)] = file.read()
+    tests = named_tests.of(texts)
     tour = next(lines for path, lines in pages.items() if path.endswith("kymo.7"))
     table = "\n".join(tour[tour.index(".TS") : tour.index(".TE")]).replace("\\:", "")
     cells = re.findall(r"T\{\n(.*?)\nT\}", table, re.S)
@@ -202,7 +205,7 @@ def named_tests(pages, root):
         fail("kymo.7", f"{len(cells)} cells do not make a table of three columns and 30 rows")
     for what, test in zip(cells[0::3], cells[2::3]):
         name = test.replace("\\fI", "").replace("\\fR", "")
-        if name not in tests and not os.path.exists(os.path.join(root, "tests", name)):
+        if name not in tests:
             fail("kymo.7", f"{what}: there is no test {name}")
 
 
@@ -222,7 +225,7 @@ def main():
     lint(pages)
     compare(pages, include)
     references(pages)
-    named_tests(pages, root)
+    check_tests(pages, root)
     for path, lines in pages.items():
         examples(path, lines, tools)
     print(f"{len(pages)} pages, {failures} failures")

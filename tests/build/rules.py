@@ -8,6 +8,8 @@ import os
 import re
 import sys
 
+import named_tests
+
 PARTS = ("core", "fusefs", "tools", "bench", "tests")
 MEMORY_ORDER = re.compile(r"__atomic_\w+|__ATOMIC_\w+|__sync_\w+|\b_Atomic\b|stdatomic|memory_order|<atomic>")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -144,10 +146,7 @@ def check_crash_sites(texts):
             for number, line in lines_of(blank_comments(text)):
                 for name in re.findall(r"KYMO_TESTPOINT\(([A-Z_]+)\)", line):
                     sites.setdefault(name, (path, number))
-    tests = set()
-    for path, text in texts.items():
-        if path.startswith("tests/") and path.endswith((".c", ".cpp")):
-            tests |= {"/".join(names) for names in re.findall(r"^Test\((\w+), (\w+)", text, re.M)}
+    tests = named_tests.of(texts)
     page = "core/CRASH.md"
     named = set()
     for number, line in lines_of(texts.get(page, "")):
@@ -184,6 +183,26 @@ def check_named(path, text):
             uses, named = [], False
 
 
+def check_claims(texts):
+    """Each claim of SECURITY.md names tests that show it, and all of them exist."""
+    page = "core/SECURITY.md"
+    tests = named_tests.of(texts)
+    claims = 0
+    for number, line in lines_of(texts.get(page, "")):
+        cells = line.split("|")
+        if len(cells) != 4 or cells[1].strip() in ("claim", "---"):
+            continue
+        claims += 1
+        named = re.findall(r"`([^`]+)`", cells[2])
+        if not named:
+            breach(page, number, "no test shows it")
+        for test in named:
+            if test not in tests:
+                breach(page, number, f"there is no test {test}")
+    if claims < 20:
+        breach(page, 1, f"{claims} claims are not all of them")
+
+
 def check_words(path, text):
     """Nothing unfinished is committed, and nothing that is only true on one machine."""
     if path == "tests/build/rules.py":
@@ -214,6 +233,7 @@ def main(root):
     check_neighbours(texts)
     check_orderings(texts)
     check_crash_sites(texts)
+    check_claims(texts)
     print(f"{len(texts)} files, {breaches} breaches")
     return 1 if breaches else 0
 
