@@ -274,6 +274,14 @@ static bool has_numbers(const struct node *directory)
     return plot_is_possible(node_schema(directory));
 }
 
+static bool has_frames(const struct node *directory)
+{
+    struct kymo_info info;
+
+    return kymo_segment_info(node_reader(directory)->segment, &info) == 0 &&
+           kymo_image_size(&info.geometry) > 0;
+}
+
 /* ---- the table ---- */
 
 enum {
@@ -293,6 +301,7 @@ enum {
     KIND_INFO,
     KIND_SCHEMA,
     KIND_PLOT,
+    KIND_PICTURE,
     KIND_LINK,
     KIND_CLOSEST_QUERY,
     KIND_CLOSEST,
@@ -411,6 +420,15 @@ const struct node_kind node_kinds[] = {
                    .render = render_plot,
                    .limit = render_plot_limit,
                    .help = "the history of the numeric fields, drawn"},
+    [KIND_PICTURE] = {.name = "latest.png",
+                      .parent = &node_kinds[KIND_SEGMENT],
+                      .type = NODE_FILE,
+                      .flags = NODE_LISTED | NODE_AT_HEAD,
+                      .is_there = has_frames,
+                      .find = latest_find,
+                      .render = render_picture,
+                      .limit = render_picture_limit,
+                      .help = "the newest frame, of image segments"},
     [KIND_LINK] = {.name = "raw",
                    .parent = &node_kinds[KIND_SEGMENT],
                    .type = NODE_LINK,

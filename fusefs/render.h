@@ -26,6 +26,7 @@ int render_history_lines(const struct node *node, struct kymo_text *text);
 int render_range(const struct node *node, struct kymo_text *text);
 int render_info(const struct node *node, struct kymo_text *text);
 int render_schema(const struct node *node, struct kymo_text *text);
+int render_picture(const struct node *node, struct kymo_text *text);
 int render_plot(const struct node *node, struct kymo_text *text);
 int render_link(const struct node *node, struct kymo_text *text);
 
@@ -35,6 +36,7 @@ uint64_t render_field_limit(const struct node *node);
 uint64_t render_interp_limit(const struct node *node);
 uint64_t render_history_limit(const struct node *node);
 uint64_t render_info_limit(const struct node *node);
+uint64_t render_picture_limit(const struct node *node);
 uint64_t render_plot_limit(const struct node *node);
 
 /* The field and the element that a file below field/ shows, as its number. */

@@ -59,7 +59,9 @@ static uint64_t field_limit(const struct kymo_field *field)
 
 uint32_t render_payload_most(const struct kymo_schema *schema)
 {
-    return schema->count > 0 ? schema->size : UINT32_MAX;
+    if (schema->count > 0)
+        return schema->size;
+    return schema->size > 0 ? 0 : UINT32_MAX; /* no text has pixels */
 }
 
 uint64_t render_line_limit(const struct kymo_schema *schema, uint32_t len)
@@ -67,7 +69,7 @@ uint64_t render_line_limit(const struct kymo_schema *schema, uint32_t len)
     uint64_t limit = LINE_REST;
 
     if (schema->count == 0)
-        return limit + 2 * (uint64_t)len;
+        return schema->size > 0 ? limit : limit + 2 * (uint64_t)len;
     for (uint32_t i = 0; i < schema->count; i++)
         limit += field_limit(&schema->fields[i]);
     return limit;
@@ -113,6 +115,12 @@ uint64_t render_history_limit(const struct node *node)
                                     render_line_limit(schema, node_ring(node)->size));
 
     return add(add(lines, render_header_limit(schema)), LINE_REST);
+}
+
+uint64_t render_picture_limit(const struct node *node)
+{
+    (void)node;
+    return RENDER_LIMIT;
 }
 
 /* Each line has a point or two in each column, of some ten bytes. */

@@ -3,6 +3,7 @@
  */
 #include "render.h"
 
+#include "picture.h"
 #include <stdlib.h>
 
 /* ---- copies ---- */
@@ -121,6 +122,27 @@ int render_record(const struct node *node, struct kymo_text *text)
         kymo_text_record(text, schema, node_clock(node), &copy.record, copy.payload);
         kymo_text_append(text, "\n", 1);
     }
+    free(copy.payload);
+    return error;
+}
+
+/* ---- one frame ---- */
+
+static int read_frame(const struct node *node, uint64_t pos, void *out)
+{
+    return render_copy(node_reader(node), pos, 0, UINT32_MAX, out);
+}
+
+int render_picture(const struct node *node, struct kymo_text *text)
+{
+    struct render_copy copy = {0};
+    struct kymo_info info;
+    int error = kymo_segment_info(node_reader(node)->segment, &info);
+
+    if (!error)
+        error = take_record(node, read_frame, &copy);
+    if (!error)
+        error = picture_encode(&info.geometry, copy.payload, copy.len, text);
     free(copy.payload);
     return error;
 }

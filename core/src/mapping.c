@@ -132,6 +132,8 @@ int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_f
     segment->fields = file->fields;
     segment->schema =
         (struct kymo_schema){file->fields, file->header.field_count, file->header.schema_size};
+    if (file->header.field_count == 0)
+        segment->schema.size = kymo_image_size(&file->header.geometry);
     segment->device = (uint64_t)file->status.st_dev;
     segment->inode = (uint64_t)file->status.st_ino;
     segment->fd = file->fd;

@@ -260,9 +260,19 @@ static void text_name(struct kymo_text *text, const struct kymo_field *field)
     kymo_text_append(text, field->name, strnlen(field->name, sizeof(field->name)));
 }
 
+/* Pixels are data for programs: no text has them. */
+static int is_pixels(const struct kymo_schema *schema)
+{
+    return schema && schema->count == 0 && schema->size > 0;
+}
+
 static void text_data(struct kymo_text *text, const struct kymo_schema *schema,
                       const struct source *source)
 {
+    if (is_pixels(schema)) {
+        kymo_text_string(text, "null");
+        return;
+    }
     if (!schema || schema->count == 0) {
         kymo_text_append(text, "\"", 1);
         kymo_text_hex(text, source->payload, source->len);
@@ -424,7 +434,8 @@ void kymo_text_csv(struct kymo_text *text, const struct kymo_schema *schema,
     kymo_text_u64(text, record->tag);
     if (!schema || schema->count == 0) {
         kymo_text_append(text, ",", 1);
-        kymo_text_hex(text, payload, record->len);
+        if (!is_pixels(schema))
+            kymo_text_hex(text, payload, record->len);
     }
     for (uint32_t i = 0; schema && i < schema->count; i++) {
         for (uint32_t value = 0; value < value_count(&schema->fields[i]) && !text->error; value++) {

@@ -203,6 +203,7 @@ listed=$(sed -n '1,/^Not listed/s|^  SEGMENT/\([^ ]*\).*|\1|p' "$mnt/README" |
     sed -e 's/N\[.raw\]/0/' -e 's/NAME\[.INDEX\]/x/' -e 's/\[.raw\]//')
 check "README lists names" "many" "$([ "$(echo "$listed" | wc -l)" -gt 9 ] && echo many)"
 for name in $listed; do
+    [ $name != latest.png ] || continue
     succeeds "README: $name" test -e "$mnt/t/$name"
 done
 for name in $(ls "$mnt/t"); do

@@ -10,11 +10,13 @@
  *
  * Options: fields, size, depth, clock, mode (octal), count, first, period, time (of the first
  * record), step (from one time to the next), existing (continue, replace, create), many (make:
- * NAME0, NAME1, ...), help and unit (of each field), metric (of each: gauge, counter).
+ * NAME0, NAME1, ...), help and unit (of each field), metric (of each: gauge, counter), image
+ * (FORMAT:WIDTHxHEIGHT[+PADDING], bytes that each row has more than its pixels), short (bytes that
+ * each record is shorter than its slot).
  *
  * Every element of the record at position p is p, modulo what its type can hold; a text is a letter,
- * as often as p modulo its size and one; a byte of a record without fields is p modulo 256. So each
- * record proves whether it is whole.
+ * as often as p modulo its size and one; a byte of a record without fields is p modulo 256, that of a
+ * frame as fill_frame says. So each record proves whether it is whole.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +36,8 @@ struct settings {
     uint64_t many;
     const char *help;
     const char *unit;
+    struct kymo_geometry geometry;
+    uint64_t lacking;
     enum kymo_metric metric;
 };
 
@@ -68,6 +72,25 @@ static void describe(const struct settings *settings)
     }
 }
 
+static int set_image(struct settings *settings, const char *value)
+{
+    char name[16] = "";
+    unsigned int width = 0, height = 0, padding = 0;
+    enum kymo_pixel_format format;
+    int error = -EINVAL;
+
+    if (sscanf(value, "%15[a-z0-9]:%ux%u+%u", name, &width, &height, &padding) >= 3)
+        error = kymo_format_parse(name, &format);
+    if (!error)
+        error = kymo_image_geometry(format, width, height, 0, &settings->geometry);
+    if (error)
+        return error;
+    settings->geometry.stride += padding;
+    settings->options.geometry = &settings->geometry;
+    settings->options.size = kymo_image_size(&settings->geometry);
+    return 0;
+}
+
 static void set_text(struct settings *settings, const char *key, const char *value)
 {
     struct kymo_schema *schema;
@@ -77,6 +100,8 @@ static void set_text(struct settings *settings, const char *key, const char *val
         settings->help = value;
     else if (strcmp(key, "unit") == 0)
         settings->unit = value;
+    else if (strcmp(key, "image") == 0)
+        error = set_image(settings, value);
     else if (strcmp(key, "metric") == 0)
         settings->metric = strcmp(value, "counter") == 0 ? KYMO_COUNTER : KYMO_GAUGE;
     else if (strcmp(key, "fields") == 0) {
@@ -107,7 +132,7 @@ static void set(struct settings *settings, char *option)
         {"depth", &settings->options.depth}, {"first", &settings->options.first},
         {"count", &settings->count},         {"period", &settings->period},
         {"time", &settings->time},           {"step", &settings->step},
-        {"many", &settings->many},
+        {"many", &settings->many},           {"short", &settings->lacking},
     };
 
     if (!value)
@@ -143,6 +168,13 @@ static void fill_element(const struct kymo_field *field, uint32_t element, unsig
         memcpy(at, &pos, kymo_type_size(field->type)); /* little-endian, as all that run this */
 }
 
+/* Bytes of a frame, no two rows alike. */
+static void fill_frame(unsigned char *payload, size_t size, uint64_t pos)
+{
+    for (size_t i = 0; i < size; i++)
+        payload[i] = (unsigned char)(i * 7 + (i >> 6) * 31 + pos * 13);
+}
+
 static void fill(const struct kymo_schema *schema, unsigned char *payload, size_t size,
                  uint64_t pos)
 {
@@ -173,8 +205,11 @@ static void publish(struct kymo_writer *writer, const struct settings *settings,
 
     if (error)
         fail("loan", error);
-    fill(settings->options.schema, payload, size, pos);
-    error = kymo_ring_commit(writer, size, time_of(settings, number), pos);
+    if (settings->options.geometry)
+        fill_frame(payload, size, pos);
+    else
+        fill(settings->options.schema, payload, size, pos);
+    error = kymo_ring_commit(writer, size - settings->lacking, time_of(settings, number), pos);
     if (error)
         fail("commit", error);
 }

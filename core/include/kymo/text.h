@@ -60,7 +60,7 @@ KYMO_EXPORT void kymo_text_duration(struct kymo_text *text, uint64_t ns);
  *
  * REALTIME adds "when" behind "time". Arrays nest as their shapes do; char arrays are strings up to
  * their first zero; bool is true or false. Where schema is NULL or has no fields, data is a string
- * of hex. Fields beyond record->len are null.
+ * of hex, but for the pixels of an image, which are null. Fields beyond record->len are null.
  */
 KYMO_EXPORT void kymo_text_record(struct kymo_text *text, const struct kymo_schema *schema,
                                   enum kymo_clock clock, const struct kymo_record *record,
