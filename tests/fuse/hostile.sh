@@ -122,9 +122,12 @@ END
 noise=$!
 background $noise
 while kill -0 $noise 2>/dev/null; do
-    for name in latest latest.raw info schema field/n history/1 'closest?t=now' 'closest/-1s.raw'; do
-        timeout 100 cat "$mnt/noise/$name" >/dev/null 2>"$work/errors"
-        [ $? -ne 124 ] || check "noise/$name" "an answer" "none"
+    for name in noise/latest noise/latest.raw noise/info noise/schema noise/field/n noise/history/1 \
+        'noise/closest?t=now' noise/closest/-1s.raw noise/history.csv noise/history.ndjson \
+        noise/range/-1h..now noise/interp/now noise/fresh/1h noise/plot.svg at/now/noise/latest \
+        at/now/noise/history.csv at/now/noise/closest/-1s at/now/noise/info; do
+        timeout 100 cat "$mnt/$name" >/dev/null 2>"$work/errors"
+        [ $? -ne 124 ] || check "$name" "an answer" "none"
     done
     timeout 100 ls -lR "$mnt/noise" >/dev/null 2>"$work/errors"
     [ $? -ne 124 ] || check "noise" "an answer" "none"
