@@ -17,6 +17,18 @@
  */
 #define RENDER_LIMIT (UINT64_C(128) << 20)
 
+/*
+ * Who has content made may want to know how much memory that takes while it grows: `more` is asked
+ * by the thread that makes it, with the bytes that it is about to take in all, and may refuse.
+ */
+struct render_room {
+    int (*more)(struct render_room *room, uint64_t bytes);
+};
+
+/* For this thread; NULL: nobody wants to know. */
+void render_room_set(struct render_room *room);
+int render_room(uint64_t bytes);
+
 int render_readme(const struct node *node, struct kymo_text *text);
 int render_record(const struct node *node, struct kymo_text *text);
 int render_field(const struct node *node, struct kymo_text *text);

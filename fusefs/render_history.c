@@ -55,6 +55,9 @@ static int history_add(struct history *history, const struct node *node, uint64_
         return error;
     if (history->copies.len + sizeof(struct kymo_record) + history->copy.len > RENDER_LIMIT)
         return -EFBIG;
+    error = render_room(2 * history->copies.len + history->copy.len);
+    if (error)
+        return error;
     kymo_text_append(&history->copies, &history->copy.record, sizeof(struct kymo_record));
     kymo_text_append(&history->copies, history->copy.payload, history->copy.len);
     return history->copies.error;
@@ -145,19 +148,22 @@ static int spell_history(const struct node *node, bool csv, const struct history
     const char *end = at ? at + history->copies.len : at;
     const uint64_t usual = render_line_limit(schema, 0);
     struct kymo_record record;
+    uint64_t len;
+    int error = csv ? render_room(2 * render_header_limit(schema)) : 0;
 
-    if (csv)
+    if (csv && !error)
         kymo_text_csv_header(text, schema);
-    while (at < end) {
+    while (at < end && !error) {
         memcpy(&record, at, sizeof(record));
         at += sizeof(record);
-        if (text->len + (schema->count ? usual : render_line_limit(schema, record.len)) >
-            RENDER_LIMIT)
-            return -EFBIG;
+        len = text->len + (schema->count ? usual : render_line_limit(schema, record.len));
+        error = len > RENDER_LIMIT ? -EFBIG : render_room(2 * (len + history->copies.len));
+        if (error)
+            break;
         spell_record(node, csv, &record, at, text);
         at += history_payload(schema, &record);
     }
-    return 0;
+    return error;
 }
 
 static void spell_missed(bool csv, uint64_t missed, struct kymo_text *text)

@@ -7,6 +7,18 @@
  */
 #include "render.h"
 
+static _Thread_local struct render_room *this_room;
+
+void render_room_set(struct render_room *room)
+{
+    this_room = room;
+}
+
+int render_room(uint64_t bytes)
+{
+    return this_room ? this_room->more(this_room, bytes) : 0;
+}
+
 /* pos, time, when, tag and the names around them, at their longest. */
 #define LINE_REST 192
 

@@ -36,7 +36,9 @@ int render_copy(const struct kymo_reader *reader, uint64_t pos, uint32_t offset,
         len = most;
     if (len > RENDER_LIMIT)
         return -EFBIG;
-    error = copy_reserve(copy, len);
+    error = render_room(len);
+    if (!error)
+        error = copy_reserve(copy, len);
     if (error)
         return error;
     if (len > 0)
@@ -58,6 +60,9 @@ static int read_raw(const struct node *node, uint64_t pos, void *out)
         return error;
     if (view.record.len > RENDER_LIMIT)
         return -EFBIG;
+    error = render_room(view.record.len);
+    if (error)
+        return error;
     kymo_text_clear(text);
     kymo_text_append(text, view.payload, view.record.len);
     return kymo_ring_validate(node_reader(node), &view);
@@ -118,6 +123,8 @@ int render_record(const struct node *node, struct kymo_text *text)
     error = take_record(node, read_copy, &copy);
     if (!error && render_line_limit(schema, copy.record.len) > RENDER_LIMIT)
         error = -EFBIG;
+    if (!error)
+        error = render_room(copy.len + 2 * render_line_limit(schema, copy.record.len));
     if (!error) {
         kymo_text_record(text, schema, node_clock(node), &copy.record, copy.payload);
         kymo_text_append(text, "\n", 1);
@@ -174,6 +181,8 @@ int render_field(const struct node *node, struct kymo_text *text)
         return -EFBIG;
     error = take_record(node, read_field, &copy);
     if (!error)
+        error = render_room(copy.len + 2 * render_field_limit(node));
+    if (!error)
         render_elements(field_of(node), (uint32_t)node->key.number, &copy, text);
     free(copy.payload);
     return error;
@@ -226,7 +235,9 @@ static int pair_read(const struct node *node, uint64_t time, struct pair *pair)
         return error;
     if (3 * render_line_limit(node_schema(node), (uint32_t)size) > RENDER_LIMIT)
         return -EFBIG;
-    error = pair_reserve(pair, size);
+    error = render_room(2 * size + 6 * render_line_limit(node_schema(node), (uint32_t)size));
+    if (!error)
+        error = pair_reserve(pair, size);
     if (error)
         return error;
     return kymo_series_bracket(reader, time, pair->before, pair->after, pair->size, &pair->bracket);

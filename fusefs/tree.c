@@ -252,16 +252,28 @@ static uint64_t memory_charge(uint64_t bytes)
     return bytes > TREE_SMALL ? bytes : 0;
 }
 
-/* What making the content may take: itself, as much again while it grows, and copies of what it is
- * made from. */
-static uint64_t memory_wanted(const struct node *node)
-{
-    const struct node_kind *kind = node->key.kind;
-    uint64_t limit = NODE_PAGE;
+/* Content that is being made. */
+struct making {
+    struct render_room room;
+    struct tree *tree;
+    uint64_t charge;
+};
 
-    if (kind->limit && (!node->key.segment || node->key.segment->reader))
-        limit = kind->limit(node);
-    return memory_charge(3 * (limit < RENDER_LIMIT ? limit : RENDER_LIMIT));
+/* Takes more for it, twice as much each time where there is so much. */
+static int making_more(struct render_room *room, uint64_t bytes)
+{
+    struct making *making = (struct making *)room;
+    uint64_t charge = bytes > 2 * making->charge ? bytes : 2 * making->charge;
+
+    if (memory_charge(bytes) <= making->charge)
+        return 0;
+    if (memory_take(making->tree, charge - making->charge) != 0) {
+        charge = bytes;
+        if (memory_take(making->tree, charge - making->charge) != 0)
+            return -ENOMEM;
+    }
+    making->charge = charge;
+    return 0;
 }
 
 /* ---- content ---- */
@@ -306,7 +318,7 @@ static void snapshot_free(struct tree *tree, struct snapshot *snapshot)
     free(snapshot);
 }
 
-/* Made, the content takes what it is long, and counts for no more than that. */
+/* Made, the content takes what it is long, and counts for that. */
 static void snapshot_trim(struct tree *tree, struct snapshot *snapshot)
 {
     struct kymo_text *text = &snapshot->text;
@@ -326,12 +338,17 @@ static const struct caller nobody = {.uid = UINT32_MAX, .gid = UINT32_MAX};
 static int snapshot_render(struct tree *tree, const struct node *node, struct snapshot *snapshot)
 {
     struct request request = {.registry = tree->registry, .caller = &snapshot->caller};
+    struct making making = {.room = {making_more}, .tree = tree};
     int error;
 
-    if (!node_has(node, NODE_PERSONAL))
-        return node_render(node, &snapshot->text);
-    error = node->key.kind->render_for(node, &request, &snapshot->text);
+    render_room_set(&making.room);
+    if (node_has(node, NODE_PERSONAL))
+        error = node->key.kind->render_for(node, &request, &snapshot->text);
+    else
+        error = node_render(node, &snapshot->text);
+    render_room_set(NULL);
     snapshot->modified = request.modified;
+    snapshot->charge = making.charge;
     return error;
 }
 
@@ -348,12 +365,6 @@ static int snapshot_make(struct tree *tree, const struct node *node, const struc
     snapshot->version = version_of(node);
     snapshot->holders = 1;
     snapshot->caller = caller ? *caller : nobody;
-    snapshot->charge = memory_wanted(node);
-    error = memory_take(tree, snapshot->charge);
-    if (error) {
-        free(snapshot);
-        return error;
-    }
     /* More than a page may take a while. */
     if (node_is_large(node) || node_has(node, NODE_PERSONAL))
         workers_step_aside();

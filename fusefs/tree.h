@@ -44,6 +44,7 @@ struct snapshot {
 /*
  * Content takes memory while it is made, open, or kept by a node that was looked up. All of it
  * together takes no more than this, bytes, unless told otherwise; an open beyond that is -ENOMEM.
+ * It counts as it grows, for what it is and not for what it might become.
  * Content of up to TREE_SMALL bytes is always made.
  */
 #define TREE_MEMORY (UINT64_C(1) << 30)

@@ -798,6 +798,24 @@ Test(limits, of_all_contents_together, .init = open_view, .fini = close_view)
     }
 }
 
+/* A history counts for what it is, not for what the values might have been. */
+Test(limits, of_what_grows, .init = open_view, .fini = close_view)
+{
+    publish("s", "n:u64,v:f64[800]", 64, KYMO_CREATE, 0);
+    const size_t len = content_length(node_at("s/history.csv"));
+
+    publish("other", "n:u64,v:f64[800]", 64, KYMO_CREATE, 0);
+    tree_limit_memory(tree, 11 * len);
+    cr_assert_gt(node_at("other/history.csv")->key.kind->limit(node_at("other/history.csv")),
+                 11 * len);
+    cr_assert_eq(content_length(node_at("other/history.csv")), len);
+    tree_limit_memory(tree, len);
+    publish("third", "n:u64,v:f64[800]", 64, KYMO_CREATE, 0);
+    cr_assert_eq(open_error(node_at("third/history.csv"), 0), -ENOMEM);
+    tree_limit_memory(tree, 11 * len);
+    cr_assert_eq(content_length(node_at("third/history.csv")), len);
+}
+
 /* ---- nodes ---- */
 
 Test(nodes, of_small_files_are_the_same_each_time, .init = open_view, .fini = close_view)
