@@ -302,13 +302,14 @@ static inline void expect_created(const struct estate *estate)
 
 /* ---- a queue's other end ---- */
 
-/* Takes what lies from `from` up to `to`, each once and in order, and then nothing. */
+/* Takes what lies from `from` up to `to`, each once and in order, and then nothing: for now, or
+ * because the producer has gone. */
 static inline void expect_taken(const struct estate *estate, struct kymo_consumer *consumer,
                                 uint64_t from, uint64_t to, int acknowledge)
 {
     unsigned char buffer[READING_LIMIT];
     struct kymo_record record = {0};
-    int end;
+    int live, end;
 
     for (uint64_t pos = from; pos < to; pos++) {
         const int error = acknowledge
@@ -320,8 +321,10 @@ static inline void expect_taken(const struct estate *estate, struct kymo_consume
                      (int)pos);
         cr_assert_null(checked_fault(&record, buffer, consumer->ring.size), "%s", estate->where);
     }
+    live = kymo_segment_liveness(consumer->segment, KYMO_FOREVER);
     end = kymo_queue_pop(consumer, buffer, sizeof(buffer), &record, 0);
-    cr_assert_eq(end, -ETIMEDOUT, "%s: %d at the end", estate->where, end);
+    cr_assert_eq(end, live == KYMO_LIVE_ALIVE ? -ETIMEDOUT : -EPIPE, "%s: %d at the end",
+                 estate->where, end);
 }
 
 static inline struct kymo_consumer *open_consumer(const struct estate *estate)

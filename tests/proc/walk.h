@@ -336,43 +336,21 @@ static inline void expect_writer_goes_on(struct run *run)
 {
     const struct estate *estate = &run->estate;
     const struct frozen_file *file = named(estate);
+    const struct kymo_options *options = run->operation->options;
     struct reading reading = reading_of(estate, file, run->survivors.guest);
+    uint64_t room = 2;
 
     reading.live = KYMO_LIVE_ALIVE;
     expect_reading(estate, &reading);
     reading.head += (uint64_t)is_adoptable(file);
-    expect_room(estate, run->survivors.writer, run->operation->options, &reading, 2);
+    if (is_queue(options))
+        room = DEPTH - (reading.head - consumer_of(file)->tail);
+    expect_room(estate, run->survivors.writer, options, &reading, room);
     cr_assert_eq(kymo_load_relaxed32(&reading.reader->ring.control->lock), 0U, "%s", run->where);
 }
 
-#define SECOND UINT64_C(1000000000)
-
-static uint64_t slowest; /* ns, until an end of a queue knew that the other one had died */
-
-/* The end that waits is told; half a minute is for the slowest machine. */
-static inline void expect_told(const struct run *run,
-                               int (*wait)(const struct run *run, uint64_t deadline))
-{
-    const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
-    const int error = wait(run, began + 30 * SECOND);
-    const uint64_t length = kymo_clock_now(KYMO_MONOTONIC) - began;
-
-    cr_assert_eq(error, -EPIPE, "%s: waited: %d", run->where, error);
-    slowest = length > slowest ? length : slowest;
-}
-
-static inline int wait_for_record(const struct run *run, uint64_t deadline)
-{
-    return kymo_queue_wait(run->survivors.consumer, deadline);
-}
-
-static inline int wait_for_room(const struct run *run, uint64_t deadline)
-{
-    return kymo_queue_push(run->survivors.writer, "", 0, UINT64_MAX, 0, deadline);
-}
-
 /* The producer has died: its consumer gets what was pushed, then knows, then the next one's. */
-static inline void expect_consumer_goes_on(struct run *run, int patient)
+static inline void expect_consumer_goes_on(struct run *run)
 {
     const struct estate *estate = &run->estate;
     const struct frozen_file *file = named(estate);
@@ -384,8 +362,6 @@ static inline void expect_consumer_goes_on(struct run *run, int patient)
 
     reading_of(estate, file, run->survivors.guest);
     expect_taken(estate, consumer, consumer_of(file)->tail, head, 1);
-    if (patient)
-        expect_told(run, wait_for_record);
     cr_assert_eq(kymo_writer_open(&writer, NAME, options), 0, "%s", run->where);
     cr_assert_eq(put(writer, options, next), 0, "%s", run->where);
     expect_taken(estate, consumer, head, next + 1, 1);
@@ -394,7 +370,7 @@ static inline void expect_consumer_goes_on(struct run *run, int patient)
 
 /* The consumer has died: its producer has the room that was acknowledged, then knows; the next one
  * gets the rest. */
-static inline void expect_producer_goes_on(struct run *run, int patient)
+static inline void expect_producer_goes_on(struct run *run)
 {
     const struct estate *estate = &run->estate;
     const struct frozen_file *file = named(estate);
@@ -406,8 +382,8 @@ static inline void expect_producer_goes_on(struct run *run, int patient)
     expect_delivered(estate, file);
     reading.live = KYMO_LIVE_ALIVE;
     expect_room(estate, run->survivors.writer, options, &reading, DEPTH - (reading.head - tail));
-    if (patient)
-        expect_told(run, wait_for_room);
+    cr_assert_eq(kymo_queue_push(run->survivors.writer, "", 0, UINT64_MAX, 0, KYMO_FOREVER), -EPIPE,
+                 "%s", run->where);
     consumer = open_consumer(estate);
     expect_taken(estate, consumer, tail, reading.head, 1);
     kymo_consumer_close(consumer);
@@ -426,7 +402,7 @@ static inline void expect_consumers_go_on(struct run *run)
                  run->where);
 }
 
-static inline void expect_going_on(struct run *run, int patient)
+static inline void expect_going_on(struct run *run)
 {
     const struct operation *operation = run->operation;
 
@@ -434,14 +410,14 @@ static inline void expect_going_on(struct run *run, int patient)
     expect_names(&run->estate);
     if (operation->company == ALONE)
         expect_left_alone(run);
-    else if (!is_queue(operation->options))
+    else if (operation->options->flags & KYMO_SHARED_WRITER)
         expect_writer_goes_on(run);
     else if (operation->company == WITH_WRITER)
-        expect_producer_goes_on(run, patient);
+        expect_producer_goes_on(run);
     else if (operation->options->flags & KYMO_SHARED_CONSUMER)
         expect_consumers_go_on(run);
     else
-        expect_consumer_goes_on(run, patient);
+        expect_consumer_goes_on(run);
 }
 
 /* ---- killing it ---- */
@@ -465,7 +441,7 @@ static inline void kill_at(struct run *run, size_t point, uint64_t steps)
     frozen_look(&run->frozen, 1);
     say_where(run, "killed");
     cr_assert_eq(verdict, -SIGKILL, "%s: %d", run->where, verdict);
-    expect_going_on(run, totals.kills % 16 == 0);
+    expect_going_on(run);
     totals.kills++;
     disperse(run);
     tear_down(run);
