@@ -66,7 +66,7 @@ static struct kymo_options options_of(uint64_t depth, uint64_t first)
 /* The day as far as there is memory for it: the same span of fewer records is the same test. */
 static void open_rings(struct rings *rings)
 {
-    uint64_t depth = process_scale() >= 1 ? DEEP : DEEP >> 4;
+    uint64_t depth = process_scale() >= 1 ? DEEP : DEEP >> 6;
     struct kymo_options options;
     int error = -ENOSPC;
 
@@ -272,7 +272,8 @@ static void report(const struct tally *tally, const struct kymo_ring *deep, uint
 
 static void ask_all(const struct rings *rings)
 {
-    const uint64_t count = (uint64_t)(ANSWERS * process_scale());
+    /* A sanitizer slows the oracle down as well. */
+    const uint64_t count = (uint64_t)(ANSWERS * process_scale() / (PROCESS_SLOWNESS > 1 ? 4 : 1));
     /* Through the writer's mapping, for the thread sanitizer goes by addresses. */
     const struct kymo_reader deep = {.ring = rings->deep->ring, .segment = rings->deep->segment};
     const struct kymo_reader shallow = {.ring = rings->shallow->ring,

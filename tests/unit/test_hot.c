@@ -21,11 +21,13 @@
 
 static int is_strict;
 
-static _Noreturn void leave(int status)
+/* exit_group is forbidden as well. The compiler is not told that this does not return: a sanitizer
+ * would ask the kernel about the stack first. */
+static int leave(int status)
 {
-    /* exit_group is forbidden as well. */
-    for (;;)
+    for (volatile int stays = 1; stays;)
         syscall(SYS_exit, status);
+    return status;
 }
 
 static int be_strict(void)
@@ -178,7 +180,7 @@ static int use_a_ring(void *depth)
         return 2;
     if (!be_strict())
         return 3;
-    leave(publish_all(writer) || read_all(reader) || ask_all(reader) || count_all(reader));
+    return leave(publish_all(writer) || read_all(reader) || ask_all(reader) || count_all(reader));
 }
 
 static int use_a_value(void *context)
@@ -199,7 +201,7 @@ static int use_a_value(void *context)
         error |= kymo_value_load(reader, &payload, sizeof(payload), NULL);
         error |= kymo_value_load_wait(reader, i, KYMO_FOREVER, &payload, sizeof(payload), NULL);
     }
-    leave(error);
+    return leave(error);
 }
 
 static int use_typed(void *context)
@@ -235,7 +237,7 @@ static int use_typed(void *context)
         error |= imu_fresh(reader, i, &reading, NULL);
         error |= imu_wait(reader, 0, KYMO_FOREVER);
     }
-    leave(error);
+    return leave(error);
 }
 
 static int use_a_queue(void *context)
@@ -269,7 +271,7 @@ static int use_a_queue(void *context)
         error |= kymo_queue_pop(consumer, &payload, sizeof(payload), NULL, KYMO_FOREVER);
         error |= kymo_queue_receive(consumer, &payload, sizeof(payload), NULL) != -ENODATA;
     }
-    leave(error);
+    return leave(error);
 }
 
 /* ---- and that a call would be seen ---- */
@@ -279,7 +281,7 @@ static int call_something(void *context)
     (void)context;
     if (!be_strict())
         return 3;
-    leave(getppid() == 0);
+    return leave(getppid() == 0);
 }
 
 static int allocate_something(void *context)
@@ -290,7 +292,7 @@ static int allocate_something(void *context)
     if (!be_strict())
         return 3;
     block = malloc(16);
-    leave(block == NULL);
+    return leave(block == NULL);
 }
 
 /* The library's own, not only ours. */
@@ -302,7 +304,7 @@ static int open_something(void *context)
     (void)context;
     if (!be_strict())
         return 3;
-    leave(kymo_writer_open(&writer, "strict", &options));
+    return leave(kymo_writer_open(&writer, "strict", &options));
 }
 
 /* D, J */
