@@ -80,7 +80,7 @@ int ask(const struct kymo_reader *reader, struct imu_key imu, struct camera_key 
 
 #ifdef TOO_STRICTLY_ALIGNED /* aligned to a page at most */
 struct strict {
-    _Alignas(8192) char bytes[8192];
-};
+    char bytes[8192];
+} __attribute__((aligned(8192)));
 KYMO_RING_TYPE(strict, struct strict);
 #endif
