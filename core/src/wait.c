@@ -104,6 +104,10 @@ int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_
                                 wake_time(now, began, deadline, ear.will_ring));
         if (error)
             return error;
+        /* Whom a record woke is not kept from it by two more questions to the kernel. */
+        error = look(&reader->ring, seen);
+        if (error != -EAGAIN)
+            return error;
         now = kymo_clock_now(KYMO_MONOTONIC);
         gone = is_nameless(reader);
     }
@@ -203,6 +207,9 @@ int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t 
             return result;
         result = sleep_any(waiters, count, wake_time(now, began, deadline, will_ring));
         if (result)
+            return result;
+        result = look_any(readers, seen, count);
+        if (result != -EAGAIN)
             return result;
         now = kymo_clock_now(KYMO_MONOTONIC);
         gone = is_any_nameless(readers, count);

@@ -406,6 +406,38 @@ Test(ring, validates_a_view_until_it_is_overwritten)
     kymo_writer_close(writer);
 }
 
+/* One slot and nothing else: complete is there, before head counts it as well as after. */
+Test(ring, polls_a_slot_by_itself)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("polled", 4);
+    struct kymo_reader *reader = unit_reader("polled");
+    struct unit_payload payload;
+    struct kymo_record record;
+    void *lent;
+
+    cr_assert_eq(kymo_ring_poll(reader, 0, &payload, sizeof(payload), &record), -EAGAIN);
+    unit_publish(writer, 6);
+    for (uint64_t pos = 0; pos < 2; pos++)
+        cr_assert_eq(kymo_ring_poll(reader, pos, &payload, sizeof(payload), &record), -ESTALE);
+    for (uint64_t pos = 2; pos < 6; pos++) {
+        cr_assert_eq(kymo_ring_poll(reader, pos, &payload, sizeof(payload), &record), 0);
+        expect_record(&record, &payload, pos);
+    }
+    cr_assert_eq(kymo_ring_poll(reader, 6, &payload, sizeof(payload), NULL), -EAGAIN);
+    cr_assert_eq(kymo_ring_loan(writer, &lent), 0);
+    cr_assert_eq(kymo_ring_poll(reader, 6, &payload, sizeof(payload), NULL), -EAGAIN);
+    cr_assert_eq(kymo_ring_poll(reader, 2, &payload, sizeof(payload), NULL), -ESTALE);
+    cr_assert_eq(kymo_ring_poll(reader, 5, &payload, 1, &record), -EMSGSIZE);
+    cr_assert_eq(record.len, sizeof(payload));
+    /* As between the even seq and head. */
+    kymo_store_release(&kymo_ring_slot(&writer->ring, 6)->seq, kymo_seq_complete(6));
+    cr_assert_eq(kymo_ring_head(&reader->ring), 6U);
+    cr_assert_neq(kymo_ring_poll(reader, 6, &payload, sizeof(payload), NULL), -EAGAIN);
+    cr_assert_eq(kymo_ring_abort(writer), 0);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
 /* Readers are handles of their own: each sees the one ring, and none the other's doings. */
 Test(ring, serves_any_number_of_readers)
 {

@@ -411,6 +411,23 @@ KYMO_INLINE int kymo_ring_latest(const struct kymo_reader *reader, void *buffer,
 }
 
 /*
+ * Copies the record at pos into buffer[size] as soon as its slot has it, and looks at nothing else:
+ * for a reader that spins for the next record, to whom the news and a small record then come in one
+ * cache line. It may come before kymo_ring_head counts it. That the generation was replaced shows only
+ * in kymo_ring_retired, which who spins asks now and then.
+ * -EAGAIN: not published yet. -ESTALE, -EMSGSIZE, -EBADMSG: as all reads.
+ */
+KYMO_INLINE int kymo_ring_poll(const struct kymo_reader *reader, uint64_t pos, void *buffer,
+                               size_t size, struct kymo_record *record)
+{
+    const struct kymo_ring *ring = &reader->ring;
+
+    if (kymo_load_relaxed(&kymo_ring_slot(ring, pos)->seq) < kymo_seq_complete(pos))
+        return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : -EAGAIN;
+    return kymo_ring_read(ring, pos, buffer, size, record);
+}
+
+/*
  * Reads in place: no copy, any size. The payload may change under the caller at any time; whatever
  * was computed from it counts only if kymo_ring_validate returns 0 afterwards. Never follow an
  * offset or a length found there without checking it.
