@@ -1,7 +1,8 @@
 /*
- * bench_wake.c - from one thread to another on the other CPU: a record handed over and one handed
- * back, against the barest that the machine can do; how late a waiting reader is; what reading and
- * publishing take while the other side is at work.
+ * bench_wake.c - from one thread to another on the other CPU: a record handed
+ * over and one handed back, against the barest that the machine can do; how
+ * late a waiting reader is; what reading and publishing take while the other
+ * side is at work.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -17,6 +18,8 @@
 
 #define READERS   4
 #define LATENCIES 20000 /* of a distribution, at most */
+#define TRIPS     5000  /* there and back, of one piece */
+#define PIECES    11    /* of each side, in turn */
 
 /* A word alone in its cache line. */
 struct word {
@@ -24,7 +27,8 @@ struct word {
     uint32_t futex;
 };
 
-/* One direction: a ring of words that share their line with the slot's header. */
+/* One direction: a ring of words that share their line with the slot's header.
+ */
 struct direction {
     struct word_writer *writer;
     struct word_reader *reader;
@@ -35,8 +39,7 @@ struct direction {
 struct wake {
     struct direction there, back;
     int blocking;
-    uint64_t todo;
-    uint64_t sum;
+    int ready;       /* the other thread is there */
     uint64_t period; /* ns from one record to the next; 0: flat out */
     volatile int stop;
 };
@@ -103,6 +106,30 @@ static inline void relax(void)
 #endif
 }
 
+/* Short times: by the processor's counter where there is one, in ns by a look
+ * at both clocks. */
+static inline uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+    uint64_t now = __builtin_ia32_rdtsc();
+
+    __asm__ volatile("" : : : "memory");
+    return now;
+#else
+    return bench_now();
+#endif
+}
+
+static double ns_per_tick(void)
+{
+    const uint64_t began = bench_now(), first = ticks();
+    uint64_t now;
+
+    while ((now = bench_now()) < began + 20000000)
+        ;
+    return (double)(now - began) / (double)(ticks() - first);
+}
+
 /* ---- hand-off: there and back ---- */
 
 static inline void give(struct direction *direction, uint64_t i)
@@ -112,7 +139,7 @@ static inline void give(struct direction *direction, uint64_t i)
     bench_require(word_publish(direction->writer, &word, ++direction->time, 0), "publishing");
 }
 
-/* The record that makes head more than `seen`, and head after it. */
+/* The record at *seen, which is then the next one. */
 static inline uint64_t await(struct direction *direction, uint64_t *seen, int blocking)
 {
     const struct kymo_reader *reader = &direction->reader->untyped;
@@ -120,10 +147,8 @@ static inline uint64_t await(struct direction *direction, uint64_t *seen, int bl
 
     if (blocking)
         bench_require(kymo_ring_wait(reader, *seen, KYMO_FOREVER), "waiting");
-    else
-        while (kymo_ring_head(&reader->ring) <= *seen)
-            relax();
-    bench_require(word_latest(direction->reader, &word, NULL), "reading");
+    while (kymo_ring_poll(reader, *seen, &word, sizeof(word), NULL) != 0)
+        relax();
     ++*seen;
     __asm__ volatile("" : : "r"(&word) : "memory");
     return word.word[0] + word.word[3];
@@ -158,65 +183,100 @@ static void *give_back(void *context)
     struct wake *wake = context;
     uint64_t seen = kymo_ring_head(&wake->there.reader->untyped.ring);
 
-    __atomic_store_n(&wake->stop, 1, __ATOMIC_RELEASE);
-    for (uint64_t i = 0; i < wake->todo; i++) {
+    __atomic_store_n(&wake->ready, 1, __ATOMIC_SEQ_CST);
+    for (uint64_t i = 0;; i++) {
         await(&wake->there, &seen, wake->blocking);
+        if (wake->stop)
+            return NULL;
         give(&wake->back, i);
     }
-    return NULL;
 }
 
 static void *give_back_bare(void *context)
 {
     struct wake *wake = context;
 
-    for (uint64_t i = 0; i < wake->todo; i++) {
+    __atomic_store_n(&wake->ready, 1, __ATOMIC_SEQ_CST);
+    for (uint64_t i = 0;; i++) {
         await_bare(&wake->there, i, wake->blocking);
+        if (wake->stop)
+            return NULL;
         give_bare(&wake->back, i, wake->blocking);
     }
-    return NULL;
 }
 
-/* Starts the other thread; its start is part of what is timed, so such rows stretch their rounds. */
-static void start(struct wake *wake, pthread_t *thread, void *(*run)(void *), uint64_t count)
+static void start(struct wake *wake, pthread_t *thread, void *(*run)(void *))
 {
-    wake->todo = count;
     wake->stop = 0;
+    wake->ready = 0;
     bench_partner_start(thread, run, wake);
+    while (!__atomic_load_n(&wake->ready, __ATOMIC_SEQ_CST))
+        sched_yield();
 }
 
-static uint64_t ping_pong(void *context, uint64_t count)
+/* What each way there and back took, in ticks, into trips; until `end`, but
+ * some. */
+static size_t ping_pong(struct wake *wake, uint64_t end, double *trips)
 {
-    struct wake *wake = context;
     uint64_t seen = kymo_ring_head(&wake->back.reader->untyped.ring);
-    uint64_t sum = 0;
+    uint64_t i = 0;
     pthread_t thread;
 
-    start(wake, &thread, give_back, count);
-    while (!__atomic_load_n(&wake->stop, __ATOMIC_ACQUIRE))
-        sched_yield();
-    for (uint64_t i = 0; i < count; i++) {
+    start(wake, &thread, give_back);
+    while (i < TRIPS && (i < 100 || bench_now() < end)) {
+        const uint64_t began = ticks();
+
         give(&wake->there, i);
-        sum += await(&wake->back, &seen, wake->blocking);
+        await(&wake->back, &seen, wake->blocking);
+        trips[i++] = (double)(ticks() - began);
     }
+    wake->stop = 1;
+    give(&wake->there, i);
     pthread_join(thread, NULL);
-    return sum;
+    return i;
 }
 
-static uint64_t ping_pong_bare(void *context, uint64_t count)
+static size_t ping_pong_bare(struct wake *wake, uint64_t end, double *trips)
 {
-    struct wake *wake = context;
-    uint64_t sum = 0;
+    uint64_t i = 0;
     pthread_t thread;
 
     wake->there.bare = wake->back.bare = (struct word){0, 0};
-    start(wake, &thread, give_back_bare, count);
-    for (uint64_t i = 0; i < count; i++) {
+    start(wake, &thread, give_back_bare);
+    while (i < TRIPS && (i < 100 || bench_now() < end)) {
+        const uint64_t began = ticks();
+
         give_bare(&wake->there, i, wake->blocking);
-        sum += await_bare(&wake->back, i, wake->blocking);
+        await_bare(&wake->back, i, wake->blocking);
+        trips[i++] = (double)(ticks() - began);
     }
+    wake->stop = 1;
+    give_bare(&wake->there, i, wake->blocking);
     pthread_join(thread, NULL);
-    return sum;
+    return i;
+}
+
+/* Each trip is timed by itself: on a busy machine a few wait for a CPU a
+ * thousand times longer than they take, and would be all of a mean. */
+static void measure_hand_off(void *context, const struct bench_settings *settings,
+                             struct bench_result *result)
+{
+    const uint64_t ns = (uint64_t)settings->rounds * settings->slice;
+    double *trips = malloc(TRIPS * sizeof(*trips));
+    double medians[2][PIECES];
+    const double tick = ns_per_tick();
+
+    bench_require(trips ? 0 : -ENOMEM, "timing trips");
+    for (int piece = 0; piece < PIECES; piece++) {
+        size_t count = ping_pong(context, bench_now() + ns, trips);
+
+        medians[0][piece] = bench_quantile(trips, count, 0.5) * tick;
+        count = ping_pong_bare(context, bench_now() + ns, trips);
+        medians[1][piece] = bench_quantile(trips, count, 0.5) * tick;
+    }
+    result->ns = bench_quantile(medians[0], PIECES, 0.5);
+    result->baseline = bench_quantile(medians[1], PIECES, 0.5);
+    free(trips);
 }
 
 /* ---- how late a waiting reader is ---- */
@@ -229,8 +289,8 @@ static void sleep_until(uint64_t when)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 }
 
-/* Publishes the time at which it does; sleeps between two records, or spins where that is less than
- * the kernel's timers do well. */
+/* Publishes the time at which it does; sleeps between two records, or spins
+ * where that is less than the kernel's timers do well. */
 static void *publish_times(void *context)
 {
     struct wake *wake = context;
@@ -358,29 +418,6 @@ static void measure_lateness(void *context, const struct bench_settings *setting
 
 /* ---- reading beside a writer ---- */
 
-/* Short times: by the processor's counter where there is one, in ns by a look at both clocks. */
-static inline uint64_t ticks(void)
-{
-#if defined(__x86_64__)
-    uint64_t now = __builtin_ia32_rdtsc();
-
-    __asm__ volatile("" : : : "memory");
-    return now;
-#else
-    return bench_now();
-#endif
-}
-
-static double ns_per_tick(void)
-{
-    const uint64_t began = bench_now(), first = ticks();
-    uint64_t now;
-
-    while ((now = bench_now()) < began + 20000000)
-        ;
-    return (double)(now - began) / (double)(ticks() - first);
-}
-
 static void measure_reads(void *context, const struct bench_settings *settings,
                           struct bench_result *result)
 {
@@ -453,7 +490,8 @@ static void *read_on(void *context)
     return NULL;
 }
 
-/* ns per publish, for the row's time; what `readers` read meanwhile, into *read_ns. */
+/* ns per publish, for the row's time; what `readers` read meanwhile, into
+ * *read_ns. */
 static double publish_beside(struct wake *wake, int readers, uint64_t ns, double *read_ns)
 {
     struct guest guests[READERS];
@@ -532,23 +570,17 @@ BESIDE(4)
 
 const struct bench_row bench_wake_rows[] = {
     {.name = "hand-off-spinning",
-     .stretch = 20,
      .against = "there and back of a bare cache line",
      .most_ratio = 1.25,
      WORDS,
      .open = open_wake,
-     .run = ping_pong,
-     .baseline = ping_pong_bare,
-     .same_sum = 1},
+     .measure = measure_hand_off},
     {.name = "hand-off-blocked",
-     .stretch = 20,
      .against = "there and back by a bare futex",
      .most_ratio = 1.1,
      WORDS,
      .open = open_blocking,
-     .run = ping_pong,
-     .baseline = ping_pong_bare,
-     .same_sum = 1},
+     .measure = measure_hand_off},
     {.name = "lateness-spinning",
      .against = "a bare cache line, median",
      WORDS,
