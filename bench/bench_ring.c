@@ -1,5 +1,6 @@
 /*
- * bench_ring.c - one thread publishes and reads: what the protocol costs beside the copies.
+ * bench_ring.c - one thread publishes and reads: what the protocol costs beside
+ * the copies.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +15,6 @@
 
 struct ring {
     struct bench_pair pair;
-    struct bench_pair small; /* what growth is held against */
     struct bench_middle middle;
 #if BENCH_HAVE_CK
     ck_sequence_t sequence;
@@ -43,8 +43,6 @@ static void close_ring(void *context)
 
     bench_middle_close(&ring->middle);
     bench_pair_close(&ring->pair);
-    if (ring->small.writer)
-        bench_pair_close(&ring->small);
     free(ring);
 }
 
@@ -123,25 +121,6 @@ static uint64_t publish_lines(void *context, uint64_t count)
     return publish_to(&((struct ring *)context)->pair, count);
 }
 
-static uint64_t publish_small(void *context, uint64_t count)
-{
-    return publish_to(&((struct ring *)context)->small, count);
-}
-
-/* With a ring of two slots beside the row's. */
-static int open_growth(const struct bench_row *row, void **context)
-{
-    static const struct bench_row small = {.name = "small", .size = 64, .depth = 2};
-    int status = open_ring(row, context);
-    struct ring *ring = *context;
-
-    if (!status)
-        status = bench_pair_open(&small, &ring->small);
-    if (!status)
-        bench_pair_fill(&ring->small, 1, 0);
-    return status;
-}
-
 static uint64_t copy_locked(void *context, uint64_t count)
 {
     struct ring *ring = context;
@@ -153,6 +132,115 @@ static uint64_t copy_locked(void *context, uint64_t count)
         __atomic_exchange_n(&middle->word, i, __ATOMIC_SEQ_CST);
     }
     return count;
+}
+
+/*
+ * What a deep ring costs beyond its cache misses: they are what a bare copy
+ * takes longer over as many slots of the same two cache lines, one of 96 bytes
+ * each, and one time.
+ */
+struct bare {
+    unsigned char *slots;
+    uint64_t *times;
+    uint64_t mask;
+    uint64_t next;
+    uint64_t word;
+};
+
+#define BARE_STRIDE UINT64_C(128)
+#define BARE_OFFSET 32
+#define BARE_BYTES  96
+
+static void open_bare(struct bare *bare, uint64_t depth)
+{
+    bare->slots = bench_memory(depth * BARE_STRIDE);
+    bare->times = bench_memory(depth * sizeof(*bare->times));
+    bare->mask = depth - 1;
+}
+
+static void close_bare(struct bare *bare)
+{
+    bench_memory_free(bare->slots, (bare->mask + 1) * BARE_STRIDE);
+    bench_memory_free(bare->times, (bare->mask + 1) * sizeof(*bare->times));
+}
+
+static void copy_bare(struct bare *bare, uint64_t count)
+{
+    static unsigned char record[BARE_BYTES];
+
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t slot = bare->next++ & bare->mask;
+
+        memcpy(bare->slots + slot * BARE_STRIDE + BARE_OFFSET, record, BARE_BYTES);
+        bare->times[slot] = i;
+        __atomic_exchange_n(&bare->word, i, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* A deep ring and one of two slots, and as much bare memory. */
+struct growth {
+    struct bench_pair deep, small;
+    struct bare deep_bare, small_bare;
+};
+
+static int open_growth(const struct bench_row *row, void **context)
+{
+    static const struct bench_row small = {.name = "small", .size = 64, .depth = 2};
+    struct growth *growth = calloc(1, sizeof(*growth));
+    int status;
+
+    bench_require(growth ? 0 : -ENOMEM, row->name);
+    status = bench_pair_open(row, &growth->deep);
+    if (status) {
+        free(growth);
+        return status;
+    }
+    bench_require(bench_pair_open(&small, &growth->small), "a small ring");
+    bench_pair_fill(&growth->deep, 1, 0);
+    bench_pair_fill(&growth->small, 1, 0);
+    open_bare(&growth->deep_bare, row->depth);
+    open_bare(&growth->small_bare, small.depth);
+    *context = growth;
+    return 0;
+}
+
+static void close_growth(void *context)
+{
+    struct growth *growth = context;
+
+    close_bare(&growth->deep_bare);
+    close_bare(&growth->small_bare);
+    bench_pair_close(&growth->deep);
+    bench_pair_close(&growth->small);
+    free(growth);
+}
+
+static void measure_growth(void *context, const struct bench_settings *settings,
+                           struct bench_result *result)
+{
+    const uint64_t count = 20000;
+    struct growth *growth = context;
+    double ns[4][256];
+
+    for (unsigned int round = 0; round < settings->rounds; round++) {
+        uint64_t at[5];
+
+        at[0] = bench_now();
+        publish_to(&growth->deep, count);
+        at[1] = bench_now();
+        copy_bare(&growth->deep_bare, count);
+        at[2] = bench_now();
+        publish_to(&growth->small, count);
+        at[3] = bench_now();
+        copy_bare(&growth->small_bare, count);
+        at[4] = bench_now();
+        for (int i = 0; i < 4; i++)
+            ns[i][round] = (double)(at[i + 1] - at[i]) / (double)count;
+    }
+    result->ns = bench_quantile(ns[0], settings->rounds, 0.5) -
+                 bench_quantile(ns[1], settings->rounds, 0.5) +
+                 bench_quantile(ns[3], settings->rounds, 0.5);
+    result->baseline = bench_quantile(ns[2], settings->rounds, 0.5);
 }
 
 static uint64_t read_lines(void *context, uint64_t count)
@@ -231,7 +319,8 @@ static int open_guarded(const struct bench_row *row, void **context)
 
 #endif
 
-/* The oldest first, then round the ring: what a reader that lags behind pays. */
+/* The oldest first, then round the ring: what a reader that lags behind pays.
+ */
 static uint64_t follow(void *context, uint64_t count)
 {
     struct ring *ring = context;
@@ -310,13 +399,20 @@ const struct bench_row bench_ring_rows[] = {
      .open = open_ring,
      .run = publish_lines,
      .baseline = copy_locked},
-    {.name = "publish-growth",
-     .against = "publish, depth 2",
-     .most_ratio = 1.5,
+    {.name = "publish-typed",
+     .against = "memcpy, one locked instruction",
      COMMON(64, 1 << 20),
-     .open = open_growth,
+     .open = open_ring,
      .run = publish_lines,
-     .baseline = publish_small},
+     .baseline = copy_locked},
+    {.name = "publish-growth",
+     .against = "publish, depth 2; without the misses of a bare copy",
+     .most_ratio = 1.5,
+     .size = 64,
+     .depth = 1 << 20,
+     .open = open_growth,
+     .measure = measure_growth,
+     .close = close_growth},
     {.name = "latest-typed",
      .against = "ck_sequence's read",
      .most_ratio = 1.5,
