@@ -18,6 +18,84 @@ uint64_t metrics_limit(const struct node *node)
 
 /* ---- segments ---- */
 
+/* What goes into one answer. */
+struct selection {
+    struct segment **segments; /* all that the caller may read, held */
+    size_t count;
+    uint64_t largest;  /* samples of one segment; those that have more are left out */
+    uint64_t left_out; /* segments */
+};
+
+static uint64_t samples_of(const struct segment *segment)
+{
+    const struct kymo_schema *schema = kymo_segment_schema(segment->reader->segment);
+    uint64_t count = 3; /* that each has */
+
+    for (uint32_t i = 0; i < schema->count; i++) {
+        const struct kymo_field *field = &schema->fields[i];
+
+        if (kymo_type_is_numeric(field->type) && field->count <= KYMO_METRICS_ELEMENTS)
+            count += field->count;
+    }
+    return count;
+}
+
+static int compare_counts(const void *one, const void *other)
+{
+    const uint64_t first = *(const uint64_t *)one, second = *(const uint64_t *)other;
+
+    return (first > second) - (first < second);
+}
+
+/* The small ones come first, so that nobody who makes a huge one keeps the others out. */
+static int choose_largest(struct selection *selection)
+{
+    uint64_t *counts = calloc(selection->count + 1, sizeof(*counts));
+    uint64_t sum = 0;
+
+    if (!counts)
+        return -ENOMEM;
+    for (size_t i = 0; i < selection->count; i++)
+        counts[i] = samples_of(selection->segments[i]);
+    qsort(counts, selection->count, sizeof(*counts), compare_counts);
+    for (size_t i = 0, next; i < selection->count; i = next) {
+        for (next = i; next < selection->count && counts[next] == counts[i]; next++)
+            sum += counts[next];
+        if (sum > METRICS_SAMPLES)
+            break;
+        selection->largest = counts[i];
+    }
+    free(counts);
+    return 0;
+}
+
+static int select_segments(struct selection *selection, const struct request *request)
+{
+    struct segment **segments = NULL;
+    const ssize_t found = registry_list(request->registry, &segments);
+    struct rights rights;
+
+    if (found < 0)
+        return (int)found;
+    rights_find(&rights, request->caller);
+    for (ssize_t i = 0; i < found; i++) {
+        if (rights_may_read(&rights, segments[i]))
+            segments[selection->count++] = segments[i];
+        else
+            segment_drop(segments[i]);
+    }
+    rights_free(&rights);
+    selection->segments = segments;
+    return choose_largest(selection);
+}
+
+static void selection_free(struct selection *selection)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        segment_drop(selection->segments[i]);
+    free(selection->segments);
+}
+
 /* A segment that was removed or damaged this moment is left out. */
 static int add_segment(struct kymo_metrics *metrics, const struct segment *segment,
                        struct request *request)
@@ -31,26 +109,23 @@ static int add_segment(struct kymo_metrics *metrics, const struct segment *segme
 }
 
 /* Returns how many segments that were, or -ENOMEM. */
-static int add_segments(struct kymo_metrics *metrics, struct request *request)
+static int add_segments(struct kymo_metrics *metrics, struct selection *selection,
+                        struct request *request)
 {
-    struct segment **segments = NULL;
-    const ssize_t count = registry_list(request->registry, &segments);
-    struct rights rights;
-    int added = 0, error = count < 0 ? (int)count : 0;
+    int added = 0;
 
-    rights_find(&rights, request->caller);
-    for (ssize_t i = 0; i < count; i++) {
-        if (!error && rights_may_read(&rights, segments[i])) {
-            const int result = add_segment(metrics, segments[i], request);
+    for (size_t i = 0; i < selection->count; i++) {
+        int result = 0;
 
-            added += result > 0;
-            error = result < 0 ? result : 0;
-        }
-        segment_drop(segments[i]);
+        if (samples_of(selection->segments[i]) <= selection->largest)
+            result = add_segment(metrics, selection->segments[i], request);
+        else
+            selection->left_out++;
+        if (result < 0)
+            return result;
+        added += result;
     }
-    rights_free(&rights);
-    free(segments);
-    return error ? error : added;
+    return added;
 }
 
 /* ---- the daemon ---- */
@@ -74,7 +149,8 @@ static void add_requests(struct kymo_metrics *metrics)
     }
 }
 
-static void add_daemon(struct kymo_metrics *metrics, struct registry *registry, int segments)
+static void add_daemon(struct kymo_metrics *metrics, struct registry *registry,
+                       const struct selection *selection, int segments)
 {
     const struct {
         const char *name;
@@ -83,6 +159,8 @@ static void add_daemon(struct kymo_metrics *metrics, struct registry *registry, 
         uint64_t value;
     } samples[] = {
         {"kymofs_segments", KYMO_GAUGE, "Segments in these metrics.", (uint64_t)segments},
+        {"kymofs_segments_left_out", KYMO_GAUGE,
+         "Segments that have too many values for these metrics.", selection->left_out},
         {"kymofs_segments_skipped", KYMO_GAUGE,
          "Files of the directory that are no sound segments.", registry_skipped(registry)},
         {"kymofs_retries_total", KYMO_COUNTER, "Records read anew because their writer came by.",
@@ -105,19 +183,23 @@ static void add_daemon(struct kymo_metrics *metrics, struct registry *registry, 
 
 int metrics_render(const struct node *node, struct request *request, struct kymo_text *text)
 {
+    struct selection selection = {0};
     struct kymo_metrics *metrics;
-    int segments, error = kymo_metrics_open(&metrics);
+    int segments = 0, error = kymo_metrics_open(&metrics);
 
     (void)node;
     if (error)
         return error;
-    segments = add_segments(metrics, request);
-    if (segments >= 0) {
-        add_daemon(metrics, request->registry, segments);
-        error = kymo_metrics_write(metrics, text);
-    } else {
-        error = segments;
+    error = select_segments(&selection, request);
+    if (!error) {
+        segments = add_segments(metrics, &selection, request);
+        error = segments < 0 ? segments : 0;
     }
+    if (!error) {
+        add_daemon(metrics, request->registry, &selection, segments);
+        error = kymo_metrics_write(metrics, text);
+    }
+    selection_free(&selection);
     kymo_metrics_close(metrics);
     return error;
 }

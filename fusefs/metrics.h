@@ -7,6 +7,10 @@
 
 #include "node.h"
 
+/* Samples of segments in one answer, about 128 MiB. Where all together have more, the segments that
+ * have most are left out, and counted. */
+#define METRICS_SAMPLES (UINT64_C(1) << 20)
+
 /* A row's render_for. Says when the newest of what it shows was written. */
 int metrics_render(const struct node *node, struct request *request, struct kymo_text *text);
 

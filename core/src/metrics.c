@@ -33,8 +33,9 @@ struct kymo_metrics {
     struct family *families;
     size_t count;
     size_t capacity;
-    unsigned char *payload; /* of the segment that is being added */
-    size_t payload_size;
+    unsigned char *values; /* of all fields that are metrics, each behind the one before */
+    size_t values_size;
+    uint32_t found[KYMO_FIELD_LIMIT]; /* bytes that the record has of each field */
     int error;
 };
 
@@ -63,7 +64,7 @@ void kymo_metrics_close(struct kymo_metrics *metrics)
     kymo_text_free(&metrics->body);
     kymo_text_free(&metrics->names.text);
     free(metrics->families);
-    free(metrics->payload);
+    free(metrics->values);
     free(metrics);
 }
 
@@ -189,10 +190,12 @@ static size_t append_stem(struct kymo_text *body, const struct family *family, c
     return body->len - family->samples;
 }
 
+/* `values` holds the field alone. */
 static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info, uint32_t number,
-                     const struct kymo_record *record)
+                     const unsigned char *values)
 {
-    const struct kymo_field *field = &info->schema.fields[number];
+    struct kymo_field alone = info->schema.fields[number];
+    const struct kymo_field *field = &alone;
     const char *name = metrics->names.text.data + metrics->names.start[number];
     struct kymo_text *body = &metrics->body;
     struct family *family = family_begin(metrics);
@@ -200,6 +203,7 @@ static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info,
 
     if (!family)
         return 0;
+    alone.offset = 0;
     kymo_text_append(body, name, strlen(name) + 1);
     family->header = body->len;
     append_header(body, family, field, info->name);
@@ -211,7 +215,7 @@ static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info,
         if (field->dimensions > 0)
             append_index(body, field, element);
         kymo_text_append(body, "} ", 2);
-        append_value(body, field, element, metrics->payload, record->len);
+        append_value(body, field, element, values, metrics->found[number]);
         kymo_text_append(body, "\n", 1);
     }
     family->end = body->len;
@@ -249,47 +253,111 @@ static int add_commons(struct kymo_metrics *metrics, const struct kymo_info *inf
     return 2;
 }
 
-static int reserve_payload(struct kymo_metrics *metrics, size_t size)
+/* ---- the newest record ---- */
+
+static size_t bytes_of(const struct kymo_field *field)
+{
+    return (size_t)field->count * kymo_type_size(field->type);
+}
+
+static int reserve_values(struct kymo_metrics *metrics, const struct kymo_schema *schema)
 {
     unsigned char *grown;
+    size_t size = 0;
 
-    if (size <= metrics->payload_size)
+    for (uint32_t i = 0; i < schema->count; i++) {
+        if (kymo_field_is_metric(&schema->fields[i]))
+            size += bytes_of(&schema->fields[i]);
+    }
+    if (size <= metrics->values_size)
         return 0;
-    grown = realloc(metrics->payload, size);
+    grown = realloc(metrics->values, size);
     if (!grown)
         return -ENOMEM;
-    metrics->payload = grown;
-    metrics->payload_size = size;
+    metrics->values = grown;
+    metrics->values_size = size;
     return 0;
+}
+
+/* Only what is wanted: a record may be many times as large. */
+static void copy_values(struct kymo_metrics *metrics, const struct kymo_schema *schema,
+                        const struct kymo_view *view)
+{
+    unsigned char *to = metrics->values;
+
+    for (uint32_t i = 0; i < schema->count; i++) {
+        const struct kymo_field *field = &schema->fields[i];
+        const uint32_t len = view->record.len;
+        size_t there = len > field->offset ? len - field->offset : 0;
+
+        if (!kymo_field_is_metric(field))
+            continue;
+        if (there > bytes_of(field))
+            there = bytes_of(field);
+        if (there > 0)
+            kymo_copy_out(to, (const unsigned char *)view->payload + field->offset, there);
+        metrics->found[i] = (uint32_t)there;
+        to += bytes_of(field);
+    }
+}
+
+/* E: a writer that is faster each time is left alone, -EAGAIN. */
+static int read_values(struct kymo_metrics *metrics, const struct kymo_reader *reader,
+                       const struct kymo_schema *schema, struct kymo_record *record)
+{
+    struct kymo_view view;
+    int error = reserve_values(metrics, schema);
+
+    if (error)
+        return error;
+    for (int tries = 0; tries < KYMO_RETRIES; tries++) {
+        error = kymo_ring_view_latest(reader, &view);
+        if (error)
+            return error;
+        copy_values(metrics, schema, &view);
+        error = kymo_ring_validate(reader, &view);
+        *record = view.record;
+        if (error != -ESTALE)
+            return error;
+    }
+    return -EAGAIN;
+}
+
+static int add_values(struct kymo_metrics *metrics, const struct kymo_info *info,
+                      const struct kymo_schema *schema)
+{
+    const unsigned char *values = metrics->values;
+    int count = 0;
+
+    for (uint32_t i = 0; i < schema->count; i++) {
+        if (!kymo_field_is_metric(&schema->fields[i]))
+            continue;
+        count += add_field(metrics, info, i, values);
+        values += bytes_of(&schema->fields[i]);
+    }
+    return count;
 }
 
 /* Fields of records that were published; an image's are not fields. */
 static int add_fields(struct kymo_metrics *metrics, const struct kymo_reader *reader,
                       const struct kymo_info *info)
 {
+    const struct kymo_schema none = {0};
+    const struct kymo_schema *schema = info->geometry.format != 0 ? &none : &info->schema;
     struct kymo_record record;
     int count = 0;
-    int error;
+    int error = read_values(metrics, reader, schema, &record);
 
-    error = reserve_payload(metrics, info->size);
-    if (!error)
-        error = kymo_ring_latest(reader, metrics->payload, info->size, &record);
     if (error)
         return error == -ENODATA || error == -EAGAIN ? 0 : error;
-    error = kymo_names_make(&metrics->names, info->name, &info->schema);
+    error = kymo_names_make(&metrics->names, info->name, schema);
     if (error)
         return error;
     if (info->clock != KYMO_USER) {
         add_age(metrics, info, record.time);
         count++;
     }
-    if (info->geometry.format != 0)
-        return count;
-    for (uint32_t i = 0; i < info->schema.count; i++) {
-        if (kymo_field_is_metric(&info->schema.fields[i]))
-            count += add_field(metrics, info, i, &record);
-    }
-    return count;
+    return count + add_values(metrics, info, schema);
 }
 
 int kymo_metrics_add(struct kymo_metrics *metrics, const struct kymo_reader *reader)

@@ -118,6 +118,15 @@ with open(sys.argv[1], "rb") as file:
 END
 check "its size" "True 0" "$(python3 "$work/size.py" "$mnt/metrics.prom")"
 
+# ---- too much for anybody: whoever has most is left out, and nobody else ----
+most=$(python3 -c 'print(",".join(f"f{i}:u8[64]" for i in range(1024)))')
+before=$(grep -c '^kymo_' "$mnt/metrics.prom")
+"$SEGMENT" make big "fields=$most" count=1 depth=2 many=17 || exit 1
+cat "$mnt/metrics.prom" >"$work/prom"
+check "left out" "kymofs_segments_left_out 17" "$(grep '^kymofs_segments_left_out' "$work/prom")"
+check "all others are there" "$before" "$(grep -c '^kymo_' "$work/prom")"
+rm "$KYMO_DIR"/big*
+
 # ---- node_exporter, and a writer that goes on ----
 run_writer live fields=n:u64,temp:f64 unit=degC period=1000000
 if [ -n "$exporter" ]; then

@@ -108,6 +108,25 @@ Test(metrics, names_and_values_of_a_segment)
     cr_assert_eq(occurrences("many"), 0, "long arrays are data");
 }
 
+Test(metrics, what_a_short_record_lacks_is_not_a_number)
+{
+    struct kymo_writer *writer = machine_writer("short");
+    struct kymo_reader *reader = unit_reader("short");
+
+    begin();
+    /* The third element of accel is cut in two. */
+    cr_assert_eq(kymo_ring_publish(writer, &machine, 2 * sizeof(float) + 2,
+                                   kymo_clock_now(KYMO_MONOTONIC), 0),
+                 0);
+    cr_assert_eq(kymo_metrics_add(metrics, reader), 12 + 3);
+    expect("kymo_short_accel{segment=\"short\",index=\"1\"} 2.5\n"
+           "kymo_short_accel{segment=\"short\",index=\"2\"} NaN\n");
+    expect("kymo_short_ready{segment=\"short\"} NaN\n");
+    expect("kymo_short_matrix{segment=\"short\",index=\"0.0\"} NaN\n");
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
 Test(metrics, counters_alone_end_in_total)
 {
     begin();
