@@ -135,7 +135,7 @@ struct kymo_segment {
     struct kymo_guard_entry *guard;
     /* Readers: the bell's page, mapped writable by the first blocking call that may. */
     struct kymo_bell *bell;
-    int bell_tried;
+    uint32_t bell_tried; /* 1 once that is settled, for good */
     struct kymo_guard_entry *bell_guard;
     /* Holders of a lock: the list in fork.c, and the handle's limit, which a child finds 0. */
     uint64_t *limit;

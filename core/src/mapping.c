@@ -180,7 +180,6 @@ static void map_bell(struct kymo_segment *segment)
     int fd = kymo_file_reopen(segment->fd, O_RDWR);
     void *map;
 
-    segment->bell_tried = 1;
     if (fd < 0)
         return;
     map = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
@@ -196,11 +195,17 @@ struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write
 {
     struct kymo_bell *bell;
 
-    kymo_library_lock();
-    if (!segment->bell_tried)
-        map_bell(segment);
+    /* BELL-3 (acquire load): that it was tried before what came of it. Only a reader's first wait
+     * takes the lock: whoever opens a segment may have it for longer than a deadline (promise E). */
+    if (!kymo_load_acquire32(&segment->bell_tried)) {
+        kymo_library_lock();
+        if (!kymo_load_relaxed32(&segment->bell_tried))
+            map_bell(segment);
+        /* BELL-3 (release store): what came of it before that it was tried. */
+        kymo_store_release32(&segment->bell_tried, 1);
+        kymo_library_unlock();
+    }
     bell = segment->bell;
-    kymo_library_unlock();
     *may_write = bell != NULL;
     return bell ? bell : (void *)(segment->map + segment->header.bell_offset);
 }

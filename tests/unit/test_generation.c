@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include <dirent.h>
+#include <pthread.h>
 
 static const struct kymo_options of_payloads = {.clock = KYMO_USER,
                                                 .depth = 8,
@@ -219,3 +220,52 @@ Test(generation, is_removed_while_it_is_cut_short)
 }
 
 #endif
+
+/* ---- threads beside one that opens ---- */
+
+struct opening {
+    struct testpoint_gate *gate;
+    int error;
+};
+
+/* Stands still with the library's lock in hand, as if there was a lot of memory to be had. */
+static void *open_and_park(void *context)
+{
+    struct opening *opening = context;
+    struct kymo_writer *writer;
+
+    testpoint_plan("FILE_ALLOCATED", 0, testpoint_park, opening->gate);
+    opening->error = kymo_writer_open(&writer, "large", &of_payloads);
+    if (!opening->error)
+        opening->error = kymo_writer_remove(writer);
+    return NULL;
+}
+
+/* E: whoever waits keeps its deadline, however long another thread takes to open a segment. */
+Test(generation, that_is_being_made_holds_no_waiter_up)
+{
+    struct kymo_writer *writer = unit_writer("waited", &of_payloads);
+    struct kymo_reader *reader = unit_reader("waited");
+    struct opening opening = {.gate = testpoint_gate_make()};
+    const struct kymo_reader *const readers[] = {reader};
+    const uint64_t seen = 0;
+    pthread_t thread;
+
+    cr_assert_eq(kymo_ring_wait(reader, 0, kymo_clock_now(KYMO_MONOTONIC) + 1000000), -ETIMEDOUT);
+    cr_assert_eq(pthread_create(&thread, NULL, open_and_park, &opening), 0);
+    testpoint_await(opening.gate);
+    for (int i = 0; i < 3; i++) {
+        const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 5000000;
+
+        cr_assert_eq(kymo_ring_wait(reader, 0, deadline), -ETIMEDOUT);
+        cr_assert_eq(kymo_ring_wait_any(readers, &seen, 1, deadline), -ETIMEDOUT);
+    }
+    unit_publish(writer, 1);
+    cr_assert_eq(kymo_ring_wait(reader, 0, KYMO_FOREVER), 0);
+    testpoint_release(opening.gate);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert_eq(opening.error, 0);
+    testpoint_gate_free(opening.gate);
+    kymo_reader_close(reader);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
