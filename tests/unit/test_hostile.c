@@ -305,6 +305,36 @@ Test(hostile, noise_behind_a_sound_header_is_read_with_care)
     free(bytes);
 }
 
+/* F: a length that no slot has is believed by nobody, however large the buffer. */
+Test(hostile, a_length_beyond_the_slot_is_an_error)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("long", 8);
+    struct kymo_reader *reader = unit_reader("long");
+    const uint32_t size = writer->ring.size;
+    unsigned char buffer[256];
+    struct kymo_cursor cursor;
+    struct kymo_record record;
+    struct kymo_view view;
+
+    cr_assert_lt(size, sizeof(buffer));
+    unit_publish(writer, 1);
+    for (uint32_t len = size + 1; len < 2 * sizeof(buffer); len += 7) {
+        kymo_store_relaxed32(&kymo_ring_slot(&writer->ring, 0)->len, len);
+        kymo_cursor_oldest(&cursor, reader);
+        cr_assert_eq(kymo_ring_latest(reader, buffer, sizeof(buffer), &record), -EBADMSG);
+        cr_assert_eq(kymo_ring_latest(reader, buffer, size, &record), -EBADMSG);
+        cr_assert_eq(kymo_ring_at(reader, 0, buffer, len < sizeof(buffer) ? len : 1, &record),
+                     -EBADMSG);
+        cr_assert_eq(kymo_ring_view(reader, 0, &view), -EBADMSG);
+        cr_assert_eq(kymo_cursor_next(&cursor, buffer, sizeof(buffer), &record, NULL), -EBADMSG);
+        cr_assert_eq(kymo_series_closest(reader, 0, KYMO_ANY_DISTANCE, buffer, sizeof(buffer),
+                                         &record),
+                     -EBADMSG);
+    }
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
 /* ---- while it is mapped ---- */
 
 struct vandal {
