@@ -130,7 +130,10 @@ static void append_header(struct kymo_text *body, const struct family *family,
     if (field->help[0]) {
         append_help(body, field->help);
     } else {
-        kymo_text_printf(body, "Field %s of segment %s", field->name, segment);
+        kymo_text_string(body, "Field ");
+        kymo_text_string(body, field->name);
+        kymo_text_string(body, " of segment ");
+        kymo_text_string(body, segment);
     }
     if (field->unit[0]) {
         kymo_text_string(body, " (");
