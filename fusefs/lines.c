@@ -178,6 +178,7 @@ static int give(uint64_t *next, struct line *found, struct line **line)
     line_drop(found);
     if (!*line)
         return -ENOMEM;
+    counter_add(COUNTER_STREAM_MISSED, missed);
     *next += missed;
     return 0;
 }

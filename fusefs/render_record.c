@@ -6,6 +6,8 @@
 #include "picture.h"
 #include <stdlib.h>
 
+#include "counters.h"
+
 /* ---- copies ---- */
 
 static int copy_reserve(struct render_copy *copy, size_t len)
@@ -105,6 +107,7 @@ static int take_record(const struct node *node,
         error = read(node, pos, out);
         if (error != -ESTALE)
             return error;
+        counter_add(COUNTER_RETRIES, 1);
         before = pos;
     }
     return -EAGAIN;

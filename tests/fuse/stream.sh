@@ -28,6 +28,27 @@ streams_pass crowd "$daemon" $crowd
 # ---- by one program that publishes and reads: order, waiting, the end ----
 streams_pass
 
+# ---- and the daemon has counted ----
+metric()
+{
+    sed -n "s/^$1 //p" "$mnt/metrics.prom"
+}
+no_stream()
+{
+    [ "$(metric kymofs_streams)" = 0 ]
+}
+succeeds "no stream is open any more" eventually no_stream
+check "records" "yes" "$([ "$(metric kymofs_stream_records_total)" -gt 1000 ] && echo yes)"
+check "missed ones" "yes" "$([ "$(metric kymofs_stream_missed_total)" -ge 240 ] && echo yes)"
+run_writer quick size=60000 depth=2 period=0
+retries()
+{
+    cat "$mnt/quick/latest.raw" >/dev/null
+    [ "$(metric kymofs_retries_total)" -gt 0 ]
+}
+succeeds "retries" eventually retries
+stop $writer
+
 # ---- by the programs that people use ----
 run_writer w 'fields=n:u64' depth=64 period=5000000
 check "head" "3" "$(timeout 100 cat "$mnt/w/stream" | head -n 3 | grep -c '^{"pos":.*}}$')"
