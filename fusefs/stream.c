@@ -421,19 +421,12 @@ static void stream_attach(struct stream *stream, struct feed *feed, uint64_t nex
     stream->cursor.next = next;
 }
 
-/* To the first record of the generation that the name leads to. Takes over the hold. */
+/* To the first record of the segment's generation, of which the hold is taken over. */
 static int follow(struct streams *streams, struct stream *stream, struct segment *segment)
 {
     struct feed *before = stream->feed;
-    struct feed *feed;
+    struct feed *feed = feed_get(streams, segment);
 
-    if (segment == before->segment || !may_follow(stream, segment)) {
-        const int error = segment == before->segment ? -ENOENT : -EACCES;
-
-        segment_drop(segment);
-        return error;
-    }
-    feed = feed_get(streams, segment);
     if (!feed)
         return -ENOMEM;
     if (stream->waits)
@@ -445,15 +438,47 @@ static int follow(struct streams *streams, struct stream *stream, struct segment
     return 0;
 }
 
+/*
+ * The generation that the stream's name leads to now, held, if it may be followed there. One that
+ * was replaced while it was looked at seems more closed than it was: only what is found twice shuts
+ * anybody out. The lock is not held.
+ */
+static int find_next(struct streams *streams, const struct stream *stream, struct segment **segment)
+{
+    const struct segment *const present = stream->feed->segment; /* the busy one holds it */
+    const int tries = 8; /* E: a segment may be replaced over and over */
+    struct segment *before = NULL;
+    struct segment *found;
+    int error = 0;
+
+    for (int i = 0; i < tries && !error; i++) {
+        error = registry_find(streams->registry, present->name, &found);
+        if (error)
+            break;
+        if (found != present && may_follow(stream, found)) {
+            segment_drop(before);
+            *segment = found;
+            return 0;
+        }
+        if (found == present)
+            error = -ENOENT;
+        else if (found == before)
+            error = -EACCES;
+        segment_drop(before);
+        before = found;
+    }
+    segment_drop(before);
+    return error ? error : -EACCES;
+}
+
 /* Nothing will come where the stream is: on to the next generation, or to the end. */
 static void move_on(struct streams *streams, struct stream *stream)
 {
-    const char *name = stream->feed->segment->name; /* the busy one holds it */
     struct segment *segment;
     int error;
 
     leave(streams);
-    error = registry_find(streams->registry, name, &segment);
+    error = find_next(streams, stream, &segment);
     enter(streams);
     if (!error)
         error = follow(streams, stream, segment);
