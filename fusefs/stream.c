@@ -536,12 +536,13 @@ static int unwillingness(const struct pending *pending)
     return fuse_req_interrupted(pending->request) ? -EINTR : 0;
 }
 
-/* Replies to reads that do not wait. */
+/* Replies to reads that do not wait; not to one that came since, with a record: it is served in the
+ * next turn. */
 static void dismiss_unwilling(struct streams *streams, struct stream *stream)
 {
     struct pending *pending = stream->first;
 
-    while (pending) {
+    while (pending && !has_line(stream)) {
         const int error = unwillingness(pending);
 
         if (error)
