@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "counters.h"
+#include "render.h"
 #include "workers.h"
 
 /* Bytes of a record that take a while to be made into text. */
@@ -153,8 +154,14 @@ static int make(const struct lines *lines, uint64_t pos, struct line **line)
     const uint32_t size = lines->reader->ring.size;
     struct kymo_cursor cursor = {lines->reader, pos};
     struct kymo_record record;
-    void *payload = malloc(size + (size_t)1);
-    int error = payload ? kymo_cursor_next(&cursor, payload, size, &record, NULL) : -ENOMEM;
+    void *payload;
+    int error;
+
+    /* No line is longer than a file may be. */
+    if (render_line_limit(kymo_segment_schema(lines->reader->segment), size) > RENDER_LIMIT)
+        return -EFBIG;
+    payload = malloc(size + (size_t)1);
+    error = payload ? kymo_cursor_next(&cursor, payload, size, &record, NULL) : -ENOMEM;
 
     if (!error) {
         *line = make_record(lines, &record, payload);

@@ -700,6 +700,21 @@ static void expect_too_large(const char *path)
     cr_assert_lt(resident(), before + (8 << 20), "%s", path);
 }
 
+/* Metrics copy the values that they show, and not the record around them. */
+static void expect_few_metrics(const char *name)
+{
+    const uint64_t before = resident();
+    struct kymo_metrics *metrics;
+    struct kymo_reader *reader;
+
+    cr_assert_eq(kymo_metrics_open(&metrics), 0);
+    cr_assert_eq(kymo_reader_open(&reader, name), 0);
+    cr_assert_eq(kymo_metrics_add(metrics, reader), 3);
+    cr_assert_lt(resident(), before + (8 << 20));
+    kymo_reader_close(reader);
+    kymo_metrics_close(metrics);
+}
+
 Test(limits, of_records_no_memory_holds, .init = open_view, .fini = close_view)
 {
     static const char *const files[] = {"latest",         "latest.raw",
@@ -724,6 +739,8 @@ Test(limits, of_records_no_memory_holds, .init = open_view, .fini = close_view)
     }
     cr_assert_eq(open_error(node_at("fields/schema"), 0), 0);
     cr_assert_eq(open_error(node_at("fields/info"), 0), 0);
+    publish_sparse("far", "v:u8[1073741000],n:u64", 2, 0, 1073741008);
+    expect_few_metrics("far");
     /* What is short is shown, however large the slot. */
     publish_sparse("short", NULL, 2, 1 << 30, 3);
     expect_content(node_at("short/latest"),
