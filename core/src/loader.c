@@ -86,7 +86,8 @@ static void publish(struct kymo_loader *loader, struct buffer *buffer)
     kymo_fetch_add_relaxed(&loader->loaded, 1);
     buffer->load = kymo_load_relaxed(&loader->loaded);
     /* LOADER-2 (ordered store of newest, then ordered load of the bell): as BELL-1, for those who
-     * wait for a load. Pairs with kymo_loader_pin_wait. */
+     * wait for a load. Pairs with kymo_loader_pin_wait. LOADER-4 (release, by the ordered store): the
+     * record before the number of its buffer. Pairs with kymo_loader_pin. */
     kymo_store_ordered(&loader->newest, (uint64_t)(buffer - loader->buffers) + 1);
     if (kymo_load_ordered32(&loader->bell.word) & KYMO_BELL_WAITING)
         kymo_bell_ring(&loader->bell);
@@ -242,7 +243,8 @@ int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot *snapshot)
         }
         buffer = &loader->buffers[newest - 1];
         /* LOADER-1 (ordered exchange, then ordered load): the pin before the second look at newest.
-         * Pairs with find_idle. */
+         * Pairs with find_idle. LOADER-4 (acquire, by the ordered load): that look before what is
+         * read of the buffer. Pairs with publish. */
         kymo_fetch_add_ordered32(&buffer->pins, 1);
         KYMO_TESTPOINT(PINNED);
         if (kymo_load_ordered(&loader->newest) == newest) {

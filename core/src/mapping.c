@@ -226,8 +226,8 @@ int kymo_mapping_retire(const struct kymo_file *file)
     /* Whoever may write the file may cut it short under us; its readers then find out by that. */
     guard = kymo_guard_add(map, size, 1, &damaged);
     control = (void *)(map + header->control_offset);
-    /* BELL-2 (release store): the state before the ring. Pairs with look in ring.c: a waiter that
-     * took the bell's word after the ring sees the state, and one before it is woken. */
+    /* BELL-2 (store, before the ordered exchange in the ring): whoever takes the bell's word after
+     * the ring sees the state, and whoever took it before is woken. */
     kymo_store_release32(&control->state, KYMO_RETIRED);
     KYMO_TESTPOINT(RETIRED);
     kymo_bell_ring((void *)(map + header->bell_offset));

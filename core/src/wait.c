@@ -41,6 +41,8 @@ static void listen(const struct kymo_reader *reader, struct ear *ear)
     /* BELL-1 (ordered change): our bit before the look at head that follows; and where we may not
      * set one, the word before it. Pairs with kymo_ring_complete. */
     ear->will_ring = may_write || segment->header.wake_policy == KYMO_WAKE_ALWAYS;
+    /* BELL-2 (acquire, by the same): the bell's word before the look at the state. Pairs with
+     * kymo_bell_ring. */
     ear->word =
         may_write ? kymo_fetch_or_ordered32(&ear->bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING
                   : kymo_load_ordered32(&ear->bell->word);
@@ -56,8 +58,7 @@ static int look(const struct kymo_ring *ring, uint64_t seen)
         return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : 0;
     if (kymo_load_relaxed32(&ring->damaged))
         return -EBADMSG;
-    /* BELL-2 (acquire load): the bell's word before the state. Pairs with kymo_mapping_retire,
-     * which stores the state before it rings. */
+    /* BELL-2 orders this behind the bell's word, if that is the new one. */
     return kymo_load_acquire32(&ring->control->state) == KYMO_RETIRED ? -EIDRM : -EAGAIN;
 }
 

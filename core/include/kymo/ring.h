@@ -33,7 +33,9 @@ extern "C" {
 #endif
 
 /* How often a read of the newest record begins anew before it says -EAGAIN. */
+#ifndef KYMO_RETRIES
 #define KYMO_RETRIES 64
+#endif
 
 /* What a slot holds beside the payload. */
 struct kymo_record {

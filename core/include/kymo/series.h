@@ -35,7 +35,9 @@ extern "C" {
 #endif
 
 /* How often a query pins a new window before it says -ESTALE. */
+#ifndef KYMO_QUERY_RETRIES
 #define KYMO_QUERY_RETRIES 8
+#endif
 
 /* A max_distance that excludes nothing. */
 #define KYMO_ANY_DISTANCE UINT64_MAX

@@ -1,0 +1,349 @@
+/*
+ * explored.c - every protocol under every interleaving and every stale read that C11 allows, to the
+ * bound that each states (promises A, D and G); and with each ordering weakened in turn, which must
+ * break one of them.
+ *
+ * A failure prints a schedule. KYMO_REPLAY='SCHEDULE' repeats that one execution and prints each of
+ * its steps, in the test named for it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "test.h"
+
+#include "explored.h"
+
+/* Sanitizers slow this down thirty times, and look after the explorer only. */
+#if defined(__SANITIZE_ADDRESS__)
+#define EXECUTIONS 3000
+#else
+#define EXECUTIONS UINT64_MAX
+#endif
+
+/* Enough to meet every operation, and to see that an ordering that is not needed is not missed. */
+#define FEW 3000
+
+#define SCENARIOS 64
+
+static const struct explore_scenario *scenarios[SCENARIOS];
+static size_t scenario_count;
+
+static void list_scenarios(void)
+{
+    static const struct explore_scenario *const lists[] = {explored_ring,   explored_queue,
+                                                           explored_bell,   explored_lock,
+                                                           explored_loader, explored_guard};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        for (const struct explore_scenario *one = lists[i]; one->name; one++)
+            scenarios[scenario_count++] = one;
+}
+
+static const struct explore_scenario *find_scenario(const char *name)
+{
+    for (size_t i = 0; i < scenario_count; i++)
+        if (strcmp(scenarios[i]->name, name) == 0)
+            return scenarios[i];
+    return NULL;
+}
+
+Test(explored, every_execution_keeps_the_promises, .init = list_scenarios)
+{
+    struct explore_result result;
+
+    for (size_t i = 0; i < scenario_count; i++) {
+        const struct explore_scenario *scenario = scenarios[i];
+
+        explore_run(scenario, EXECUTIONS, &result);
+        cr_assert_eq(result.failed, 0, "%s: %s; KYMO_REPLAY='%s||%s' shows it", scenario->name,
+                     result.fault, scenario->name, result.schedule);
+        if (EXECUTIONS < UINT64_MAX)
+            continue;
+        cr_assert(result.complete);
+        cr_assert_geq(result.executions, (uint64_t)2);
+        printf("count: explored executions, %s: %llu, complete to %s\n", scenario->name,
+               (unsigned long long)result.executions, scenario->bound);
+    }
+}
+
+/* ---- orderings, weakened ---- */
+
+/*
+ * In that scenario the operation needs that order: with any weaker one, some execution breaks a
+ * promise, and with just that, none does. Every operation that orders anything is here. Those with
+ * an ID stand in core/ORDERING.md; those without need nothing, and say why.
+ */
+struct need {
+    const char *id;
+    const char *file, *function, *operation;
+    int ordinal;
+    enum explore_order order;
+    const char *scenario;
+};
+
+#define RELAXED  EXPLORE_RELAXED
+#define ACQUIRE  EXPLORE_ACQUIRE
+#define RELEASE  EXPLORE_RELEASE
+#define ORDERED  EXPLORE_ORDERED
+#define EXCHANGE "compare_exchange_ordered32"
+
+static const struct need needs[] = {
+    {"SEQ-1", "seqlock.h", "kymo_slot_write_begin", "fence_release", 1, RELEASE, "slot"},
+    {"SEQ-1", "seqlock.h", "kymo_slot_read_retry", "fence_acquire", 1, ACQUIRE, "slot"},
+    {"SEQ-2", "seqlock.h", "kymo_slot_write_end", "store_release", 1, RELEASE, "slot"},
+    {"SEQ-2", "seqlock.h", "kymo_slot_read_begin", "load_acquire", 1, ACQUIRE, "slot"},
+    {"HEAD-1", "ring.h", "kymo_ring_complete", "store_ordered", 1, RELEASE, "as of"},
+    {"HEAD-1", "ring.h", "kymo_ring_head", "load_acquire", 1, ACQUIRE, "as of"},
+    {"SER-1", "seqlock.h", "kymo_slot_write_begin", "fence_release", 1, RELEASE, "range"},
+    {"SER-1", "series.h", "kymo_window_holds", "fence_acquire", 1, ACQUIRE, "range"},
+
+    {"BELL-1", "ring.h", "kymo_ring_complete", "store_ordered", 1, ORDERED, "wait"},
+    {"BELL-1", "ring.h", "kymo_ring_complete", "load_ordered32", 1, ORDERED, "wait"},
+    {"BELL-1", "wait.c", "listen", "fetch_or_ordered32", 1, ORDERED, "wait"},
+    {"BELL-1", "wait.c", "look", "load_ordered", 1, ORDERED, "wait"},
+    {"BELL-1", "queue.c", "kymo_queue_wait", "fetch_or_ordered32", 1, ORDERED, "push and pop"},
+    {"BELL-1", "queue.c", "look", "load_ordered", 1, ORDERED, "push and pop"},
+    {"BELL-2", "futex.c", "kymo_bell_ring", EXCHANGE, 1, RELEASE, "retire"},
+    {"BELL-2", "wait.c", "listen", "fetch_or_ordered32", 1, ACQUIRE, "retire"},
+    {"BELL-2", "wait.c", "listen", "load_ordered32", 1, ACQUIRE, "retire as a guest"},
+
+    {"QUEUE-1", "queue.h", "kymo_queue_acknowledge", "store_ordered", 1, RELEASE, "in place"},
+    {"QUEUE-1", "queue.c", "kymo_queue_find_limit", "load_acquire", 1, ACQUIRE, "in place"},
+    {"QUEUE-2", "queue.h", "kymo_queue_acknowledge", "store_ordered", 1, ORDERED, "push and pop"},
+    {"QUEUE-2", "queue.h", "kymo_queue_acknowledge", "load_ordered32", 1, ORDERED, "push and pop"},
+    {"QUEUE-2", "queue.c", "wait_for_room", "fetch_or_ordered32", 1, ORDERED, "push and pop"},
+    {"QUEUE-2", "queue.c", "is_full", "load_ordered", 1, ORDERED, "push and pop"},
+
+    {"LOCK-1", "seat.c", "take_free", EXCHANGE, 1, ACQUIRE, "lock"},
+    {"LOCK-1", "seat.c", "kymo_seat_unlock", EXCHANGE, 1, RELEASE, "lock"},
+    {"LOCK-1", "seat.c", "kymo_seat_unlock", EXCHANGE, 2, RELEASE, "lock"},
+
+    {"LOADER-1", "loader.c", "publish", "store_ordered", 1, ORDERED, "pin"},
+    {"LOADER-1", "loader.c", "find_idle", "load_ordered32", 1, ORDERED, "pin"},
+    {"LOADER-1", "loader.c", "kymo_loader_pin", "fetch_add_ordered32", 1, ORDERED, "pin"},
+    {"LOADER-1", "loader.c", "kymo_loader_pin", "load_ordered", 2, ORDERED, "pin"},
+    {"LOADER-4", "loader.c", "publish", "store_ordered", 1, RELEASE, "pin once"},
+    {"LOADER-4", "loader.c", "kymo_loader_pin", "load_ordered", 2, ORDERED, "pin"},
+    {"LOADER-3", "loader.c", "kymo_loader_unpin", "fetch_add_ordered32", 1, RELEASE, "pin"},
+    {"LOADER-3", "loader.c", "find_idle", "load_ordered32", 1, ORDERED, "pin"},
+    {"LOADER-2", "loader.c", "publish", "store_ordered", 1, ORDERED, "pin and wait"},
+    {"LOADER-2", "loader.c", "publish", "load_ordered32", 1, ORDERED, "pin and wait"},
+    {"LOADER-2", "loader.c", "kymo_loader_pin_wait", "fetch_or_ordered32", 1, ORDERED,
+     "pin and wait"},
+    {"LOADER-2", "loader.c", "kymo_loader_pin", "load_ordered", 1, ORDERED, "pin and wait"},
+
+    {"GUARD-1", "guard.c", "grow", "store_release", 1, RELEASE, "guard chunk"},
+    {"GUARD-1", "guard.c", "next_chunk", "load_acquire", 1, ACQUIRE, "guard chunk"},
+    {"GUARD-2", "guard.c", "write_entry", "fence_release", 1, RELEASE, "guard entry"},
+    {"GUARD-2", "guard.c", "read_entry", "fence_acquire", 1, ACQUIRE, "guard entry"},
+    {"GUARD-3", "guard.c", "write_entry", "store_release", 1, RELEASE, "guard entry"},
+    {"GUARD-3", "guard.c", "read_entry", "load_acquire", 1, ACQUIRE, "guard entry"},
+
+    /* What it leads to is held against seq (SEQ-2). */
+    {"", "ring.h", "kymo_ring_latest", "load_acquire", 1, RELAXED, "latest"},
+    /* The bell's word orders the state (BELL-2). */
+    {"", "mapping.c", "kymo_mapping_retire", "store_release32", 1, RELAXED, "retire"},
+    {"", "wait.c", "look", "load_acquire32", 1, RELAXED, "retire"},
+    {"", "queue.c", "look", "load_acquire32", 1, RELAXED, "push and pop"},
+    /* Says that somebody waits, in one step with the look at who holds the lock: more it need not. */
+    {"LOCK-2", "seat.c", "kymo_seat_lock", EXCHANGE, 1, RELAXED, "lock"},
+    /* Takes back a pin under which nothing was read. */
+    {"", "loader.c", "kymo_loader_pin", "fetch_add_ordered32", 2, RELAXED, "pin"},
+};
+
+#define NEEDS (sizeof(needs) / sizeof(needs[0]))
+
+static const char *const order_names[] = {"relaxed", "acquire", "release", "both", "ordered"};
+
+static int is_site(const struct need *need, const struct explore_site *site)
+{
+    return need->ordinal == site->ordinal && strcmp(need->file, site->file) == 0 &&
+           strcmp(need->function, site->function) == 0 &&
+           strcmp(need->operation, site->operation) == 0;
+}
+
+static const struct explore_site *find_site(const struct need *need)
+{
+    for (const struct explore_site *site = explore_sites(); site; site = site->next)
+        if (is_site(need, site))
+            return site;
+    return NULL;
+}
+
+/* Whether `order` gives all that `least` does. */
+static int suffices(enum explore_order order, enum explore_order least)
+{
+    return order == least || order == EXPLORE_ORDERED || least == EXPLORE_RELAXED ||
+           (order == EXPLORE_BOTH && least != EXPLORE_ORDERED);
+}
+
+/* Whether the operation could be written with that order in C11. */
+static int is_possible(const struct explore_site *site, enum explore_order order)
+{
+    if (strncmp(site->operation, "load", 4) == 0)
+        return order == EXPLORE_RELAXED || order == EXPLORE_ACQUIRE;
+    if (strncmp(site->operation, "store", 5) == 0)
+        return order == EXPLORE_RELAXED || order == EXPLORE_RELEASE;
+    return strncmp(site->operation, "fence", 5) != 0 || order == EXPLORE_RELAXED;
+}
+
+static unsigned int caught, replayed;
+
+/* The schedule must repeat the failure, or it is worth nothing. */
+static void check_replay(const struct need *need, const struct explore_result *failed)
+{
+    struct explore_result again;
+
+    explore_replay(find_scenario(need->scenario), failed->schedule, 0, &again);
+    cr_assert(again.failed && strcmp(again.fault, failed->fault) == 0,
+              "%s: the schedule %s gives: %s", failed->fault, failed->schedule, again.fault);
+    replayed++;
+}
+
+static void weaken(const struct need *need, const struct explore_site *site,
+                   enum explore_order order)
+{
+    const struct explore_scenario *scenario = find_scenario(need->scenario);
+    const int breaks = !suffices(order, need->order);
+    struct explore_result result;
+
+    cr_assert_not_null(scenario, "%s", need->scenario);
+    explore_weaken(site, order);
+    explore_run(scenario, breaks ? UINT64_MAX : FEW, &result);
+    cr_assert_eq(result.failed, breaks, "%s: %s in %s made %s, in '%s': %s", need->id,
+                 need->operation, need->function, order_names[order], need->scenario,
+                 result.failed ? result.fault : "not caught");
+    if (breaks) {
+        check_replay(need, &result);
+        caught++;
+    }
+    explore_weaken(NULL, EXPLORE_RELAXED);
+}
+
+static void meet_all_sites(void)
+{
+    struct explore_result result;
+
+    list_scenarios();
+    for (size_t i = 0; i < scenario_count; i++)
+        explore_run(scenarios[i], FEW, &result);
+}
+
+Test(explored, every_weakened_ordering_is_caught, .init = meet_all_sites)
+{
+    for (size_t i = 0; i < NEEDS; i++) {
+        const struct explore_site *site = find_site(&needs[i]);
+
+        cr_assert_not_null(site, "nothing came to %s in %s", needs[i].operation, needs[i].function);
+        for (enum explore_order order = EXPLORE_RELAXED; order < EXPLORE_ORDERED; order++)
+            if (order != site->order && is_possible(site, order) &&
+                (order == needs[i].order || !suffices(order, needs[i].order)))
+                weaken(&needs[i], site, order);
+    }
+    cr_assert_eq(replayed, caught);
+    printf("count: weakened orderings: %u of %u caught, each by a schedule that repeats it\n",
+           caught, caught);
+}
+
+/* What is not in the table has not been tried. */
+Test(explored, every_ordering_is_in_the_table, .init = meet_all_sites)
+{
+    unsigned int sites = 0;
+
+    for (const struct explore_site *site = explore_sites(); site; site = site->next) {
+        int found = site->order == EXPLORE_RELAXED;
+
+        for (size_t i = 0; i < NEEDS; i++)
+            found |= is_site(&needs[i], site);
+        cr_assert(found, "%s:%d: %s in %s, number %d, is not in the table", site->file, site->line,
+                  site->operation, site->function, site->ordinal);
+        sites++;
+    }
+    cr_assert_geq(sites, 60U);
+}
+
+/* LOCK-2 is that an exchange is one step, and no order; the others would take opening and closing into
+ * the model. */
+static int is_beyond(const char *id, size_t length)
+{
+    static const char *const beyond[] = {"LOCK-2", "BELL-3", "STATE-1"};
+
+    for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++)
+        if (strlen(beyond[i]) == length && memcmp(id, beyond[i], length) == 0)
+            return 1;
+    return 0;
+}
+
+/* Every ID of ORDERING.md, on both of its sides. */
+Test(explored, every_id_is_in_the_table)
+{
+    FILE *file = fopen(ORDERING_FILE, "r");
+    unsigned int ids = 0;
+    char line[1000];
+
+    cr_assert_not_null(file);
+    while (fgets(line, sizeof(line), file)) {
+        const char *end = line[0] == '|' ? strchr(line + 1, '|') : NULL;
+
+        for (const char *id = line + 1; end && id < end; id += strcspn(id, ", |")) {
+            int sides = 0;
+            size_t length;
+
+            id += strspn(id, ", ");
+            length = strcspn(id, ", |");
+            if (!memchr(id, '-', length) || *id == '-' || is_beyond(id, length))
+                continue;
+            for (size_t i = 0; i < NEEDS; i++)
+                sides += strlen(needs[i].id) == length && memcmp(needs[i].id, id, length) == 0;
+            cr_assert_geq(sides, 2, "%.*s is explored on %d sides", (int)length, id, sides);
+            ids++;
+        }
+    }
+    fclose(file);
+    cr_assert_geq(ids, 12U);
+}
+
+/* ---- one execution ---- */
+
+/* "file:function:operation:ordinal:order", as a failed weakening would have it. */
+static void weaken_as_told(char *told)
+{
+    struct need need = {0};
+    char *parts[5] = {NULL};
+    size_t count = 0;
+
+    for (char *part = strtok(told, ":"); part && count < 5; part = strtok(NULL, ":"))
+        parts[count++] = part;
+    if (count < 5)
+        return;
+    need.file = parts[0];
+    need.function = parts[1];
+    need.operation = parts[2];
+    need.ordinal = atoi(parts[3]);
+    cr_assert_not_null(find_site(&need), "no such operation");
+    for (enum explore_order order = EXPLORE_RELAXED; order < EXPLORE_ORDERED; order++)
+        if (strcmp(order_names[order], parts[4]) == 0)
+            explore_weaken(find_site(&need), order);
+}
+
+/* KYMO_REPLAY='SCENARIO|WEAKENED|SCHEDULE' */
+Test(explored, the_schedule_that_was_asked_for)
+{
+    const char *asked = getenv("KYMO_REPLAY");
+    char text[2000];
+    char *weakened, *schedule;
+    struct explore_result result;
+
+    if (!asked)
+        return;
+    meet_all_sites();
+    snprintf(text, sizeof(text), "%s", asked);
+    weakened = strchr(text, '|');
+    schedule = weakened ? strchr(weakened + 1, '|') : NULL;
+    cr_assert_not_null(schedule, "KYMO_REPLAY is SCENARIO|WEAKENED|SCHEDULE");
+    *weakened++ = *schedule++ = 0;
+    cr_assert_not_null(find_scenario(text), "%s", text);
+    weaken_as_told(weakened);
+    explore_replay(find_scenario(text), schedule, 1, &result);
+    cr_assert_eq(result.failed, 0, "%s", result.fault);
+}

@@ -1,0 +1,125 @@
+/*
+ * explored_bell.c - waiters beside a writer that publishes, and that retires its generation: nobody
+ * sleeps through either (promises D and I).
+ */
+#include "stress/checked.h"
+
+#include "explored.h"
+
+#define NAME "explored"
+#define SIZE 8
+
+static struct kymo_writer *writer, fresh;
+static struct kymo_reader *readers[EXPLORE_THREADS - 1];
+static struct kymo_bell *bell; /* the first one's mapping of it */
+
+static struct kymo_reader *open_reader(void)
+{
+    struct kymo_reader *reader;
+
+    if (kymo_reader_open(&reader, NAME) != 0)
+        explore_fail("no reader");
+    /* The first call maps the bell, which is no part of any execution. */
+    kymo_ring_wait(reader, 0, kymo_clock_now(KYMO_MONOTONIC) + 1000000);
+    explored_share_again(&reader->ring, &writer->ring);
+    explore_alias(reader->segment->bell, writer->bell);
+    explore_alias(reader->segment->map + reader->segment->header.bell_offset, writer->bell);
+    return reader;
+}
+
+static void open_segment(const struct explore_scenario *scenario)
+{
+    const struct kymo_options options = {.depth = scenario->depth,
+                                         .size = SIZE,
+                                         .wake_policy = (enum kymo_wake_policy)scenario->kind};
+
+    if (kymo_writer_open(&writer, NAME, &options) != 0)
+        explore_fail("no writer");
+    fresh = *writer;
+    explored_share_ring(&writer->ring, writer->bell);
+    explored_map = writer->segment->map;
+    for (int i = 0; i + 1 < EXPLORE_THREADS && scenario->body[i + 1]; i++)
+        readers[i] = open_reader();
+    bell = readers[0]->segment->bell;
+}
+
+/* Where the writer always rings, the waiter is one who may only read the bell. */
+static void reset(const struct explore_scenario *scenario)
+{
+    *writer = fresh;
+    if (scenario->kind == KYMO_WAKE_ALWAYS)
+        readers[0]->segment->bell = NULL;
+}
+
+static void close_segment(const struct explore_scenario *scenario)
+{
+    readers[0]->segment->bell = bell;
+    for (int i = 0; i + 1 < EXPLORE_THREADS && scenario->body[i + 1]; i++)
+        kymo_reader_close(readers[i]);
+    *writer = fresh;
+    kymo_writer_remove(writer);
+}
+
+static void publish(const struct explore_scenario *scenario)
+{
+    unsigned char buffer[SIZE];
+
+    for (uint64_t i = 0; i < scenario->records; i++)
+        if (checked_publish(writer, buffer) != 0)
+            explore_fail("a record was not published");
+}
+
+static void publish_and_retire(const struct explore_scenario *scenario)
+{
+    const struct kymo_file file = {.fd = -1, .header = writer->segment->header};
+
+    publish(scenario);
+    if (kymo_mapping_retire(&file) != 0)
+        explore_fail("not retired");
+}
+
+/* Until all is published, or until the end. */
+static void wait_for_all(const struct explore_scenario *scenario, struct kymo_reader *reader)
+{
+    const int retires = scenario->body[0] == publish_and_retire;
+    uint64_t seen = 0;
+    int error = 0;
+
+    while (!error && (retires || seen < scenario->records)) {
+        error = kymo_ring_wait(reader, seen, KYMO_FOREVER);
+        if (!error)
+            seen = explore_known(&reader->ring.control->head);
+    }
+    if (error != (retires ? -EIDRM : 0))
+        explore_fail("the wait ended with %d", error);
+}
+
+static void wait_first(const struct explore_scenario *scenario)
+{
+    wait_for_all(scenario, readers[0]);
+}
+
+static void wait_second(const struct explore_scenario *scenario)
+{
+    wait_for_all(scenario, readers[1]);
+}
+
+#define BELL(name_, bound_, ...)                                              \
+    {                                                                         \
+        .name = name_, .bound = bound_, .open = open_segment, .reset = reset, \
+        .close = close_segment, .depth = 2, __VA_ARGS__                       \
+    }
+
+const struct explore_scenario explored_bell[] = {
+    BELL("wait", "2 records, 1 waiter", .body = {publish, wait_first}, .records = 2),
+    BELL("wait both", "1 record, 2 waiters", .body = {publish, wait_first, wait_second},
+         .records = 1),
+    BELL("wait as a guest", "2 records, 1 waiter that may not write", .body = {publish, wait_first},
+         .records = 2, .kind = KYMO_WAKE_ALWAYS),
+    BELL("retire as a guest", "the end, 1 waiter that may not write",
+         .body = {publish_and_retire, wait_first}, .kind = KYMO_WAKE_ALWAYS),
+    BELL("retire", "the end, 1 waiter", .body = {publish_and_retire, wait_first}),
+    BELL("publish and retire", "1 record, then the end, 1 waiter",
+         .body = {publish_and_retire, wait_first}, .records = 1),
+    {.name = NULL},
+};
