@@ -3,6 +3,7 @@
  */
 #include "render.h"
 
+#include "counters.h"
 #include "picture.h"
 #include <stdlib.h>
 

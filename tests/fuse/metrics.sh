@@ -118,6 +118,17 @@ with open(sys.argv[1], "rb") as file:
 END
 check "its size" "True 0" "$(python3 "$work/size.py" "$mnt/metrics.prom")"
 
+# ---- reads that begin anew: a writer that is always in the way ----
+run_writer hasty size=1000000 depth=2 period=0
+retries()
+{
+    cat "$mnt/hasty/latest.raw" >"$work/raw" 2>/dev/null
+    [ "$(sed -n 's/^kymofs_retries_total //p' "$mnt/metrics.prom")" -gt 0 ]
+}
+succeeds "they are counted" eventually retries
+stop $writer
+rm "$KYMO_DIR/hasty"
+
 # ---- too much for anybody: whoever has most is left out, and nobody else ----
 most=$(python3 -c 'print(",".join(f"f{i}:u8[64]" for i in range(1024)))')
 before=$(grep -c '^kymo_' "$mnt/metrics.prom")
