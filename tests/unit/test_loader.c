@@ -468,8 +468,10 @@ Test(loader, leaves_signals_to_the_program)
     for (int number = 1; number <= 64; number++)
         cr_assert_eq(sigismember(&before, number), sigismember(&after, number));
     end(writer, loader);
-    read_thread("SigBlk:\t", value, sizeof(value));
-    cr_assert_str_eq(value, "", "the thread is gone");
+    /* The thread is gone; /proc lists it for a moment longer than it can be waited for. */
+    do
+        read_thread("SigBlk:\t", value, sizeof(value));
+    while (value[0]);
 }
 
 /* ---- deaths and generations ---- */
