@@ -1,0 +1,150 @@
+/*
+ * bell.pml - the bell as a model for Spin: waiters that set their bit and sleep, a writer that
+ * publishes and wakes them, a kernel that compares before it lets anybody sleep (promise D).
+ *
+ * What is modelled are the ordered accesses of kymo_ring_complete, kymo_bell_ring and
+ * kymo_ring_wait_slow, in their single order (core/ORDERING.md, BELL-1). Checked is that every waiter
+ * gets to know of every record: where one would sleep for ever, Spin finds an invalid end state.
+ * Sleeps end by themselves only once the writer was killed; nothing else relies on that.
+ *
+ *   -DKILL_WAITER   waiter 0 dies before any of its steps: that costs one wake at most
+ *   -DKILL_WRITER   the writer dies before any of its steps: who sleeps looks again after a while
+ *   -DBREAK_x       one thing is left out, and the model must fail
+ */
+#ifndef RECORDS
+#define RECORDS 2
+#endif
+#ifndef WAITERS
+#define WAITERS 2
+#endif
+
+#define WAITING 1
+#define STEP    2
+
+byte head;            /* records published */
+byte word;            /* the bell's: bit 0 says that somebody waits, the rest counts rings */
+bool asleep[WAITERS]; /* in the kernel */
+bool kill_waiter, kill_writer;
+bool waiter_killed, writer_killed;
+byte rings_for_the_dead; /* begun after the only waiter had died */
+
+/* FUTEX_WAKE for all. */
+inline wake()
+{
+    d_step {
+        i = 0;
+        do
+        :: i < WAITERS -> asleep[i] = false; i++
+        :: else -> break
+        od;
+        i = 0
+    }
+}
+
+/* kymo_bell_ring: an exchange that is tried until it succeeds. */
+inline ring()
+{
+    do
+    :: seen_word = word;
+        atomic {
+            if
+            :: word == seen_word ->
+#if defined(BREAK_COUNT)
+                word = word & ~WAITING;
+#elif defined(BREAK_CLEAR)
+                word = word + STEP;
+#else
+                word = (word + STEP) & ~WAITING;
+#endif
+                if
+                :: WAITERS == 1 && waiter_killed -> rings_for_the_dead++
+                :: else
+                fi;
+                break
+            :: else
+            fi
+        }
+    od;
+    wake()
+}
+
+active proctype writer()
+{
+    byte published, seen_word, i;
+
+    {
+        do
+        :: published < RECORDS ->
+#ifdef BREAK_ORDER
+            seen_word = word;
+            head++;
+#else
+            head++;
+            seen_word = word;
+#endif
+            published++;
+            if
+            :: seen_word & WAITING -> ring()
+            :: else
+            fi
+        :: else -> break
+        od
+    } unless {
+        kill_writer -> writer_killed = true
+    }
+    assert(rings_for_the_dead <= 1)
+}
+
+active [WAITERS] proctype waiter()
+{
+    byte id = _pid - 1;
+    byte seen, my_word;
+
+    {
+        do
+        :: head > seen -> seen = head
+        :: head == seen && (seen == RECORDS || writer_killed) -> break
+        :: head == seen && seen < RECORDS && !writer_killed ->
+            atomic { word = word | WAITING; my_word = word }
+#ifndef BREAK_LOOK
+            if
+            :: head > seen
+            :: head == seen ->
+#endif
+                /* FUTEX_WAIT */
+                atomic {
+#ifndef BREAK_COMPARE
+                    if
+                    :: word == my_word -> asleep[id] = true
+                    :: else
+                    fi
+#else
+                    asleep[id] = true
+#endif
+                }
+                if
+                :: !asleep[id]
+#ifndef BREAK_AGAIN
+                :: writer_killed -> asleep[id] = false
+#endif
+                fi
+#ifndef BREAK_LOOK
+            fi
+#endif
+        od
+    } unless {
+        id == 0 && kill_waiter -> waiter_killed = true
+    }
+}
+
+#if defined(KILL_WAITER) || defined(KILL_WRITER)
+active proctype killer()
+{
+#ifdef KILL_WAITER
+    kill_waiter = true;
+#endif
+#ifdef KILL_WRITER
+    kill_writer = true
+#endif
+}
+#endif
