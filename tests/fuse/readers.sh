@@ -13,6 +13,8 @@ make_segment small 8 f64 16
 make_segment large 100 'f64[700]' 8
 make_segment huge 100 'f64[40000]' 4
 "$SEGMENT" make bytes size=300001 depth=4 count=7 clock=user time=1000 step=10 || exit 1
+"$SEGMENT" make dot image=gray8:33x17 depth=4 count=2 clock=user time=1000 step=10 || exit 1
+"$SEGMENT" make frame image=rgb8:1920x1080 depth=4 count=2 clock=user time=1000 step=10 || exit 1
 mount_view
 
 # ---- the writer pauses ----
@@ -81,6 +83,9 @@ text small/field/s
 text small/field/x
 text huge/field/s
 text huge/field/x
+raw dot/latest.png
+raw frame/latest.png
+raw at/1005/frame/latest.png
 END
 echo "count: ways to read files that hold still: $reads reads of $files files, $failures wrong"
 
