@@ -221,6 +221,7 @@ int main(int argc, char **argv)
     }
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
+    signal(SIGPIPE, stop);
     make_directory();
     if (bench_pin(0) < 2)
         fputs("kymo-bench: one CPU: what needs two runs on it in turn\n", stderr);
