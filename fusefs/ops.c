@@ -7,6 +7,7 @@
  */
 #include "ops.h"
 
+#include <errno.h>
 #include <fuse_lowlevel.h>
 #include <poll.h>
 #include <pthread.h>
@@ -158,8 +159,11 @@ static void open_stream(fuse_req_t request, const struct node *node)
 static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
     struct node *node = node_of(request, number);
+    const struct caller caller = caller_of(request);
 
-    if (node_has(node, NODE_STREAM))
+    if (tree_sends_back(view_of(request)->tree, node, &caller))
+        fuse_reply_err(request, ESTALE);
+    else if (node_has(node, NODE_STREAM))
         open_stream(request, node);
     else
         open_snapshot(request, node, file);
@@ -355,8 +359,12 @@ static int directory_open(fuse_req_t request, struct node *node, struct director
 static void view_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
     struct view *view = view_of(request);
+    struct node *node = node_of(request, number);
+    const struct caller caller = caller_of(request);
     struct directory *directory;
-    int error = directory_open(request, node_of(request, number), &directory);
+    int error = tree_sends_back(view->tree, node, &caller)
+                    ? -ESTALE
+                    : directory_open(request, node, &directory);
 
     if (error) {
         fuse_reply_err(request, -error);

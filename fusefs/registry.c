@@ -755,6 +755,23 @@ bool segment_is_current(const struct segment *segment)
     return !kymo_load_relaxed32(&segment->gone) && !kymo_ring_retired(&segment->reader->ring);
 }
 
+bool registry_is_current(struct registry *registry, const struct segment *segment)
+{
+    struct stat status;
+    char path[PATH_MAX];
+
+    if (!segment_is_current(segment))
+        return false;
+    path_of(segment->name, path);
+    if (lstat(path, &status) == 0 && status.st_dev == segment->device &&
+        status.st_ino == segment->inode)
+        return true;
+    pthread_mutex_lock(&registry->lock);
+    examine(registry, segment->name);
+    leave(registry);
+    return segment_is_current(segment);
+}
+
 bool segment_same_owner(const struct segment *one, const struct segment *other)
 {
     return kymo_load_relaxed32(&one->uid) == kymo_load_relaxed32(&other->uid) &&

@@ -84,6 +84,10 @@ ssize_t registry_list(struct registry *registry, struct segment ***segments);
 /* Whether the segment is what its name leads to, as far as one can tell by looking at it. */
 bool segment_is_current(const struct segment *segment);
 
+/* The same, as the directory has it at this moment: where another has taken the name, or nobody has
+ * it, the segment is known to have gone from now on. */
+bool registry_is_current(struct registry *registry, const struct segment *segment);
+
 /* Whether the same people may read both (K). */
 bool segment_same_owner(const struct segment *one, const struct segment *other);
 

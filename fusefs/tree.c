@@ -59,6 +59,7 @@ struct tree {
     struct vain vain[VAIN_LIMIT]; /* in a circle */
     size_t vain_next;
     struct walk walks[WALKS];   /* by thread */
+    uint64_t sent_back[WALKS];  /* by thread: whose next open is his second; without the lock */
     struct snapshot *snapshots; /* all that there are */
     struct snapshot *oldest;    /* of those that nodes keep */
     struct snapshot *newest;
@@ -766,11 +767,17 @@ static int follow(struct tree *tree, const struct node *node, struct node *now)
 
 /* ---- who walks ---- */
 
+/* All threads of other process namespaces are 0. */
+static bool is_somebody(const struct caller *caller)
+{
+    return caller && caller->thread != 0;
+}
+
 static void walk_begin(struct tree *tree, const struct caller *caller)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
-    if (!caller)
+    if (!is_somebody(caller))
         return;
     pthread_mutex_lock(&tree->lock);
     tree->walks[caller->thread % WALKS] = (struct walk){caller->thread, now, now};
@@ -784,7 +791,7 @@ static uint64_t walk_goes_on(struct tree *tree, const struct caller *caller)
     struct walk *walk = &tree->walks[caller ? caller->thread % WALKS : 0];
     uint64_t began = UINT64_MAX;
 
-    if (!caller)
+    if (!is_somebody(caller))
         return began;
     pthread_mutex_lock(&tree->lock);
     if (walk->thread == caller->thread && walk->began != 0 && now - walk->seen < WALK_PAUSE) {
@@ -798,6 +805,32 @@ static uint64_t walk_goes_on(struct tree *tree, const struct caller *caller)
 static bool is_walking(uint64_t since)
 {
     return since != UINT64_MAX;
+}
+
+/* Two threads that share a place only take it from each other: one of them may see -ESTALE. */
+static uint64_t *sent_back(struct tree *tree, const struct caller *caller)
+{
+    return &tree->sent_back[caller->thread % WALKS];
+}
+
+/* Returns whether the caller had been sent back, and is on his second way no more. */
+static bool has_come_back(struct tree *tree, const struct caller *caller)
+{
+    if (!is_somebody(caller) || kymo_load_relaxed(sent_back(tree, caller)) != caller->thread)
+        return false;
+    kymo_store_relaxed(sent_back(tree, caller), 0);
+    return true;
+}
+
+bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller)
+{
+    const bool again = has_come_back(tree, caller);
+
+    if (!node->key.segment || registry_is_current(tree->registry, node->key.segment) || again ||
+        !is_somebody(caller) || is_walking(walk_goes_on(tree, caller)))
+        return false;
+    kymo_store_relaxed(sent_back(tree, caller), caller->thread);
+    return true;
 }
 
 /* Takes a name in the directory as it is now. */
@@ -843,6 +876,8 @@ int tree_lookup(struct tree *tree, struct node *directory, const char *name,
         if (has_gone(directory))
             registry_tidy_soon(tree->registry);
     }
+    if (error)
+        has_come_back(tree, caller);
     return error ? error : know(tree, directory, &key, inode, name, node);
 }
 

@@ -84,6 +84,15 @@ size_t tree_tidy(struct tree *tree, void (*forget)(void *context, const struct n
 bool tree_is_untidy(const struct tree *tree);
 
 /*
+ * Whether the caller, who is about to open the node, came by a name that leads elsewhere by now: the
+ * kernel has not been told yet, or only while he was on his way. The answer to him is -ESTALE, upon
+ * which the kernel walks the path again, and asks for each name. Nobody is sent back twice in a row:
+ * where that walk ends at the same node, it is his working directory or below, and he may have it.
+ * Nor is who walks through the view, or who is unknown.
+ */
+bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller);
+
+/*
  * Two kinds of files. Most are listed and small: they keep their node, and each open makes its own
  * content, which is not longer than the size they report. Nodes of the others are exact: their
  * content is made when they are looked up, never changes, and has the size that is reported. A

@@ -51,6 +51,57 @@ echo something else >"$KYMO_DIR/one"
 check "overwritten: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
 rm "$KYMO_DIR/one"
 
+# ---- at the very next instruction, before the kernel can have been told ----
+cat >"$work/next.py" <<'END'
+import errno, json, os, sys
+mount, rounds = sys.argv[1], int(sys.argv[2])
+directory = os.environ["KYMO_DIR"]
+images = [open(f"{directory}/{name}", "rb").read() for name in ("three", "four")]
+
+def put(image):
+    with open(f"{directory}/.next", "wb") as file:
+        file.write(image)
+
+def newest():
+    return json.load(open(f"{mount}/next/latest"))["data"]["n"]
+
+def error_of(path):
+    try:
+        os.close(os.open(f"{mount}/{path}", os.O_RDONLY))
+        return "opened"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+
+def expect(what, expected, got):
+    if expected != got:
+        print(what, expected, got)
+
+for _ in range(rounds):
+    put(images[0])
+    os.rename(f"{directory}/.next", f"{directory}/next")
+    expect("there", 2, newest())
+    expect("a directory", "opened", error_of("next"))
+    put(images[1])
+    os.rename(f"{directory}/.next", f"{directory}/next")
+    expect("replaced", 3, newest())
+    inode = os.stat(f"{mount}/next/latest").st_ino
+    expect("a directory", "opened", error_of("next/history"))
+    os.unlink(f"{directory}/next")
+    expect("removed", "ENOENT", error_of("next"))
+    put(images[0])
+    os.rename(f"{directory}/.next", f"{directory}/next")
+    expect("there again", 2, newest())
+    expect("another inode", True, os.stat(f"{mount}/next/latest").st_ino != inode)
+    os.unlink(f"{directory}/next")
+    expect("removed", "ENOENT", error_of("next/latest"))
+END
+"$SEGMENT" make three fields=n:u64 count=3
+"$SEGMENT" make four fields=n:u64 count=4
+python3 "$work/next.py" "$mnt" 200 >"$work/next" 2>&1
+check "at the next instruction" "" "$(sort "$work/next" | uniq -c | head -c 1000)"
+"$SEGMENT" remove three
+"$SEGMENT" remove four
+
 # ---- whoever is inside stays inside ----
 "$SEGMENT" make inside fields=n:u64 count=5
 exec 8<"$mnt/inside/latest"

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -962,6 +963,59 @@ Test(generations, that_have_gone_are_not_found, .init = open_view, .fini = close
     cr_assert_eq(look_up_error("s"), -ENOENT);
     cr_assert_eq(tree_list(tree, directory, &walker, &listing), 0);
     cr_assert_eq(listing.count, 0);
+}
+
+/* The kernel remembers names, and is told too late for who opens them at once. */
+Test(generations, that_have_gone_send_back_who_came_by_a_name, .init = open_view,
+     .fini = close_view)
+{
+    const struct caller unknown = {.thread = 0};
+    struct listing listing = {0};
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *directory = node_at("s");
+    struct node *latest = node_at("s/latest");
+
+    cr_assert(!tree_sends_back(tree, tree_root(tree), &another));
+    cr_assert(!tree_sends_back(tree, directory, &another));
+    cr_assert_eq(kymo_segment_remove("s"), 0);
+    cr_assert(tree_sends_back(tree, directory, &another));
+    /* He may be in it. */
+    cr_assert(!tree_sends_back(tree, directory, &another));
+    cr_assert(tree_sends_back(tree, latest, &another));
+    cr_assert(!tree_sends_back(tree, latest, &another));
+    /* Others' second way is not his; one that ended at a name is over. */
+    cr_assert(tree_sends_back(tree, directory, &another));
+    cr_assert(tree_sends_back(tree, directory, &walker));
+    struct node *node;
+    cr_assert_eq(tree_lookup(tree, tree_root(tree), "s", &another, &node), -ENOENT);
+    cr_assert(tree_sends_back(tree, directory, &another));
+    cr_assert(!tree_sends_back(tree, directory, &another));
+    cr_assert(!tree_sends_back(tree, directory, &unknown));
+
+    cr_assert_eq(tree_list(tree, tree_root(tree), &another, &listing), 0);
+    listing_free(&listing);
+    cr_assert(!tree_sends_back(tree, directory, &another));
+}
+
+/* Nobody retires what others than the library replace, and inotify tells the registry's thread. */
+Test(generations, whose_name_was_taken_send_back_too, .init = open_view, .fini = close_view)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("t", "n:u64", 5, KYMO_CREATE, 0);
+    struct node *latest = node_at("s/latest");
+    struct node *other = node_at("t");
+
+    snprintf(from, sizeof(from), "%s/t", kymo_directory());
+    snprintf(to, sizeof(to), "%s/s", kymo_directory());
+    cr_assert(!tree_sends_back(tree, latest, &another));
+    cr_assert_eq(rename(from, to), 0);
+    cr_assert(tree_sends_back(tree, latest, &another));
+    cr_assert(!tree_sends_back(tree, latest, &another));
+    expect_content(latest, "{\"pos\":4,\"time\":40,\"tag\":4,\"data\":{\"n\":4}}\n");
+    cr_assert(tree_sends_back(tree, other, &another));
 }
 
 /* Who walks finds what he was told of, and nobody else. */
