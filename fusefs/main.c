@@ -223,6 +223,7 @@ static int serve(struct view *view, const struct options *options)
                               options->poll);
     if (!error)
         sigwait(&signals, &number);
+    log_notify("STOPPING=1");
     registry_stop(view->registry);
     fuse_session_exit(view->session);
     workers_stop(workers);
