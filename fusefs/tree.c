@@ -813,13 +813,34 @@ static uint64_t *sent_back(struct tree *tree, const struct caller *caller)
     return &tree->sent_back[caller->thread % WALKS];
 }
 
+/* Beside the thread: the second way has met a name that is not there. */
+#define SENT_BACK_MISSED (UINT64_C(1) << 32)
+
+static bool is_sent_back(struct tree *tree, const struct caller *caller)
+{
+    return is_somebody(caller) &&
+           (kymo_load_relaxed(sent_back(tree, caller)) & ~SENT_BACK_MISSED) == caller->thread;
+}
+
 /* Returns whether the caller had been sent back, and is on his second way no more. */
 static bool has_come_back(struct tree *tree, const struct caller *caller)
 {
-    if (!is_somebody(caller) || kymo_load_relaxed(sent_back(tree, caller)) != caller->thread)
+    if (!is_sent_back(tree, caller))
         return false;
     kymo_store_relaxed(sent_back(tree, caller), 0);
     return true;
+}
+
+/* The kernel asks twice before it gives up: whether the name that it knows still holds, and then what
+ * the name leads to, which may be there again. */
+static void miss_on_second_way(struct tree *tree, const struct caller *caller)
+{
+    if (!is_sent_back(tree, caller))
+        return;
+    if (kymo_load_relaxed(sent_back(tree, caller)) & SENT_BACK_MISSED)
+        kymo_store_relaxed(sent_back(tree, caller), 0);
+    else
+        kymo_store_relaxed(sent_back(tree, caller), caller->thread | SENT_BACK_MISSED);
 }
 
 bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller)
@@ -877,7 +898,7 @@ int tree_lookup(struct tree *tree, struct node *directory, const char *name,
             registry_tidy_soon(tree->registry);
     }
     if (error)
-        has_come_back(tree, caller);
+        miss_on_second_way(tree, caller);
     return error ? error : know(tree, directory, &key, inode, name, node);
 }
 
