@@ -124,10 +124,12 @@ unmount_view()
     fusermount3 -u "$mnt"
 }
 
-# The daemon that serves the mount: with this directory, and the mount point on its command line.
+# The daemon that serves the mount: with this directory, and the mount point on its command line,
+# which others have there, too: an ls that outlives the shell that ran it.
 find_daemon()
 {
     grep -lazs "^KYMO_DIR=$KYMO_DIR\$" /proc/[0-9]*/environ | while read -r environ; do
+        [ "$(cat "${environ%environ}comm")" = kymofs ] || continue
         if tr '\0' '\n' 2>/dev/null <"${environ%environ}cmdline" | grep -qx "$mnt"; then
             environ=${environ#/proc/}
             echo "${environ%/environ}"
