@@ -1,78 +1,13 @@
 /*
- * tree.c - known nodes in a hash table under one lock, and snapshots.
- *
- * The lock is held for a few memory accesses, never while content is made or the kernel is called.
+ * tree.c - known nodes, in a hash table under one lock: found by name, taken up, forgotten, opened.
  */
-#include "tree.h"
+#include "tree_internal.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "render.h"
 #include "workers.h"
 
 #define BUCKETS_FIRST 256
-
-/* A node and what the tree has to know about it. */
-struct known {
-    struct node node;
-    struct known *next;        /* in its bucket */
-    uint64_t references;       /* from outside, and from children */
-    struct snapshot *snapshot; /* an exact node's content; NULL where there is none, or no more */
-    uint64_t size;             /* what that has or had, bytes */
-    bool exact;
-    bool current; /* lookups find it; false once a newer one has the name */
-    char name[];
-};
-
-/* Somebody who has listed the root, and is still at it. */
-struct walk {
-    uint64_t thread;
-    uint64_t began; /* CLOCK_MONOTONIC ns: when he listed the root */
-    uint64_t seen;  /* when he last asked for a name or a listing */
-};
-
-/*
- * A name that a segment's directory did not have. The kernel remembers that as well, and where the
- * segment goes at that very moment, it may keep the directory for its sake.
- */
-struct vain {
-    struct known *directory; /* known once more; NULL: there is none */
-    char *name;
-};
-
-/* The newest are remembered: more than are asked for in the second before they are looked through. */
-#define VAIN_LIMIT 4096
-
-#define WALKS 64
-
-/* Who has not asked for so long, ns, walks no more. */
-#define WALK_PAUSE UINT64_C(1000000000)
-
-struct tree {
-    struct registry *registry;
-    pthread_mutex_t lock; /* of all below, and of all known nodes but their struct node */
-    struct known **buckets;
-    size_t mask; /* buckets - 1 */
-    size_t count;
-    uint32_t unlisted; /* of these: how many are not listed; read without the lock, too */
-    struct vain vain[VAIN_LIMIT]; /* in a circle */
-    size_t vain_next;
-    struct walk walks[WALKS];   /* by thread */
-    uint64_t sent_back[WALKS];  /* by thread: whose next open is his second; without the lock */
-    struct snapshot *snapshots; /* all that there are */
-    struct snapshot *oldest;    /* of those that nodes keep */
-    struct snapshot *newest;
-    uint64_t kept;   /* bytes of those */
-    uint64_t memory; /* bytes that all contents take, small ones apart */
-    uint64_t memory_limit;
-    struct known *root;
-};
-
-static struct known *known_of(struct node *node)
-{
-    return (struct known *)node;
-}
 
 /* ---- the table, under the lock ---- */
 
@@ -148,253 +83,6 @@ static void table_remove(struct tree *tree, struct known *known)
     count_unlisted(tree, known, -1);
 }
 
-/* ---- memory ---- */
-
-/* Kernels forget nodes late, and whoever has listed a large tree with sizes has had a content made
- * for each of its files: nodes keep this much for their next open, bytes, the newest. */
-static uint64_t keep_limit(const struct tree *tree)
-{
-    return tree->memory_limit / 16;
-}
-
-/* Takes the snapshot from the node that keeps it. Under the lock; the hold passes to the caller. */
-static void let_go(struct tree *tree, struct snapshot *snapshot)
-{
-    if (snapshot->older)
-        snapshot->older->newer = snapshot->newer;
-    else
-        tree->oldest = snapshot->newer;
-    if (snapshot->newer)
-        snapshot->newer->older = snapshot->older;
-    else
-        tree->newest = snapshot->older;
-    tree->kept -= snapshot->text.capacity;
-    snapshot->keeper->snapshot = NULL;
-    snapshot->keeper = NULL;
-}
-
-/* Gives the node the snapshot, whose hold is the caller's, to keep. Under the lock. */
-static void keep(struct tree *tree, struct known *known, struct snapshot *snapshot)
-{
-    snapshot->exact = true;
-    snapshot->keeper = known;
-    snapshot->older = tree->newest;
-    snapshot->newer = NULL;
-    if (tree->newest)
-        tree->newest->newer = snapshot;
-    else
-        tree->oldest = snapshot;
-    tree->newest = snapshot;
-    tree->kept += snapshot->text.capacity;
-    known->snapshot = snapshot;
-    known->size = snapshot->text.len;
-}
-
-/*
- * Lets go of the oldest kept ones, until no more than `most` bytes are kept. One that is open stays:
- * stat on an open file tells its size. So does the very newest, which is about to be opened.
- */
-static void keep_less(struct tree *tree, uint64_t most)
-{
-    struct snapshot *dropped = NULL;
-    struct snapshot *newer;
-
-    pthread_mutex_lock(&tree->lock);
-    for (struct snapshot *snapshot = tree->oldest;
-         snapshot && snapshot != tree->newest && tree->kept > most; snapshot = newer) {
-        newer = snapshot->newer;
-        if (kymo_load_relaxed32(&snapshot->holders) > 1)
-            continue;
-        let_go(tree, snapshot);
-        snapshot->older = dropped;
-        dropped = snapshot;
-    }
-    pthread_mutex_unlock(&tree->lock);
-    while (dropped) {
-        struct snapshot *snapshot = dropped;
-
-        dropped = snapshot->older;
-        tree_close_file(tree, snapshot);
-    }
-}
-
-static bool memory_take_once(struct tree *tree, uint64_t bytes)
-{
-    bool fits;
-
-    pthread_mutex_lock(&tree->lock);
-    fits = bytes <= tree->memory_limit && tree->memory <= tree->memory_limit - bytes;
-    if (fits)
-        tree->memory += bytes;
-    pthread_mutex_unlock(&tree->lock);
-    return fits;
-}
-
-/* 0, or -ENOMEM: even without what is only kept there would be too much. */
-static int memory_take(struct tree *tree, uint64_t bytes)
-{
-    if (bytes == 0 || memory_take_once(tree, bytes))
-        return 0;
-    keep_less(tree, 0);
-    return memory_take_once(tree, bytes) ? 0 : -ENOMEM;
-}
-
-static void memory_give(struct tree *tree, uint64_t bytes)
-{
-    if (bytes == 0)
-        return;
-    pthread_mutex_lock(&tree->lock);
-    tree->memory -= bytes;
-    pthread_mutex_unlock(&tree->lock);
-}
-
-static uint64_t memory_charge(uint64_t bytes)
-{
-    return bytes > TREE_SMALL ? bytes : 0;
-}
-
-/* Content that is being made. */
-struct making {
-    struct render_room room;
-    struct tree *tree;
-    uint64_t charge;
-};
-
-/* Takes more for it, twice as much each time where there is so much. */
-static int making_more(struct render_room *room, uint64_t bytes)
-{
-    struct making *making = (struct making *)room;
-    uint64_t charge = bytes > 2 * making->charge ? bytes : 2 * making->charge;
-
-    if (memory_charge(bytes) <= making->charge)
-        return 0;
-    if (memory_take(making->tree, charge - making->charge) != 0) {
-        charge = bytes;
-        if (memory_take(making->tree, charge - making->charge) != 0)
-            return -ENOMEM;
-    }
-    making->charge = charge;
-    return 0;
-}
-
-/* ---- content ---- */
-
-/* What is different when the content is, where has_version. */
-static uint64_t version_of(const struct node *node)
-{
-    return node_has(node, NODE_AT_HEAD) ? kymo_ring_head(&node->key.segment->reader->ring) : 0;
-}
-
-static bool has_version(const struct node *node)
-{
-    return node_has(node, NODE_AT_HEAD) || node_has(node, NODE_CONSTANT);
-}
-
-static void snapshot_link(struct tree *tree, struct snapshot *snapshot)
-{
-    pthread_mutex_lock(&tree->lock);
-    snapshot->next = tree->snapshots;
-    if (snapshot->next)
-        snapshot->next->previous = snapshot;
-    tree->snapshots = snapshot;
-    pthread_mutex_unlock(&tree->lock);
-}
-
-static void snapshot_unlink(struct tree *tree, struct snapshot *snapshot)
-{
-    pthread_mutex_lock(&tree->lock);
-    if (snapshot->next)
-        snapshot->next->previous = snapshot->previous;
-    if (snapshot->previous)
-        snapshot->previous->next = snapshot->next;
-    else
-        tree->snapshots = snapshot->next;
-    pthread_mutex_unlock(&tree->lock);
-}
-
-static void snapshot_free(struct tree *tree, struct snapshot *snapshot)
-{
-    memory_give(tree, snapshot->charge);
-    kymo_text_free(&snapshot->text);
-    free(snapshot);
-}
-
-/* Made, the content takes what it is long, and counts for that. */
-static void snapshot_trim(struct tree *tree, struct snapshot *snapshot)
-{
-    struct kymo_text *text = &snapshot->text;
-    char *trimmed = text->data ? realloc(text->data, text->len + 1) : NULL;
-    const uint64_t before = snapshot->charge;
-
-    if (trimmed) {
-        text->data = trimmed;
-        text->capacity = text->len + 1;
-    }
-    snapshot->charge = memory_charge(text->capacity);
-    memory_give(tree, before - snapshot->charge);
-}
-
-static const struct caller nobody = {.uid = UINT32_MAX, .gid = UINT32_MAX};
-
-static int snapshot_render(struct tree *tree, const struct node *node, struct snapshot *snapshot)
-{
-    struct request request = {.registry = tree->registry, .caller = &snapshot->caller};
-    struct making making = {.room = {making_more}, .tree = tree};
-    int error;
-
-    render_room_set(&making.room);
-    if (node_has(node, NODE_PERSONAL))
-        error = node->key.kind->render_for(node, &request, &snapshot->text);
-    else
-        error = node_render(node, &snapshot->text);
-    render_room_set(NULL);
-    snapshot->modified = request.modified;
-    snapshot->charge = making.charge;
-    return error;
-}
-
-/* 0 and a snapshot with one holder, or an error of the library. */
-static int snapshot_make(struct tree *tree, const struct node *node, const struct caller *caller,
-                         struct snapshot **out)
-{
-    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
-    int error;
-
-    if (!snapshot)
-        return -ENOMEM;
-    /* Taken first: content that is newer than its version is made anew too soon, never too late. */
-    snapshot->version = version_of(node);
-    snapshot->holders = 1;
-    snapshot->caller = caller ? *caller : nobody;
-    /* More than a page may take a while. */
-    if (node_is_large(node) || node_has(node, NODE_PERSONAL))
-        workers_step_aside();
-    error = snapshot_render(tree, node, snapshot);
-    if (!error)
-        error = snapshot->text.error;
-    if (error) {
-        snapshot_free(tree, snapshot);
-        return error;
-    }
-    snapshot_trim(tree, snapshot);
-    snapshot_link(tree, snapshot);
-    *out = snapshot;
-    return 0;
-}
-
-void snapshot_hold(struct snapshot *snapshot)
-{
-    kymo_fetch_add_ordered32(&snapshot->holders, 1);
-}
-
-void tree_close_file(struct tree *tree, struct snapshot *snapshot)
-{
-    if (kymo_fetch_add_ordered32(&snapshot->holders, UINT32_MAX) != 1)
-        return;
-    snapshot_unlink(tree, snapshot);
-    snapshot_free(tree, snapshot);
-}
-
 /* ---- which nodes are exact ---- */
 
 static uint32_t exact_bit(const struct node *node)
@@ -458,7 +146,7 @@ static void known_free(struct tree *tree, struct known *known)
     pthread_mutex_lock(&tree->lock);
     snapshot = known->snapshot;
     if (snapshot)
-        let_go(tree, snapshot);
+        snapshot_let_go(tree, snapshot);
     pthread_mutex_unlock(&tree->lock);
     if (snapshot)
         tree_close_file(tree, snapshot);
@@ -466,8 +154,7 @@ static void known_free(struct tree *tree, struct known *known)
     free(known);
 }
 
-/* Drops references, and frees what nobody refers to any more, up towards the root. */
-static void known_drop(struct tree *tree, struct known *known, uint64_t count)
+void known_drop(struct tree *tree, struct known *known, uint64_t count)
 {
     struct known *dead = NULL;
 
@@ -497,148 +184,6 @@ void tree_forget(struct tree *tree, struct node *node, uint64_t count)
 {
     if (node != &tree->root->node)
         known_drop(tree, known_of(node), count);
-}
-
-/* ---- nodes that are better forgotten ---- */
-
-/* So many names that are found by asking alone may be known before they are forgotten. */
-#define UNLISTED_LIMIT 256
-
-/* So much of the table is looked through while the lock is held once. */
-#define TIDY_STRIDE 4096
-
-struct stale {
-    struct known **nodes; /* each known once more */
-    size_t count;
-    size_t capacity;
-};
-
-bool tree_is_untidy(const struct tree *tree)
-{
-    return kymo_load_relaxed32(&tree->unlisted) > UNLISTED_LIMIT;
-}
-
-static bool has_gone(const struct node *node)
-{
-    return node->key.segment && kymo_load_relaxed32(&node->key.segment->gone);
-}
-
-static bool is_stale(const struct known *known, bool unlisted)
-{
-    if (!known->node.parent)
-        return false;
-    return has_gone(&known->node) || (unlisted && !node_has(&known->node, NODE_LISTED));
-}
-
-/* Where memory is short, some have to wait for the next time. */
-static void stale_add(struct stale *stale, struct known *known)
-{
-    if (stale->count == stale->capacity) {
-        const size_t capacity = stale->capacity ? 2 * stale->capacity : 64;
-        struct known **nodes = realloc(stale->nodes, capacity * sizeof(*nodes));
-
-        if (!nodes)
-            return;
-        stale->nodes = nodes;
-        stale->capacity = capacity;
-    }
-    known->references++;
-    stale->nodes[stale->count++] = known;
-}
-
-/* Those in buckets from..from + TIDY_STRIDE. Returns where to go on; 0: that was the end. A table that
- * grows meanwhile has some nodes twice. */
-static size_t find_stale(struct tree *tree, size_t from, bool unlisted, struct stale *stale)
-{
-    size_t to;
-
-    pthread_mutex_lock(&tree->lock);
-    to = tree->mask - from < TIDY_STRIDE ? tree->mask + 1 : from + TIDY_STRIDE;
-    for (size_t i = from; i < to; i++) {
-        for (struct known *known = tree->buckets[i]; known; known = known->next) {
-            if (is_stale(known, unlisted))
-                stale_add(stale, known);
-        }
-    }
-    to = to > tree->mask ? 0 : to;
-    pthread_mutex_unlock(&tree->lock);
-    return to;
-}
-
-static void vain_drop(struct tree *tree, struct vain *vain)
-{
-    if (!vain->directory)
-        return;
-    known_drop(tree, vain->directory, 1);
-    free(vain->name);
-}
-
-static void vain_add(struct tree *tree, struct known *directory, const char *name)
-{
-    struct vain fresh = {directory, strdup(name)};
-    struct vain old;
-
-    if (!fresh.name)
-        return;
-    pthread_mutex_lock(&tree->lock);
-    directory->references++;
-    old = tree->vain[tree->vain_next % VAIN_LIMIT];
-    tree->vain[tree->vain_next++ % VAIN_LIMIT] = fresh;
-    pthread_mutex_unlock(&tree->lock);
-    vain_drop(tree, &old);
-}
-
-/* Takes it out where its directory has gone, or where `all` are wanted. */
-static struct vain vain_take(struct tree *tree, size_t i, bool all)
-{
-    struct vain *place = &tree->vain[i];
-    struct vain taken = {0};
-
-    pthread_mutex_lock(&tree->lock);
-    if (place->directory && (all || has_gone(&place->directory->node))) {
-        taken = *place;
-        *place = (struct vain){0};
-    }
-    pthread_mutex_unlock(&tree->lock);
-    return taken;
-}
-
-static size_t vain_forget(struct tree *tree, void (*forget)(void *context, const struct node *node),
-                          void *context)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < VAIN_LIMIT; i++) {
-        struct vain vain = vain_take(tree, i, false);
-
-        if (vain.directory) {
-            const struct node nothing = {.parent = &vain.directory->node, .name = vain.name};
-
-            forget(context, &nothing);
-            vain_drop(tree, &vain);
-            count++;
-        }
-    }
-    return count;
-}
-
-size_t tree_tidy(struct tree *tree, void (*forget)(void *context, const struct node *node),
-                 void *context)
-{
-    const bool unlisted = tree_is_untidy(tree);
-    const size_t vain = vain_forget(tree, forget, context);
-    struct stale stale = {0};
-    size_t from = 0;
-
-    do
-        from = find_stale(tree, from, unlisted, &stale);
-    while (from > 0);
-    for (size_t i = 0; i < stale.count; i++) {
-        forget(context, &stale.nodes[i]->node);
-        known_drop(tree, stale.nodes[i], 1);
-    }
-    free(stale.nodes);
-    return stale.count + vain;
 }
 
 /* ---- taken up, or found again ---- */
@@ -696,7 +241,7 @@ static void settle(struct tree *tree, struct known *known, struct snapshot *snap
 {
     pthread_mutex_lock(&tree->lock);
     if (!known->snapshot) {
-        keep(tree, known, snapshot);
+        snapshot_keep(tree, known, snapshot);
         snapshot = NULL;
     }
     pthread_mutex_unlock(&tree->lock);
@@ -726,7 +271,7 @@ static int know(struct tree *tree, struct node *directory, const struct node_key
             settle(tree, known, snapshot);
         known = take_up(tree, known);
     }
-    keep_less(tree, keep_limit(tree));
+    snapshot_keep_less(tree);
     *node = &known->node;
     return 0;
 }
@@ -765,94 +310,7 @@ static int follow(struct tree *tree, const struct node *node, struct node *now)
     return 0;
 }
 
-/* ---- who walks ---- */
-
-/* All threads of other process namespaces are 0. */
-static bool is_somebody(const struct caller *caller)
-{
-    return caller && caller->thread != 0;
-}
-
-static void walk_begin(struct tree *tree, const struct caller *caller)
-{
-    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-
-    if (!is_somebody(caller))
-        return;
-    pthread_mutex_lock(&tree->lock);
-    tree->walks[caller->thread % WALKS] = (struct walk){caller->thread, now, now};
-    pthread_mutex_unlock(&tree->lock);
-}
-
-/* Returns since when the caller walks; UINT64_MAX: he does not. */
-static uint64_t walk_goes_on(struct tree *tree, const struct caller *caller)
-{
-    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    struct walk *walk = &tree->walks[caller ? caller->thread % WALKS : 0];
-    uint64_t began = UINT64_MAX;
-
-    if (!is_somebody(caller))
-        return began;
-    pthread_mutex_lock(&tree->lock);
-    if (walk->thread == caller->thread && walk->began != 0 && now - walk->seen < WALK_PAUSE) {
-        walk->seen = now;
-        began = walk->began;
-    }
-    pthread_mutex_unlock(&tree->lock);
-    return began;
-}
-
-static bool is_walking(uint64_t since)
-{
-    return since != UINT64_MAX;
-}
-
-/* Two threads that share a place only take it from each other: one of them may see -ESTALE. */
-static uint64_t *sent_back(struct tree *tree, const struct caller *caller)
-{
-    return &tree->sent_back[caller->thread % WALKS];
-}
-
-/* Beside the thread: the second way has met a name that is not there. */
-#define SENT_BACK_MISSED (UINT64_C(1) << 32)
-
-static bool is_sent_back(struct tree *tree, const struct caller *caller)
-{
-    return is_somebody(caller) &&
-           (kymo_load_relaxed(sent_back(tree, caller)) & ~SENT_BACK_MISSED) == caller->thread;
-}
-
-/* Returns whether the caller had been sent back, and is on his second way no more. */
-static bool has_come_back(struct tree *tree, const struct caller *caller)
-{
-    if (!is_sent_back(tree, caller))
-        return false;
-    kymo_store_relaxed(sent_back(tree, caller), 0);
-    return true;
-}
-
-/* The kernel asks twice before it gives up: whether the name that it knows still holds, and then what
- * the name leads to, which may be there again. */
-static void miss_on_second_way(struct tree *tree, const struct caller *caller)
-{
-    if (!is_sent_back(tree, caller))
-        return;
-    if (kymo_load_relaxed(sent_back(tree, caller)) & SENT_BACK_MISSED)
-        kymo_store_relaxed(sent_back(tree, caller), 0);
-    else
-        kymo_store_relaxed(sent_back(tree, caller), caller->thread | SENT_BACK_MISSED);
-}
-
-bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller)
-{
-    const bool again = has_come_back(tree, caller);
-
-    if (!node->key.segment || registry_is_current(tree->registry, node->key.segment) || again ||
-        !is_somebody(caller) || is_walking(walk_goes_on(tree, caller)))
-        return false;
-    kymo_store_relaxed(sent_back(tree, caller), caller->thread);
-    return true;
-}
+/* ---- names and listings ---- */
 
 /* Takes a name in the directory as it is now. */
 static int match(struct tree *tree, const struct node *directory, const char *name,
@@ -970,7 +428,7 @@ static int make_now(struct tree *tree, struct known *known, const struct caller 
     if (!error && known->exact && same) {
         snapshot_hold(*out);
         settle(tree, known, *out);
-        keep_less(tree, keep_limit(tree));
+        snapshot_keep_less(tree);
     }
     node_key_drop(&now.key);
     return error == -ESTALE ? -ENOENT : error;
@@ -1122,20 +580,11 @@ int tree_open(struct tree **out, struct registry *registry)
     return 0;
 }
 
-void tree_limit_memory(struct tree *tree, uint64_t bytes)
-{
-    tree->memory_limit = bytes;
-}
-
 void tree_close(struct tree *tree)
 {
     if (!tree)
         return;
-    for (size_t i = 0; i < VAIN_LIMIT; i++) {
-        struct vain vain = vain_take(tree, i, true);
-
-        vain_drop(tree, &vain);
-    }
+    vain_clear(tree);
     /* Nobody says goodbye when the mount goes. */
     for (size_t i = 0; i <= tree->mask; i++) {
         while (tree->buckets[i]) {
