@@ -151,15 +151,17 @@ static __thread struct fuse_buf request;
 
 static bool serve_request(void *context)
 {
-    struct fuse_session *session = context;
+    struct view *view = context;
     int len;
 
-    if (fuse_session_exited(session))
+    if (fuse_session_exited(view->session))
         return false;
-    len = fuse_session_receive_buf(session, &request);
+    len = fuse_session_receive_buf(view->session, &request);
     if (len > 0) {
+        kymo_fetch_add_ordered32(&view->answering, 1);
         count_request(&request);
-        fuse_session_process_buf(session, &request);
+        fuse_session_process_buf(view->session, &request);
+        kymo_fetch_add_ordered32(&view->answering, UINT32_MAX);
     }
     return len > 0 || len == -EINTR;
 }
@@ -167,7 +169,7 @@ static bool serve_request(void *context)
 /* Unmounted, or out of order: either way this is the end. */
 static void end_serving(void *context)
 {
-    struct fuse_session *session = context;
+    struct fuse_session *session = ((struct view *)context)->session;
 
     free(request.mem);
     if (!fuse_session_exited(session))
@@ -211,7 +213,7 @@ static void set_signals(void)
  */
 static int serve(struct view *view, const struct options *options)
 {
-    const struct service service = {view->session, fuse_session_fd(view->session), serve_request,
+    const struct service service = {view, fuse_session_fd(view->session), serve_request,
                                     end_serving};
     struct workers *workers = NULL;
     const sigset_t signals = ending_signals();

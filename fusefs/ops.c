@@ -12,12 +12,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "stream.h"
 
-/* Seconds for which the kernel may use an answer. Names are taken back when they change; what stat
- * says (mtime, permissions) may be this old. */
-#define NAME_LIFE       60.0
+/* Seconds for which the kernel may use an answer: what stat says may be this old. Whoever opens a name
+ * that leads elsewhere by now is sent back to look again (tree_sends_back). */
+#define NAME_LIFE       1.0
 #define ATTRIBUTES_LIFE 1.0
 
 static struct view *view_of(fuse_req_t request)
@@ -533,6 +534,33 @@ struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view)
     return view->session;
 }
 
+/*
+ * Taking a name back waits for the kernel's lock of its directory, which whoever looks up or lists
+ * there holds until he is answered. That takes no time while we answer. But were we killed meanwhile,
+ * the thread that waits could not end, and so our end of the connection stay open, and the one who
+ * waits for an answer wait for ever. So names are taken back when nobody waits for one.
+ */
+static bool is_quiet(const struct view *view)
+{
+    struct pollfd file = {.fd = fuse_session_fd(view->session), .events = POLLIN};
+
+    return kymo_load_ordered32(&view->answering) == 0 && poll(&file, 1, 0) == 0;
+}
+
+/* Waits for that, but not for long. */
+static bool become_quiet(const struct view *view)
+{
+    const struct timespec pause = {.tv_nsec = 200000};
+    const int tries = 50;
+
+    for (int i = 0; i < tries; i++) {
+        if (is_quiet(view))
+            return true;
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 static void forget_name(struct view *view, fuse_ino_t directory, const char *name)
 {
     fuse_lowlevel_notify_inval_entry(view->session, directory, name, strlen(name));
@@ -543,29 +571,47 @@ static void forget_node(struct view *view, const struct node *node)
     forget_name(view, number_of(view, node->parent), node->name);
 }
 
+/* The kernel may go on to use the name for a second: opens find out, and then ops_tidy comes. */
 void ops_name_changed(void *context, const char *name)
 {
     struct view *view = context;
 
+    (void)name;
     streams_changed(view->streams);
-    forget_name(view, FUSE_ROOT_ID, name);
+}
+
+/* The size of what is read hangs on this, so it does not wait for long. */
+static void forget_read(struct view *view, const struct node *node)
+{
+    become_quiet(view);
+    forget_node(view, node);
 }
 
 void ops_woken(void *context)
 {
-    deferred_finish(context, forget_node);
+    deferred_finish(context, forget_read);
 }
+
+struct tidying {
+    struct view *view;
+    bool is_busy;
+};
 
 static void forget_stale(void *context, const struct node *node)
 {
-    forget_node(context, node);
+    struct tidying *tidying = context;
+
+    if (!tidying->is_busy && become_quiet(tidying->view))
+        forget_node(tidying->view, node);
+    else
+        tidying->is_busy = true;
 }
 
 bool ops_tidy(void *context)
 {
-    struct view *view = context;
+    struct tidying tidying = {.view = context};
 
-    return tree_tidy(view->tree, forget_stale, view) > 0;
+    return tree_tidy(tidying.view->tree, forget_stale, &tidying) > 0;
 }
 
 void ops_end(struct view *view)

@@ -20,6 +20,7 @@ struct view {
     struct tree *tree;
     struct streams *streams;
     struct fuse_session *session; /* set by ops_session_new */
+    uint32_t answering; /* requests that are being answered; whoever serves counts, ordered */
     void (*ready)(void *context); /* called once, when the kernel has begun to talk to us */
     void *context;
     pthread_mutex_t lock;
@@ -33,8 +34,8 @@ struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view);
 /* After the registry's thread and the last worker have ended. */
 void ops_end(struct view *view);
 
-/* For the registry to call; the context is the view. They have the kernel forget names, and may
- * wait for requests meanwhile. */
+/* For the registry to call; the context is the view. The last two have the kernel forget names, and
+ * may wait for requests meanwhile. */
 void ops_name_changed(void *context, const char *name);
 void ops_woken(void *context);
 bool ops_tidy(void *context);

@@ -133,6 +133,7 @@ ENOENT | EBADMSG) ;;
 esac
 eventually sh -c "! ls '$mnt' | grep -qx short"
 check "truncated: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
+eventually sh -c "! [ -e '$mnt/short' ]" # which the kernel knows for a second
 fails_with EBADMSG short/latest
 rm "$KYMO_DIR/short"
 

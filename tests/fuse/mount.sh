@@ -61,10 +61,12 @@ done
 "$KYMOFS" "$mnt"
 exec 8<"$mnt/t/latest"
 cd "$mnt/t" || exit 1
-kill "$(find_daemon)"
+daemon=$(find_daemon)
+kill "$daemon"
 succeeds "SIGTERM with files open" eventually sh -c "! grep -q ' $mnt fuse' /proc/self/mounts"
 cd / || exit 1
 exec 8<&-
+succeeds "and it ends" ends "$daemon"
 
 # While it is busy, and the kernel being told to forget.
 "$SEGMENT" churn storm fields=n:u64 count=3 many=3 period=500000 >"$work/churn" &
@@ -98,6 +100,28 @@ check "and answers" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 check "once" "1" "$(grep -c " $mnt fuse" /proc/self/mounts)"
 fusermount3 -u "$mnt"
 
+# While long lists are read and names come and go: whoever waits for it, and its own threads, are let go.
+"$SEGMENT" make long fields=n:u64 count=1 many=1000
+"$SEGMENT" churn storm fields=n:u64 count=3 many=3 period=500000 >"$work/churn" &
+churn=$!
+background $churn
+rounds=0
+while [ $rounds -lt 4 ]; do
+    rounds=$((rounds + 1))
+    "$KYMOFS" "$mnt"
+    daemon=$(find_daemon)
+    (while ls -l "$mnt"; do :; done) >"$work/out" 2>&1 &
+    lister=$!
+    background $lister
+    sleep 0.2
+    kill -9 "$daemon"
+    succeeds "SIGKILL while it is busy" ends "$daemon"
+    succeeds "whoever listed is let go" ends $lister
+done
+stop $churn
+rm -f "$KYMO_DIR"/storm* "$KYMO_DIR"/long*
+umount -l "$mnt" 2>/dev/null || fusermount3 -u -z "$mnt"
+
 # ---- the other ways to start it ----
 cd "$(dirname "$mnt")" || exit 1
 (cd "$KYMO_DIR/.." && KYMO_DIR=./segments "$KYMOFS" "$mnt")
@@ -120,21 +144,5 @@ if [ "$(id -u)" -eq 0 ] && command -v mount.fuse3 >/dev/null; then
         "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1) $(echo $(ls "$mnt"))"
     fusermount3 -u "$mnt"
 fi
-
-# ---- how many requests a reader costs ----
-"$KYMOFS" "$mnt" -d 2>"$work/requests" &
-daemon=$!
-background $daemon
-eventually test -e "$mnt/README"
-cat "$mnt/t/latest" >"$work/out" # finds the names, and learns what we have not
-eventually grep -q RELEASE "$work/requests"
-: >"$work/requests"
-cat "$mnt/t/latest" >"$work/out"
-eventually grep -q RELEASE "$work/requests"
-check "three answers and a goodbye" "OPEN READ READ RELEASE" \
-    "$(echo $(sed -n 's/.*opcode: \([A-Z]*\) .*/\1/p' "$work/requests" | grep -v GETATTR))"
-fusermount3 -u "$mnt"
-wait $daemon
-check "ends well" "0" "$?"
 
 finish
