@@ -30,6 +30,7 @@ matrix()
     case $count in
     *[!0-9]* | '') check "$2" "a number of ways" "$count" ;;
     *)
+        echo "$2" >>"$work/files"
         check "$2" "" "$(sed '$d' "$work/matrix" | head -n 5)"
         reads=$((reads + count))
         files=$((files + 1))
@@ -87,6 +88,45 @@ raw dot/latest.png
 raw frame/latest.png
 raw at/1005/frame/latest.png
 END
+
+# Python has ways of its own, and one start for all files.
+cat >"$work/ways.py" <<'END'
+import os, pathlib, subprocess, sys
+
+def in_parts(path, size):
+    with open(path, "rb", buffering=0) as file:
+        return b"".join(iter(lambda: file.read(size), b""))
+
+def by_lines(path):
+    with open(path, "rb") as file:
+        return b"".join(file)
+
+def into_memory(path):
+    parts, buffer = [], bytearray(5000)
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            parts.append(bytes(buffer[:count]))
+    return b"".join(parts)
+
+def by_seeking(path):
+    with open(path, "rb") as file:
+        file.read(3)
+        file.seek(0)
+        return file.read()
+
+ways = [lambda path: pathlib.Path(path).read_bytes(), lambda path: in_parts(path, 4093), by_lines,
+        into_memory, by_seeking]
+paths = [os.path.join(sys.argv[1], line) for line in open(sys.argv[2]).read().splitlines()]
+for path in paths:
+    expected = subprocess.check_output(["cat", path])
+    for number, way in enumerate(ways):
+        if way(path) != expected:
+            print(path, "differs, python's way", number)
+print(len(paths) * len(ways))
+END
+python3 "$work/ways.py" "$mnt" "$work/files" >"$work/ways" 2>&1
+check "python" "$((5 * files))" "$(cat "$work/ways")"
+reads=$((reads + 5 * files))
 echo "count: ways to read files that hold still: $reads reads of $files files, $failures wrong"
 
 head -c 300001 /dev/zero | tr '\0' '\006' >"$work/bytes"
