@@ -379,7 +379,7 @@ static void measure_raced(void *context, const struct bench_settings *settings,
         result->wrong += !is_right(raced, instant, head, &line, &record);
     }
     raced->stop = 1;
-    result->ns = (double)(bench_now() - began) / (result->asked ? result->asked : 1);
+    result->ns = (double)(bench_now() - began) / (result->asked > 0 ? result->asked : 1);
     pthread_join(thread, NULL);
 }
 

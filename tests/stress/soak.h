@@ -61,7 +61,7 @@ extern struct soak_arena *soak;
 
 #define SOAK_FLOWS   3
 #define SOAK_VICTIMS 2
-#define SOAK_DEPTH   64
+#define SOAK_DEPTH   UINT64_C(64)
 #define SOAK_SIZE    200 /* bytes */
 
 /* An actor: told by SIGTERM to end, and by `number` which of several it is. */
