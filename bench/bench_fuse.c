@@ -59,6 +59,7 @@ static pid_t start(char *const arguments[])
     if (child)
         return child;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    bench_unpin();
     null = open("/dev/null", O_RDWR);
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);

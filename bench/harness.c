@@ -54,9 +54,10 @@ _Noreturn void bench_fail(int error, const char *what)
     exit(1);
 }
 
+static cpu_set_t allowed; /* as this process was started */
+
 int bench_pin(int cpu)
 {
-    static cpu_set_t allowed; /* as this process was started */
     cpu_set_t one;
     int seen = 0;
 
@@ -69,6 +70,12 @@ int bench_pin(int cpu)
     if (CPU_COUNT(&one) == 1)
         sched_setaffinity(0, sizeof(one), &one);
     return seen;
+}
+
+void bench_unpin(void)
+{
+    if (CPU_COUNT(&allowed) > 0)
+        sched_setaffinity(0, sizeof(allowed), &allowed);
 }
 
 struct partner {

@@ -85,6 +85,9 @@ uint64_t bench_checksum(void);
  * it does nothing. Returns how many CPUs there are. */
 int bench_pin(int cpu);
 
+/* Gives the caller all CPUs back, as a program that is started from here has to have them. */
+void bench_unpin(void);
+
 /* A thread on the other CPU. It ends where run returns; join it. */
 void bench_partner_start(pthread_t *thread, void *(*run)(void *), void *context);
 
