@@ -166,16 +166,12 @@ static uint32_t readable_mode(const char *path, mode_t mode)
     return mode & (registry_has_access_list(path) ? 0400 : 0444);
 }
 
-/* The same for a generation that was opened under the name: where the name leads to another by now,
- * the access list that was looked for was not this one's. */
-static uint32_t opened_mode(const char *path, const struct kymo_info *info)
+static bool leads_to(const char *path, const struct segment *segment)
 {
-    const uint32_t mode = readable_mode(path, info->mode);
     struct stat status;
 
-    if (lstat(path, &status) != 0 || status.st_dev != info->device || status.st_ino != info->inode)
-        return mode & 0400;
-    return mode;
+    return lstat(path, &status) == 0 && status.st_dev == segment->device &&
+           status.st_ino == segment->inode;
 }
 
 static struct entry *entry_new(const char *name)
@@ -256,9 +252,10 @@ static void entry_close_reader(struct entry *entry)
     entry->registry = NULL;
 }
 
-/* What is there now under the name; `status` is what lstat said. */
+/* What is there now under the name; `status` is what lstat said. Where the name leads to another
+ * generation in the end, the access list that was looked for was not this one's. */
 static struct entry *entry_open(struct registry *registry, const char *name, const char *path,
-                                const struct stat *status)
+                                const struct stat *status, bool *departed)
 {
     struct entry *entry = entry_new(name);
     struct segment *segment = entry ? &entry->segment : NULL;
@@ -282,8 +279,10 @@ static struct entry *entry_open(struct registry *registry, const char *name, con
     segment->size = segment->error ? (uint64_t)status->st_size : info.file_size;
     segment->uid = segment->error ? status->st_uid : info.uid;
     segment->gid = segment->error ? status->st_gid : info.gid;
-    segment->mode =
-        segment->error ? readable_mode(path, status->st_mode) : opened_mode(path, &info);
+    segment->mode = readable_mode(path, segment->error ? status->st_mode : info.mode);
+    *departed = !segment->error && !leads_to(path, segment);
+    if (*departed)
+        segment->mode &= 0400;
     entry->changed = status->st_ctim;
     return entry;
 }
@@ -292,6 +291,23 @@ static void entry_free(struct entry *entry)
 {
     entry_close_reader(entry);
     free(entry);
+}
+
+/* The same, once more where the name changes hands meanwhile: the generation before would seem to be
+ * for nobody to read. */
+static struct entry *entry_open_present(struct registry *registry, const char *name,
+                                        const char *path, const struct stat *status)
+{
+    const int tries = 8; /* E: a segment may be replaced over and over */
+    struct stat present = *status;
+    bool departed = false;
+    struct entry *entry = entry_open(registry, name, path, status, &departed);
+
+    for (int i = 1; i < tries && departed && lstat(path, &present) == 0; i++) {
+        entry_free(entry);
+        entry = entry_open(registry, name, path, &present, &departed);
+    }
+    return entry;
 }
 
 void segment_hold(struct segment *segment)
@@ -538,7 +554,7 @@ static void examine(struct registry *registry, const char *name)
     } else if (old && entry_holds(old, &status)) {
         refresh_owner(registry, &old->segment, path, &status);
     } else {
-        entry = entry_open(registry, name, path, &status);
+        entry = entry_open_present(registry, name, path, &status);
         if (entry)
             table_put(registry, entry);
     }
@@ -757,14 +773,12 @@ bool segment_is_current(const struct segment *segment)
 
 bool registry_is_current(struct registry *registry, const struct segment *segment)
 {
-    struct stat status;
     char path[PATH_MAX];
 
     if (!segment_is_current(segment))
         return false;
     path_of(segment->name, path);
-    if (lstat(path, &status) == 0 && status.st_dev == segment->device &&
-        status.st_ino == segment->inode)
+    if (leads_to(path, segment))
         return true;
     pthread_mutex_lock(&registry->lock);
     examine(registry, segment->name);
