@@ -355,8 +355,6 @@ int tree_lookup(struct tree *tree, struct node *directory, const char *name,
         if (has_gone(directory))
             registry_tidy_soon(tree->registry);
     }
-    if (error)
-        miss_on_second_way(tree, caller);
     return error ? error : know(tree, directory, &key, inode, name, node);
 }
 

@@ -86,8 +86,9 @@ bool tree_is_untidy(const struct tree *tree);
 /*
  * Whether the caller, who is about to open the node, came by a name that leads elsewhere by now: the
  * kernel has not been told yet, or only while he was on his way. The answer to him is -ESTALE, upon
- * which the kernel walks the path again, and asks for each name. Nobody is sent back twice in a row:
- * where that walk ends at the same node, it is his working directory or below, and he may have it.
+ * which the kernel walks the path again, and asks for each name. Nobody is sent back twice in a row,
+ * or he would be told ESTALE: where that walk ends at the same node, it is his working directory or
+ * below, or was replaced once more, and he has what the name leads to now, under the old node.
  * Nor is who walks through the view, or who is unknown.
  */
 bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller);

@@ -34,6 +34,12 @@ struct walk {
     uint64_t seen;  /* when he last asked for a name or a listing */
 };
 
+/* A caller who was sent back to look again. */
+struct way {
+    uint64_t thread; /* 0: nobody; read without the lock, too */
+    uint64_t since;  /* CLOCK_MONOTONIC ns */
+};
+
 /*
  * A name that a segment's directory did not have. The kernel remembers that as well, and where the
  * segment goes at that very moment, it may keep the directory for its sake.
@@ -51,6 +57,12 @@ struct vain {
 /* Who has not asked for so long, ns, walks no more. */
 #define WALK_PAUSE UINT64_C(1000000000)
 
+/* A place for each thread of so many that were started one after another. */
+#define WAYS 4096
+
+/* Who was sent back has found something or nothing within, ns. */
+#define SECOND_WAY UINT64_C(1000000000)
+
 struct tree {
     struct registry *registry;
     pthread_mutex_t lock; /* of all below, and of all known nodes but their struct node */
@@ -60,10 +72,10 @@ struct tree {
     uint32_t unlisted; /* of these: how many are not listed; read without the lock, too */
     struct vain vain[VAIN_LIMIT]; /* in a circle */
     size_t vain_next;
-    struct walk walks[WALKS];   /* by thread */
-    uint64_t sent_back[WALKS];  /* by thread: whose next open is his second; without the lock */
-    struct snapshot *snapshots; /* all that there are */
-    struct snapshot *oldest;    /* of those that nodes keep */
+    struct walk walks[WALKS];     /* by thread */
+    struct way second_ways[WAYS]; /* by thread */
+    struct snapshot *snapshots;   /* all that there are */
+    struct snapshot *oldest;      /* of those that nodes keep */
     struct snapshot *newest;
     uint64_t kept;   /* bytes of those */
     uint64_t memory; /* bytes that all contents take, small ones apart */
@@ -107,9 +119,6 @@ static inline bool is_walking(uint64_t since)
 {
     return since != UINT64_MAX;
 }
-
-/* The caller, if he was sent back, has met a name that is not there. */
-void miss_on_second_way(struct tree *tree, const struct caller *caller);
 
 /* ---- tree_tidy.c ---- */
 

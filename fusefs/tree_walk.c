@@ -37,49 +37,56 @@ uint64_t walk_goes_on(struct tree *tree, const struct caller *caller)
     return began;
 }
 
-/* Two threads that share a place only take it from each other: one of them may see -ESTALE. */
-static uint64_t *sent_back(struct tree *tree, const struct caller *caller)
+/*
+ * ESTALE sends the kernel a second time only: were it the answer again, the caller would see it. How
+ * often the second way meets names that are not there, and whether it ends at one of them, nobody
+ * tells. So a caller counts as being on it until his next open, or until it has surely ended.
+ */
+static bool is_on_second_way(const struct way *way, uint64_t now)
 {
-    return &tree->sent_back[caller->thread % WALKS];
-}
-
-/* Beside the thread: the second way has met a name that is not there. */
-#define SENT_BACK_MISSED (UINT64_C(1) << 32)
-
-static bool is_sent_back(struct tree *tree, const struct caller *caller)
-{
-    return is_somebody(caller) &&
-           (kymo_load_relaxed(sent_back(tree, caller)) & ~SENT_BACK_MISSED) == caller->thread;
+    return way->thread != 0 && now - way->since < SECOND_WAY;
 }
 
 /* Returns whether the caller had been sent back, and is on his second way no more. */
 static bool has_come_back(struct tree *tree, const struct caller *caller)
 {
-    if (!is_sent_back(tree, caller))
+    struct way *way = &tree->second_ways[caller->thread % WAYS];
+    bool back = false;
+
+    if (kymo_load_relaxed(&way->thread) != caller->thread)
         return false;
-    kymo_store_relaxed(sent_back(tree, caller), 0);
-    return true;
+    pthread_mutex_lock(&tree->lock);
+    if (way->thread == caller->thread) {
+        back = is_on_second_way(way, kymo_clock_now(KYMO_MONOTONIC));
+        kymo_store_relaxed(&way->thread, 0);
+    }
+    pthread_mutex_unlock(&tree->lock);
+    return back;
 }
 
-/* The kernel asks twice before it gives up: whether the name that it knows still holds, and then what
- * the name leads to, which may be there again. */
-void miss_on_second_way(struct tree *tree, const struct caller *caller)
+/* Returns false where another thread has the place: who can't be told later may not be sent. */
+static bool send_back(struct tree *tree, const struct caller *caller)
 {
-    if (!is_sent_back(tree, caller))
-        return;
-    if (kymo_load_relaxed(sent_back(tree, caller)) & SENT_BACK_MISSED)
-        kymo_store_relaxed(sent_back(tree, caller), 0);
-    else
-        kymo_store_relaxed(sent_back(tree, caller), caller->thread | SENT_BACK_MISSED);
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    struct way *way = &tree->second_ways[caller->thread % WAYS];
+    bool sent;
+
+    pthread_mutex_lock(&tree->lock);
+    sent = !is_on_second_way(way, now);
+    if (sent) {
+        kymo_store_relaxed(&way->thread, caller->thread);
+        way->since = now;
+    }
+    pthread_mutex_unlock(&tree->lock);
+    return sent;
 }
 
 bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller)
 {
-    const bool again = has_come_back(tree, caller);
+    const bool back = is_somebody(caller) && has_come_back(tree, caller);
 
-    if (!node->key.segment || registry_is_current(tree->registry, node->key.segment) || again ||
+    if (!node->key.segment || registry_is_current(tree->registry, node->key.segment) || back ||
         !is_somebody(caller) || is_walking(walk_goes_on(tree, caller)))
         return false;
-    kymo_store_relaxed(sent_back(tree, caller), caller->thread);
-    return true;
+    return send_back(tree, caller);
 }
