@@ -117,6 +117,15 @@ static int map_file(struct kymo_segment *segment)
     return 0;
 }
 
+/* Bytes of a record that are pixels. Whole frames may be larger, of which records then hold a part,
+ * or which they hold in few bytes; and a stranger's may be of any size (promise F). */
+static uint32_t pixels_of(const struct kymo_header *header)
+{
+    const uint32_t frame = kymo_image_size(&header->geometry);
+
+    return frame < header->size ? frame : header->size;
+}
+
 int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_file *file,
                       enum kymo_role role, struct kymo_ring *ring)
 {
@@ -133,7 +142,7 @@ int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_f
     segment->schema =
         (struct kymo_schema){file->fields, file->header.field_count, file->header.schema_size};
     if (file->header.field_count == 0)
-        segment->schema.size = kymo_image_size(&file->header.geometry);
+        segment->schema.size = pixels_of(&file->header);
     segment->device = (uint64_t)file->status.st_dev;
     segment->inode = (uint64_t)file->status.st_ino;
     segment->fd = file->fd;

@@ -193,6 +193,34 @@ Test(hostile, signed_nonsense_does_not_open)
     free(bytes);
 }
 
+/* F: a frame that a stranger says is larger than the records that it lies in. */
+Test(hostile, signed_frames_are_no_larger_than_records)
+{
+    static const uint32_t sides[] = {1, 2, 3, 16, 64, 640, 4096, 32768, 1u << 30, 0xffffffff};
+    const struct kymo_options options = {.depth = 4, .size = 48, .clock = KYMO_USER};
+    const size_t count = sizeof(sides) / sizeof(sides[0]);
+    struct kymo_writer *writer = unit_writer("frame", &options);
+    size_t size, opened = 0;
+    unsigned char *bytes;
+
+    unit_publish(writer, 6);
+    kymo_writer_close(writer);
+    bytes = unit_file("frame", &size);
+    for (size_t i = 0; i < count * count * 8; i++) {
+        const struct kymo_geometry geometry = {.width = sides[i % count],
+                                               .height = sides[i / count % count],
+                                               .stride = sides[i % count] * (uint32_t)(i % 5),
+                                               .format = 1 + (uint32_t)(i / count / count)};
+
+        memcpy(bytes + offsetof(struct kymo_header, geometry), &geometry, sizeof(geometry));
+        sign(bytes, sizeof(struct kymo_header));
+        write_file("framed", bytes, size);
+        opened += try_name("framed") == 0;
+    }
+    cr_assert_eq(opened, count * count * 8, "what a picture is like is for its viewers");
+    free(bytes);
+}
+
 /* F: a schema from a stranger. */
 Test(hostile, signed_schemas_do_not_lie)
 {

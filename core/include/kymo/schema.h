@@ -26,7 +26,8 @@ extern "C" {
 #define KYMO_EXPORT __attribute__((visibility("default")))
 #endif
 
-/* Without fields, payloads are bytes if size is 0, and pixels of that many bytes if it is not. */
+/* Without fields, payloads are bytes if size is 0, and pixels of that many bytes if it is not; never of
+ * more than a record can have. */
 struct kymo_schema {
     const struct kymo_field *fields; /* in order of offset */
     uint32_t count;                  /* fields; at most KYMO_FIELD_LIMIT */
