@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
+#include <unistd.h>
 
 #include <kymo/kymo.h>
 
@@ -188,18 +188,14 @@ int workers_start(struct workers **out, const struct service *service, int count
     return workers->count > 0 ? 0 : -error;
 }
 
-/* A worker that is about to receive misses the signal: it is sent until the worker has gone. */
+/* A worker that is about to receive misses the signal: it is sent until the worker has gone. By no
+ * deadline, for those that a join takes are on a clock that may be set back meanwhile. */
 static void join_worker(pthread_t worker)
 {
-    struct timespec deadline;
-
-    do {
+    while (pthread_tryjoin_np(worker, NULL) == EBUSY) {
         pthread_kill(worker, SIGUSR1);
-        clock_gettime(CLOCK_REALTIME, &deadline);
-        deadline.tv_nsec += 5000000;
-        deadline.tv_sec += deadline.tv_nsec / 1000000000;
-        deadline.tv_nsec %= 1000000000;
-    } while (pthread_timedjoin_np(worker, NULL, &deadline) == ETIMEDOUT);
+        usleep(1000);
+    }
 }
 
 void workers_stop(struct workers *workers)
