@@ -3,6 +3,8 @@
  *
  *     soak.c          the table of events, the loop that makes them happen, the account at the end
  *     soak_actors.c   the processes that write and read meanwhile
+ *     soak_clocks.c   those of them that live by clocks
+ *     clocks.h        clocks that step
  *
  * Actors share one arena with the loop: what it wants of them, and what they have counted.
  */
@@ -22,7 +24,10 @@ enum soak_event {
     PRODUCER_KILLED,
     CONSUMER_KILLED,
     READER_KILLED,
-    CLOCK_STEPPED,
+    CLOCK_SET_FORWARD,
+    CLOCK_SET_BACK,
+    MACHINE_SUSPENDED,
+    MACHINE_FROZEN,
     SEGMENT_TRUNCATED,
     SEGMENT_CORRUPTED,
     SEGMENT_REMOVED,
@@ -41,7 +46,9 @@ enum soak_reads {
     READ_IN_ORDER,    /* by cursors */
     READ_FROM_QUEUE,
     READ_THROUGH_MOUNT,
-    READ_OF_VICTIMS, /* damaged ones: any answer but a crash */
+    READ_BY_THE_CLOCK, /* on clocks that step */
+    READ_OF_NOW,       /* through the mount or by kymo, held against the clock */
+    READ_OF_VICTIMS,   /* damaged ones: any answer but a crash */
     SOAK_READS
 };
 
@@ -60,6 +67,7 @@ struct soak_arena {
 extern struct soak_arena *soak;
 
 #define SOAK_FLOWS   3
+#define SOAK_CLOCKS  4
 #define SOAK_VICTIMS 2
 #define SOAK_DEPTH   UINT64_C(64)
 #define SOAK_SIZE    200 /* bytes */
@@ -82,6 +90,32 @@ extern const size_t soak_actor_count;
 
 /* Where kymofs is mounted; empty where it is not. */
 extern char soak_mount[256];
+
+/* The program kymo, or NULL. */
+extern const char *soak_kymo;
+
+/* ---- what actors have in common ---- */
+
+extern volatile sig_atomic_t soak_told_to_end;
+
+void soak_begin(const struct soak_actor *actor);
+uint64_t soak_roll(uint64_t sides);
+void soak_nap(uint64_t ns);
+
+/* Once there is room for it, and nobody else writes. NULL where the actor is to end before that. */
+struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options);
+
+/* Whether a read may say that. */
+int soak_is_allowed(int error);
+
+/* A line of JSON whose data is hex; 0 where it is none. */
+int soak_parse_line(const char *line, struct kymo_record *record, void *payload, size_t size);
+
+int soak_write_clocks(void *actor);
+int soak_read_clocks(void *actor);
+int soak_ask_the_time(void *actor);
+
+/* ---- */
 
 void soak_name(char *text, size_t size, const char *kind, uint64_t number);
 

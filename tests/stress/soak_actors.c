@@ -8,21 +8,21 @@
 
 static uint64_t dice;
 
-static uint64_t roll(uint64_t sides)
+uint64_t soak_roll(uint64_t sides)
 {
     dice = checked_mix(dice + 1);
     return dice % sides;
 }
 
-static volatile sig_atomic_t told_to_end;
+volatile sig_atomic_t soak_told_to_end;
 
 static void end(int number)
 {
     (void)number;
-    told_to_end = 1;
+    soak_told_to_end = 1;
 }
 
-static void begin(const struct soak_actor *actor)
+void soak_begin(const struct soak_actor *actor)
 {
     const struct sigaction action = {.sa_handler = end};
     sigset_t term;
@@ -38,7 +38,7 @@ static void begin(const struct soak_actor *actor)
         soak_blame("%s: can't become nobody", actor->name);
 }
 
-static void nap(uint64_t ns)
+void soak_nap(uint64_t ns)
 {
     process_nap((long)ns);
 }
@@ -60,6 +60,15 @@ static void check_descriptors(const struct soak_actor *actor, size_t before)
             printf("the %s has %d -> %.*s\n", actor->name, fd, (int)len, target);
     }
     fflush(stdout);
+}
+
+/* Who has waited for nothing has waited until then, however the clock went. */
+static void check_timeout(const char *name, int error, uint64_t deadline)
+{
+    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+
+    if (error == -ETIMEDOUT && now < deadline)
+        soak_blame("%s: gave up %llu ns early", name, (unsigned long long)(deadline - now));
 }
 
 /* ---- writers ---- */
@@ -101,15 +110,15 @@ static int take_wish(uint32_t *wishes)
 }
 
 /* Opening may find the file system full, or a writer that is just being killed. */
-static struct kymo_writer *open_writer(const char *name, const struct kymo_options *options)
+struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options)
 {
     struct kymo_writer *writer = NULL;
     int error;
 
-    while (!told_to_end && (error = kymo_writer_open(&writer, name, options)) != 0) {
+    while (!soak_told_to_end && (error = kymo_writer_open(&writer, name, options)) != 0) {
         if (error != -ENOSPC && error != -EBUSY)
             soak_blame("%s: can't be opened for writing: %d", name, error);
-        nap(1000000);
+        soak_nap(1000000);
     }
     return writer;
 }
@@ -123,19 +132,19 @@ static int write_flow(void *context)
     struct kymo_writer *writer;
     char name[64];
 
-    begin(actor);
+    soak_begin(actor);
     soak_name(name, sizeof(name), "flow", actor->number);
-    writer = open_writer(name, &options);
-    while (!told_to_end) {
-        int error = (roll(2) ? checked_publish : checked_commit)(writer, buffer);
+    writer = soak_open_writer(name, &options);
+    while (!soak_told_to_end) {
+        int error = (soak_roll(2) ? checked_publish : checked_commit)(writer, buffer);
 
         if (error)
             soak_blame("%s: publish: %d", name, error);
         soak_count(&soak->published);
         if (take_wish(&soak->forks_wanted))
             fork_once(writer, buffer);
-        if (roll(16) == 0)
-            nap(roll(200000));
+        if (soak_roll(16) == 0)
+            soak_nap(soak_roll(200000));
     }
     kymo_writer_close(writer);
     check_descriptors(actor, before);
@@ -167,44 +176,18 @@ static int write_shared(void *context)
     unsigned char buffer[SOAK_SIZE];
     struct kymo_writer *writer;
 
-    begin(context);
-    writer = open_writer("shared", &options);
-    while (!told_to_end) {
+    soak_begin(context);
+    writer = soak_open_writer("shared", &options);
+    while (!soak_told_to_end) {
+        const uint64_t patience = kymo_clock_now(KYMO_MONOTONIC) + UINT64_C(1000000000);
         int error = publish_shared(writer, buffer);
 
+        check_timeout("shared", error, patience);
         /* A neighbour may be stopped with the lock in his hand. */
         if (error && error != -ETIMEDOUT)
             soak_blame("shared: publish: %d", error);
         soak_count(&soak->published);
-        nap(roll(100000));
-    }
-    kymo_writer_close(writer);
-    return 0;
-}
-
-/* Its clock jumps, as one that somebody sets. */
-static int write_clock(void *context)
-{
-    const struct kymo_options options = {.depth = SOAK_DEPTH,
-                                         .size = sizeof(uint64_t),
-                                         .clock = KYMO_REALTIME,
-                                         .time_policy = KYMO_CLAMP};
-    struct kymo_writer *writer;
-    uint64_t offset = 0;
-
-    begin(context);
-    writer = open_writer("clock", &options);
-    while (!told_to_end) {
-        const uint64_t now = kymo_clock_now(KYMO_REALTIME) + offset;
-        int error = kymo_ring_publish(writer, &now, sizeof(now), now, 0);
-
-        if (error)
-            soak_blame("clock: publish: %d", error);
-        if (roll(100) == 0) {
-            offset += roll(2) ? roll(3600000000) : -roll(3600000000);
-            soak_count(&soak->events[CLOCK_STEPPED]);
-        }
-        nap(roll(200000));
+        soak_nap(soak_roll(100000));
     }
     kymo_writer_close(writer);
     return 0;
@@ -212,7 +195,7 @@ static int write_clock(void *context)
 
 /* ---- readers ---- */
 
-static int is_allowed(int error)
+int soak_is_allowed(int error)
 {
     switch (error) {
     case -ENODATA:
@@ -236,12 +219,12 @@ static int ask(struct kymo_reader *reader, const char *name, struct reading_buff
 {
     const struct oracle_buffers both = {buffers->one, buffers->other};
     const uint64_t head = kymo_ring_head(&reader->ring);
-    const uint64_t back = roll(kymo_ring_depth(&reader->ring) + 2);
+    const uint64_t back = soak_roll(kymo_ring_depth(&reader->ring) + 2);
     struct oracle_trial trial = {0};
 
-    trial.question.kind = (enum oracle_kind)roll(ORACLE_KINDS);
-    trial.question.time = oracle_time(head > back ? head - back : 0, (int)roll(ORACLE_TIMES));
-    trial.question.to = trial.question.time + roll(1000000);
+    trial.question.kind = (enum oracle_kind)soak_roll(ORACLE_KINDS);
+    trial.question.time = oracle_time(head > back ? head - back : 0, (int)soak_roll(ORACLE_TIMES));
+    trial.question.to = trial.question.time + soak_roll(1000000);
     oracle_try(&trial, reader, &both);
     soak_count(&soak->reads[READ_BY_QUESTION]);
     if (trial.answer.error == -ENODATA || trial.answer.error == -EIDRM)
@@ -258,7 +241,7 @@ static int read_back(struct kymo_reader *reader, const char *name, struct readin
 {
     const uint64_t head = kymo_ring_head(&reader->ring);
     struct kymo_record record;
-    int error = kymo_ring_back(reader, roll(4) ? 0 : roll(kymo_ring_depth(&reader->ring)),
+    int error = kymo_ring_back(reader, soak_roll(4) ? 0 : soak_roll(kymo_ring_depth(&reader->ring)),
                                buffers->one, SOAK_SIZE, &record);
 
     if (!error && checked_fault(&record, buffers->one, SOAK_SIZE))
@@ -294,11 +277,11 @@ static void read_generation(const struct soak_actor *actor, const char *name,
     int error = 0;
 
     kymo_cursor_oldest(&cursor, reader);
-    while (!told_to_end && error != -EIDRM) {
-        switch (roll(8)) {
+    while (!soak_told_to_end && error != -EIDRM) {
+        switch (soak_roll(8)) {
         case 0:
             error = kymo_ring_wait(reader, kymo_ring_head(&reader->ring),
-                                   kymo_clock_now(KYMO_MONOTONIC) + roll(3000000));
+                                   kymo_clock_now(KYMO_MONOTONIC) + soak_roll(3000000));
             break;
         case 1:
         case 2:
@@ -312,7 +295,7 @@ static void read_generation(const struct soak_actor *actor, const char *name,
             error = read_back(reader, name, &buffers);
             soak_count(&soak->reads[actor->is_guest ? READ_BY_GUEST : READ_BY_OWNER]);
         }
-        if (!is_allowed(error))
+        if (!soak_is_allowed(error))
             soak_blame("%s: %s read: %d", name, actor->is_guest ? "a guest's" : "an owner's",
                        error);
     }
@@ -326,53 +309,24 @@ static int read_flow(void *context)
     char name[64];
     int error;
 
-    begin(actor);
-    while (!told_to_end) {
-        if (roll(4) == 0)
+    soak_begin(actor);
+    while (!soak_told_to_end) {
+        if (soak_roll(4) == 0)
             snprintf(name, sizeof(name), "shared");
         else
-            soak_name(name, sizeof(name), "flow", roll(SOAK_FLOWS));
+            soak_name(name, sizeof(name), "flow", soak_roll(SOAK_FLOWS));
         error = kymo_reader_open(&reader, name);
         /* A name that has been there is there (promise I). A killed replacer's is reopened. */
         if (error && error != -EIDRM)
             soak_blame("%s: can't be opened for reading: %d", name, error);
         if (error)
-            nap(1000000);
+            soak_nap(1000000);
         else
             read_generation(actor, name, reader);
         if (!error)
             kymo_reader_close(reader);
     }
     check_descriptors(actor, before);
-    return 0;
-}
-
-/* Times that never decrease are all that there is to hold against a clock that jumps. */
-static int read_clock(void *context)
-{
-    struct kymo_reader *reader = NULL;
-    uint64_t newest = 0, missed, value;
-    struct kymo_cursor cursor;
-    struct kymo_record record;
-
-    begin(context);
-    while (!told_to_end && kymo_reader_open(&reader, "clock") != 0)
-        nap(1000000);
-    if (told_to_end)
-        return 0;
-    kymo_cursor_oldest(&cursor, reader);
-    while (!told_to_end) {
-        if (kymo_cursor_next(&cursor, &value, sizeof(value), &record, &missed) != 0) {
-            kymo_ring_wait(reader, cursor.next, kymo_clock_now(KYMO_MONOTONIC) + 1000000);
-            continue;
-        }
-        soak_count(&soak->reads[READ_IN_ORDER]);
-        if (record.time < newest)
-            soak_blame("clock: %llu after %llu", (unsigned long long)record.time,
-                       (unsigned long long)newest);
-        newest = record.time;
-    }
-    kymo_reader_close(reader);
     return 0;
 }
 
@@ -385,18 +339,18 @@ static int read_victims(void *context)
     struct kymo_record record;
     char name[64];
 
-    begin(context);
-    while (!told_to_end) {
-        soak_name(name, sizeof(name), "victim", roll(SOAK_VICTIMS));
+    soak_begin(context);
+    while (!soak_told_to_end) {
+        soak_name(name, sizeof(name), "victim", soak_roll(SOAK_VICTIMS));
         if (kymo_reader_open(&reader, name) != 0) {
-            nap(500000);
+            soak_nap(500000);
             continue;
         }
         for (int i = 0; i < 50 && reader->ring.size <= sizeof(one); i++) {
-            struct oracle_trial trial = {.question = {(enum oracle_kind)roll(ORACLE_KINDS),
-                                                      oracle_time(roll(100), 0), UINT64_MAX}};
+            struct oracle_trial trial = {.question = {(enum oracle_kind)soak_roll(ORACLE_KINDS),
+                                                      oracle_time(soak_roll(100), 0), UINT64_MAX}};
 
-            kymo_ring_back(reader, roll(100), one, sizeof(one), &record);
+            kymo_ring_back(reader, soak_roll(100), one, sizeof(one), &record);
             oracle_try(&trial, reader, &buffers);
             kymo_segment_liveness(reader->segment, 1);
             soak_count(&soak->reads[READ_OF_VICTIMS]);
@@ -417,21 +371,22 @@ static int produce(void *context)
     unsigned char buffer[SOAK_SIZE];
     struct kymo_writer *writer;
 
-    begin(context);
-    writer = open_writer("queue", &options);
-    while (!told_to_end) {
+    soak_begin(context);
+    writer = soak_open_writer("queue", &options);
+    while (!soak_told_to_end) {
         const uint64_t pos = writer->pos;
         const uint32_t len = checked_len(pos, SOAK_SIZE);
+        const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 1000000;
         int error;
 
         checked_fill(buffer, pos, len);
-        error = kymo_queue_push(writer, buffer, len, checked_time(pos), checked_tag(pos),
-                                kymo_clock_now(KYMO_MONOTONIC) + 1000000);
+        error = kymo_queue_push(writer, buffer, len, checked_time(pos), checked_tag(pos), deadline);
+        check_timeout("queue, push", error, deadline);
         if (error && error != -ETIMEDOUT && error != -EPIPE)
             soak_blame("queue: push: %d", error);
         soak_count(&soak->published);
-        if (roll(8) == 0)
-            nap(roll(100000));
+        if (soak_roll(8) == 0)
+            soak_nap(soak_roll(100000));
     }
     kymo_writer_close(writer);
     return 0;
@@ -457,11 +412,14 @@ static int consume(void *context)
     struct kymo_record record;
     int error;
 
-    begin(context);
-    while (!told_to_end && kymo_consumer_open(&consumer, "queue") != 0)
-        nap(1000000);
-    while (!told_to_end) {
-        error = kymo_queue_wait(consumer, kymo_clock_now(KYMO_MONOTONIC) + 10000000);
+    soak_begin(context);
+    while (!soak_told_to_end && kymo_consumer_open(&consumer, "queue") != 0)
+        soak_nap(1000000);
+    while (!soak_told_to_end) {
+        const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 10000000;
+
+        error = kymo_queue_wait(consumer, deadline);
+        check_timeout("queue, wait", error, deadline);
         if (!error)
             error = kymo_queue_receive(consumer, buffer, sizeof(buffer), &record);
         if (error == -ETIMEDOUT || error == -EPIPE || error == -ENODATA)
@@ -486,28 +444,41 @@ static int digit_of(char letter)
 }
 
 /* {"pos":12,"time":3,"tag":4,"data":"00ff..."} */
-static void check_line(const char *name, char *line)
+int soak_parse_line(const char *line, struct kymo_record *record, void *payload, size_t size)
 {
-    struct kymo_record record = {0};
+    unsigned char *byte = payload;
     unsigned long long pos, time, tag;
-    char *data = strstr(line, "\"data\":\"");
-    unsigned char *payload = (unsigned char *)line;
+    const char *data = strstr(line, "\"data\":\"");
+    const char *behind = strstr(line, "\"tag\":");
 
-    if (!data || sscanf(line, "{\"pos\":%llu,\"time\":%llu,\"tag\":%llu", &pos, &time, &tag) != 3) {
-        soak_blame("%s through the mount: %.80s", name, line);
-        return;
+    /* Between the time and the tag there may be a date. */
+    if (!data || !behind || sscanf(line, "{\"pos\":%llu,\"time\":%llu,", &pos, &time) != 2 ||
+        sscanf(behind, "\"tag\":%llu", &tag) != 1)
+        return 0;
+    *record = (struct kymo_record){.pos = pos, .time = time, .tag = tag};
+    for (data += 8; data[0] && data[0] != '"' && record->len < size; data += 2) {
+        *byte++ = (unsigned char)(digit_of(data[0]) * 16 + digit_of(data[1]));
+        record->len++;
     }
-    record = (struct kymo_record){.pos = pos, .time = time, .tag = tag};
-    for (data += 8; *data && *data != '"'; data += 2)
-        payload[record.len++] = (unsigned char)(digit_of(data[0]) * 16 + digit_of(data[1]));
-    if (checked_fault(&record, payload, SOAK_SIZE))
-        soak_blame("%s through the mount: record %llu is wrong", name, pos);
+    return 1;
+}
+
+static void check_line(const char *name, const char *line)
+{
+    unsigned char payload[SOAK_SIZE];
+    struct kymo_record record;
+
+    if (!soak_parse_line(line, &record, payload, sizeof(payload)))
+        soak_blame("%s through the mount: %.80s", name, line);
+    else if (checked_fault(&record, payload, SOAK_SIZE))
+        soak_blame("%s through the mount: record %llu is wrong", name,
+                   (unsigned long long)record.pos);
 }
 
 static void read_file(const char *name)
 {
     static const char *const files[] = {"latest", "history/3", "closest?t=1000000", "info"};
-    const char *file = files[roll(sizeof(files) / sizeof(files[0]))];
+    const char *file = files[soak_roll(sizeof(files) / sizeof(files[0]))];
     char path[512], line[8192];
     ssize_t len = -1;
     int fd;
@@ -533,11 +504,11 @@ static int read_mount(void *context)
     const size_t before = soak_descriptors();
     char name[64];
 
-    begin(actor);
-    while (!told_to_end) {
-        soak_name(name, sizeof(name), "flow", roll(SOAK_FLOWS));
+    soak_begin(actor);
+    while (!soak_told_to_end) {
+        soak_name(name, sizeof(name), "flow", soak_roll(SOAK_FLOWS));
         read_file(name);
-        nap(roll(200000));
+        soak_nap(soak_roll(200000));
     }
     check_descriptors(actor, before);
     return 0;
@@ -549,13 +520,22 @@ struct soak_actor soak_actors[] = {
     {.name = "writer", .run = write_flow, .number = 2, .death = WRITER_KILLED},
     {.name = "shared writer", .run = write_shared, .number = 0, .death = SHARED_WRITER_KILLED},
     {.name = "shared writer", .run = write_shared, .number = 1, .death = SHARED_WRITER_KILLED},
-    {.name = "clock", .run = write_clock, .death = SOAK_EVENTS},
+    {.name = "clocks' writer", .run = soak_write_clocks, .death = SOAK_EVENTS},
     {.name = "producer", .run = produce, .death = PRODUCER_KILLED},
     {.name = "consumer", .run = consume, .death = CONSUMER_KILLED},
     {.name = "owner", .run = read_flow, .death = READER_KILLED},
     {.name = "guest", .run = read_flow, .is_guest = 1, .death = READER_KILLED},
-    {.name = "clock's reader", .run = read_clock, .death = SOAK_EVENTS},
+    {.name = "clocks' reader", .run = soak_read_clocks, .number = 0, .death = SOAK_EVENTS},
+    {.name = "clocks' guest",
+     .run = soak_read_clocks,
+     .number = 1,
+     .is_guest = 1,
+     .death = SOAK_EVENTS},
     {.name = "victims' reader", .run = read_victims, .death = SOAK_EVENTS},
     {.name = "mount's reader", .run = read_mount, .needs_mount = 1, .death = READER_KILLED},
+    {.name = "who asks the time",
+     .run = soak_ask_the_time,
+     .needs_mount = 1,
+     .death = READER_KILLED},
 };
 const size_t soak_actor_count = sizeof(soak_actors) / sizeof(soak_actors[0]);
