@@ -43,7 +43,7 @@ int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)
 {
     const struct kymo_control *control = segment->ring->control;
     struct stat status;
-    uint32_t state;
+    uint32_t state, writers;
     int held;
 
     if (segment->orphan)
@@ -51,6 +51,9 @@ int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)
     /* A generation that lost its name is over, even where its remover died before it said so. */
     if (fstat(segment->fd, &status) == 0 && status.st_nlink == 0)
         return -EIDRM;
+    /* STATE-3 (acquire load): who has signed in before the kernel's word on the lock. Pairs with
+     * sign_in. */
+    writers = kymo_load_acquire32(&control->writers);
     held = is_held(segment);
     /* STATE-1 (acquire load): the state before what the writer did until then. Pairs with sign_in and
      * kymo_writer_close. */
@@ -59,11 +62,11 @@ int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)
         return -EBADMSG;
     if (state == KYMO_RETIRED)
         return -EIDRM;
-    /* A writer may have come between the two looks: then the lock is taken now. */
-    if (held == 0 && state == KYMO_OPEN)
-        held = is_held(segment);
     if (held < 0)
         return KYMO_LIVE_UNKNOWN;
+    /* Whoever signed in since the first look was alive then, and may have ended cleanly by now. */
+    if (held == 0 && state == KYMO_OPEN && kymo_load_relaxed32(&control->writers) != writers)
+        held = 1;
     if (held)
         return silence(segment) > limit ? KYMO_LIVE_STALLED : KYMO_LIVE_ALIVE;
     return state == KYMO_CLOSED ? KYMO_LIVE_CLOSED : KYMO_LIVE_DEAD;

@@ -236,7 +236,9 @@ int kymo_mapping_retire(const struct kymo_file *file)
     guard = kymo_guard_add(map, size, 1, &damaged);
     control = (void *)(map + header->control_offset);
     /* BELL-2 (store, before the ordered exchange in the ring): whoever takes the bell's word after
-     * the ring sees the state, and whoever took it before is woken. */
+     * the ring sees the state, and whoever took it before is woken. STATE-2 (release store): every
+     * record before the end; those of a dead writer came before its lock. Pairs with
+     * kymo_ring_is_over. */
     kymo_store_release32(&control->state, KYMO_RETIRED);
     KYMO_TESTPOINT(RETIRED);
     kymo_bell_ring((void *)(map + header->bell_offset));

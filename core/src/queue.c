@@ -167,7 +167,7 @@ static int find_limit(struct kymo_consumer *consumer)
     if (consumer->next > head || head - consumer->next > ring->mask + 1)
         return -EBADMSG;
     if (consumer->next == head)
-        return kymo_ring_retired(ring) ? -EIDRM : -ENODATA;
+        return kymo_ring_is_over(ring, head) ? -EIDRM : -ENODATA;
     consumer->limit = head;
     return 0;
 }
@@ -207,8 +207,8 @@ static int look(const struct kymo_consumer *consumer)
         return 0;
     if (kymo_load_relaxed32(&ring->damaged))
         return -EBADMSG;
-    /* BELL-2 (acquire load): the bell's word before the state. Pairs with kymo_mapping_retire. */
-    return kymo_load_acquire32(&ring->control->state) == KYMO_RETIRED ? -EIDRM : -EAGAIN;
+    /* BELL-2 orders this behind the bell's word, if that is the new one. */
+    return kymo_ring_is_over(ring, next_of(consumer)) ? -EIDRM : -EAGAIN;
 }
 
 static int producer_is_gone(const struct kymo_consumer *consumer)
@@ -322,7 +322,8 @@ static void sign_in(struct kymo_consumer_control *control)
 {
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->consumer_pid, (uint32_t)getpid());
-    /* STATE-1 (release store): who consumes before that somebody does. Pairs with info.c. */
+    /* STATE-1 (release store): who consumes before that somebody does, as in a writer's sign_in; but
+     * nothing here looks yet. */
     kymo_store_release32(&control->state, KYMO_OPEN);
     KYMO_TESTPOINT(CONSUMER_SIGNED_IN);
 }

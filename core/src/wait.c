@@ -59,7 +59,7 @@ static int look(const struct kymo_ring *ring, uint64_t seen)
     if (kymo_load_relaxed32(&ring->damaged))
         return -EBADMSG;
     /* BELL-2 orders this behind the bell's word, if that is the new one. */
-    return kymo_load_acquire32(&ring->control->state) == KYMO_RETIRED ? -EIDRM : -EAGAIN;
+    return kymo_ring_is_over(ring, seen) ? -EIDRM : -EAGAIN;
 }
 
 /*

@@ -56,7 +56,8 @@ static void sign_in(struct kymo_control *control)
 {
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
-    kymo_store_relaxed32(&control->writers, kymo_load_relaxed32(&control->writers) + 1);
+    /* STATE-3 (release store): the lock before that we are here. Pairs with liveness.c. */
+    kymo_store_release32(&control->writers, kymo_load_relaxed32(&control->writers) + 1);
     /* STATE-1 (release store): who writes before that somebody does. Pairs with info.c. */
     kymo_store_release32(&control->state, KYMO_OPEN);
     KYMO_TESTPOINT(TAKEN_OVER);
@@ -349,7 +350,8 @@ int kymo_writer_remove(struct kymo_writer *writer)
         error = -errno;
     if (!error) {
         KYMO_TESTPOINT(UNLINKED);
-        /* BELL-2 (release store): the state before the ring, as in kymo_mapping_retire. */
+        /* BELL-2 and STATE-2 (release store): every record before the end, and that before the ring,
+         * as in kymo_mapping_retire. */
         kymo_store_release32(&writer->ring.control->state, KYMO_RETIRED);
         KYMO_TESTPOINT(RETIRED);
         kymo_bell_ring(writer->bell);

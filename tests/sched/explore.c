@@ -11,7 +11,7 @@
 #include <string.h>
 #include <ucontext.h>
 
-#define REGIONS      16
+#define REGIONS      32
 #define REGION_BYTES 1024
 #define WORDS        56 /* shared words of a scenario */
 #define VALUES       40 /* that a word takes in one execution */
@@ -53,6 +53,7 @@ struct region {
     size_t size;
     size_t split, stride;            /* where words of 4 bytes are; stride 0: nowhere */
     struct region *same;             /* the mapping that it repeats; NULL: none */
+    int plain;                       /* nothing in it is an atomic word */
     uint8_t words[REGION_BYTES / 4]; /* number of the word + 1 */
 };
 
@@ -68,9 +69,14 @@ enum state {
 struct thread {
     int number;
     enum state state;
-    struct word *at;   /* the word of its next step */
-    int declined;      /* values of it that it chose not to read */
-    int chosen;        /* the one that it chose */
+    struct word *at;                 /* the word of its next step */
+    int declined;                    /* values of it that it chose not to read */
+    int chosen;                      /* the one that it chose */
+    struct word *beds[EXPLORE_BEDS]; /* where the kernel knows it as a sleeper, or soon */
+    int bed_count;
+    int rung;          /* at one of them, since it lay down */
+    int mortal;        /* may die at its next store */
+    int naps;          /* sleeps that still may end by themselves */
     struct view known; /* what holds for all that it does next */
     struct view heard; /* what it read without acquire: an acquire fence makes it known */
     struct view told;  /* what it knew at its last release fence */
@@ -89,6 +95,7 @@ static struct {
     const struct explore_scenario *scenario;
     struct region regions[REGIONS];
     int region_count;
+    uintptr_t lowest, size; /* all of them are in there */
     struct word words[WORDS];
     int word_count;
     struct thread threads[EXPLORE_THREADS];
@@ -107,7 +114,9 @@ static struct {
     const char *told; /* what a schedule says of words not yet touched, or NULL */
     uint64_t steps, all_steps;
     int trace;
-    int over; /* the threads have ended, and it is looked at what they left */
+    int over;   /* the threads have ended, and it is looked at what they left */
+    int died;   /* one of the threads has, in this execution */
+    int passes; /* how often time has passed in it while somebody could have read */
     int failed;
     char fault[256];
 
@@ -238,6 +247,8 @@ static int digit_of(char digit)
 
 static struct region *find_region(const void *memory)
 {
+    if ((uintptr_t)memory - explorer.lowest >= explorer.size)
+        return NULL;
     for (int i = 0; i < explorer.region_count; i++) {
         struct region *region = &explorer.regions[i];
 
@@ -250,18 +261,27 @@ static struct region *find_region(const void *memory)
 static struct region *add_region(const void *memory, size_t size)
 {
     struct region *region = &explorer.regions[explorer.region_count++];
+    const uintptr_t first = (uintptr_t)memory, end = explorer.lowest + explorer.size;
 
     if (explorer.region_count > REGIONS || size > REGION_BYTES)
         give_up("too much is shared");
     memset(region, 0, sizeof(*region));
     region->memory = memory;
     region->size = size;
+    if (explorer.size == 0 || first < explorer.lowest)
+        explorer.lowest = first;
+    explorer.size = (first + size > end ? first + size : end) - explorer.lowest;
     return region;
 }
 
 void explore_share(const void *memory, size_t size)
 {
     add_region(memory, size);
+}
+
+void explore_watch(const void *memory, size_t size)
+{
+    add_region(memory, size)->plain = 1;
 }
 
 void explore_split(const void *memory, size_t offset, size_t stride)
@@ -344,7 +364,9 @@ static struct word *find_word(const void *memory, size_t size)
         region = region->same;
     number = &region->words[offset / 4];
     if (*number == 0) {
-        make_word(region->memory + offset, size ? size : 8);
+        if (size == 0)
+            size = region->size - offset < 8 ? 4 : 8;
+        make_word(region->memory + offset, size);
         *number = (uint8_t)explorer.word_count;
     }
     word = &explorer.words[*number - 1];
@@ -498,6 +520,9 @@ static void reset_thread(struct thread *thread)
     thread->heard = thread->told = thread->known;
     memset(&thread->told, 0, sizeof(thread->told));
     thread->state = GOING;
+    thread->bed_count = thread->rung = 0;
+    thread->mortal = explorer.scenario->mortal == thread->number + 1;
+    thread->naps = explorer.scenario->naps;
     thread->started = 0;
     thread->context.uc_stack.ss_sp = thread->stack;
     thread->context.uc_stack.ss_size = STACK;
@@ -574,11 +599,28 @@ static void count_step(void)
         explore_fail("it does not end");
 }
 
-static void tell_futex(const char *what)
+static void tell_event(const char *what)
 {
     if (explorer.trace)
-        printf("%*s%d  futex: %s\n", 4 * explorer.current->number, "", explorer.current->number,
-               what);
+        printf("%*s%d  %s\n", 4 * explorer.current->number, "", explorer.current->number, what);
+}
+
+/* Where a mortal thread is about to do what others can see: here it goes no further, or on. What the
+ * kernel does for the dead is done by what is left of it. */
+static void may_die(void)
+{
+    struct thread *thread = explorer.current;
+
+    if (!thread->mortal || choose(2) == 0)
+        return;
+    tell_event("dies");
+    thread->mortal = 0;
+    explorer.died = 1;
+    if (explorer.scenario->death)
+        explorer.scenario->death(explorer.scenario);
+    thread->state = DONE;
+    for (;;)
+        go_outside();
 }
 
 static void tell(const struct explore_site *site, uint64_t bits, const char *remark, int number)
@@ -757,6 +799,7 @@ static void store_word(struct word *word, uint64_t bits, struct explore_site *si
     const enum explore_order order = site->now;
 
     count_step();
+    may_die();
     note(&word->storers);
     if (order == EXPLORE_ORDERED)
         note(&word->orderers);
@@ -827,6 +870,35 @@ static int pick_changed(struct word *word, enum explore_change change, uint64_t 
     return numbers[choose(count)];
 }
 
+/* The next step is one at this word, and no other comes in between. */
+static void take_turn_at(struct word *word)
+{
+    count_step();
+    note(&word->storers);
+    note(&word->orderers);
+    if (is_others(word->storers | word->orderers))
+        stop_at(TURNING, word);
+}
+
+/* A load, and then a store over whatever is there by that time. */
+static uint64_t change_in_two(struct word *word, enum explore_change change, uint64_t expected,
+                              uint64_t value, const struct explore_site *site)
+{
+    uint64_t found;
+
+    take_turn_at(word);
+    found = word->values[word->count - 1].bits;
+    learn_value(word, word->count - 1, site->order);
+    tell(site, found, ", looked at", 0);
+    if (change == EXPLORE_EXCHANGE && found != expected)
+        return found;
+    value = changed(change, found, value, word->size);
+    take_turn_at(word);
+    add_value(word, value, site->order, NULL);
+    tell(site, value, ", stored", 0);
+    return found;
+}
+
 static uint64_t change_word(struct word *word, enum explore_change change, uint64_t expected,
                             uint64_t value, struct explore_site *site)
 {
@@ -834,11 +906,10 @@ static uint64_t change_word(struct word *word, enum explore_change change, uint6
     const struct value *found;
     int number;
 
-    count_step();
-    note(&word->storers);
-    note(&word->orderers);
-    if (is_others(word->storers | word->orderers))
-        stop_at(TURNING, word);
+    may_die();
+    if (order == EXPLORE_PARTED)
+        return change_in_two(word, change, expected, value, site);
+    take_turn_at(word);
     number = pick_changed(word, change, expected, order);
     found = &word->values[number];
     learn_value(word, number, order);
@@ -961,9 +1032,28 @@ void explore_plain_write(void *memory, uint64_t value)
     store_word(word, value, &site);
 }
 
+void explore_plain_touch(const void *memory, size_t size, int stores)
+{
+    const struct region *region = explorer.current ? find_region(memory) : NULL;
+    const unsigned char *first, *last;
+
+    if (!region)
+        return;
+    if (!region->plain)
+        explore_fail("plain access to a shared word");
+    first = region->memory + ((const unsigned char *)memory - region->memory) / 8 * 8;
+    last = (const unsigned char *)memory + size;
+    for (const unsigned char *at = first; at < last; at += 8) {
+        if (stores)
+            explore_plain_write((void *)(uintptr_t)at, 0);
+        else
+            explore_plain_read(at);
+    }
+}
+
 void explore_await(const void *memory)
 {
-    struct word *word = find_word(memory, 8);
+    struct word *word = find_word(memory, 0);
 
     stop_at(AWAITING, word);
 }
@@ -982,47 +1072,144 @@ uint64_t explore_newest(const void *memory)
     return word->values[word->count - 1].bits;
 }
 
-int explore_futex_wait(const void *memory, uint32_t expected)
+int explore_thread(void)
 {
-    struct word *word = find_word(memory, 4);
+    return explorer.current->number;
+}
 
-    count_step();
-    note(&word->storers);
-    note(&word->orderers);
-    stop_at(TURNING, word);
+/* ---- the kernel's part ---- */
+
+/* One of the sleeps that may end by themselves, without anybody's doing. */
+static int takes_nap(struct thread *thread)
+{
+    if (thread->naps == 0 || choose(2) == 0)
+        return 0;
+    thread->naps--;
+    return 1;
+}
+
+/* Where the comparison is one step with lying down; parted, others come in between. */
+static int lie_down(struct thread *thread, const struct explore_bed *bed)
+{
+    static struct explore_site site = {.file = "kernel",
+                                       .function = "futex_wait",
+                                       .operation = "comparison",
+                                       .what = "the word",
+                                       .order = EXPLORE_ORDERED,
+                                       .now = EXPLORE_ORDERED};
+    struct word *word = find_word(bed->word, 4);
+
+    meet(&site);
+    take_turn_at(word);
     /* The kernel's look is one of this thread's: it will not see an older value. */
-    *known(explorer.current, word) = (uint16_t)(word->count - 1);
-    if (word->values[word->count - 1].bits != expected) {
-        tell_futex("has changed");
+    *known(thread, word) = (uint16_t)(word->count - 1);
+    if (site.now != EXPLORE_RELAXED && word->values[word->count - 1].bits != bed->expected)
         return -1;
-    }
-    tell_futex("sleeps");
-    stop_at(SLEEPING, word);
-    tell_futex("wakes up");
+    if (site.now == EXPLORE_PARTED)
+        take_turn_at(word);
+    thread->beds[thread->bed_count++] = word;
     return 0;
+}
+
+static int sleep_there(struct thread *thread, const struct explore_bed *beds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (lie_down(thread, &beds[i]) != 0) {
+            tell_event("futex: has changed");
+            return -1;
+        }
+    }
+    if (thread->rung || takes_nap(thread)) {
+        tell_event("futex: does not sleep long");
+        return 0;
+    }
+    tell_event("futex: sleeps");
+    stop_at(SLEEPING, thread->beds[0]);
+    tell_event("futex: wakes up");
+    return 0;
+}
+
+int explore_futex_wait(const struct explore_bed *beds, int count)
+{
+    struct thread *thread = explorer.current;
+    int error;
+
+    if (count > EXPLORE_BEDS)
+        give_up("too many words to sleep on");
+    thread->rung = 0;
+    error = sleep_there(thread, beds, count);
+    thread->bed_count = 0;
+    return error;
+}
+
+static int lies_at(const struct thread *thread, const struct word *word)
+{
+    for (int i = 0; i < thread->bed_count; i++)
+        if (thread->beds[i] == word)
+            return !thread->rung;
+    return 0;
+}
+
+static void wake_up(struct thread *thread)
+{
+    thread->rung = 1;
+    if (thread->state == SLEEPING)
+        thread->state = GOING;
 }
 
 void explore_futex_wake(const void *memory, int count)
 {
     struct word *word = find_word(memory, 4);
 
+    may_die();
     count_step();
     note(&word->storers);
     note(&word->orderers);
     stop_at(TURNING, word);
-    tell_futex("is rung");
+    tell_event("futex: is rung");
     wake_those_at(word);
     for (; count > 0; count--) {
         struct thread *sleepers[EXPLORE_THREADS];
         int found = 0;
 
         for (int i = 0; i < explorer.thread_count; i++)
-            if (explorer.threads[i].state == SLEEPING && explorer.threads[i].at == word)
+            if (lies_at(&explorer.threads[i], word))
                 sleepers[found++] = &explorer.threads[i];
         if (found == 0)
             return;
-        sleepers[count >= found ? 0 : choose(found)]->state = GOING;
+        wake_up(sleepers[count >= found ? 0 : choose(found)]);
     }
+}
+
+uint32_t explore_kernel_change(const void *memory, uint32_t (*change)(uint32_t value, uint32_t who),
+                               uint32_t who)
+{
+    static const struct explore_site site = {.function = "kernel",
+                                             .operation = "change",
+                                             .what = "a lock"};
+    struct word *word = find_word(memory, 4);
+    const struct value *found;
+    uint32_t bits;
+
+    may_die();
+    take_turn_at(word);
+    found = &word->values[word->count - 1];
+    learn_value(word, word->count - 1, EXPLORE_ORDERED);
+    bits = change((uint32_t)found->bits, who);
+    if (bits != found->bits)
+        add_value(word, bits, EXPLORE_ORDERED, &found->view);
+    tell(&site, bits, "", 0);
+    return (uint32_t)found->bits;
+}
+
+uint32_t explore_kernel_look(const void *memory)
+{
+    static struct explore_site site = {.function = "kernel",
+                                       .operation = "look",
+                                       .what = "a lock",
+                                       .now = EXPLORE_ACQUIRE};
+
+    return (uint32_t)load_word(find_word(memory, 4), &site);
 }
 
 /* ---- who goes on ---- */
@@ -1060,6 +1247,20 @@ static int end_waits(void)
         ended = 1;
     }
     return ended;
+}
+
+/* Where somebody has died, nobody may wake those who sleep: they have set an alarm. */
+static int pass_time(void)
+{
+    int woken = 0;
+
+    for (int i = 0; explorer.died && i < explorer.thread_count; i++) {
+        if (explorer.threads[i].state != SLEEPING)
+            continue;
+        wake_up(&explorer.threads[i]);
+        woken = 1;
+    }
+    return woken;
 }
 
 /* One of those that take turns goes; those tried before it stay asleep until something happens to
@@ -1119,6 +1320,17 @@ static void finish(const struct explore_scenario *scenario)
         fail_outside("%s", fault);
 }
 
+/* Whether anybody can go on, or is woken by the time that passes where nobody can. Somebody at a load
+ * may take that long, too, but not for ever. */
+static int goes_on(void)
+{
+    if (let_read() || end_waits() || take_turn())
+        return 1;
+    if (count_in(TURNING) || (count_in(READING) && ++explorer.passes > 2))
+        return 0;
+    return pass_time();
+}
+
 static enum ending execute(void)
 {
     const struct explore_scenario *scenario = explorer.scenario;
@@ -1129,6 +1341,8 @@ static enum ending execute(void)
     explorer.asleep = 0;
     explorer.steps = 0;
     explorer.failed = 0;
+    explorer.died = scenario->begins_dead;
+    explorer.passes = 0;
     if (scenario->reset)
         scenario->reset(scenario);
     for (int i = 0; i < explorer.word_count; i++)
@@ -1137,7 +1351,7 @@ static enum ending execute(void)
         reset_thread(&explorer.threads[i]);
     do
         go_far();
-    while (!explorer.failed && (let_read() || end_waits() || take_turn()));
+    while (!explorer.failed && goes_on());
     if (!explorer.failed)
         ending = judge_end();
     if (ending == COMPLETE && !explorer.failed && scenario->finish)
@@ -1152,6 +1366,7 @@ static void begin(const struct explore_scenario *scenario)
 {
     explorer.scenario = scenario;
     explorer.region_count = 0;
+    explorer.lowest = explorer.size = 0;
     explorer.word_count = 0;
     explorer.thread_count = 0;
     explorer.choice_count = 0;

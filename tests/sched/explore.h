@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #define EXPLORE_THREADS 3
+#define EXPLORE_BEDS    2 /* words that one thread sleeps on at once */
 
 /* What runs beside each other. Every execution begins with reset and the memory as it then is; what
  * the threads store stays within the execution. */
@@ -42,6 +43,13 @@ struct explore_scenario {
     uint64_t depth, first, history, records, tries;
     int kind;
     const void *more;
+    /* The thread that may die at each of its stores, counted from 1; 0: none. Who sleeps then wakes up
+     * by itself when nobody else can go on. And what the kernel does for the dead, as the thread's own
+     * last steps. */
+    int mortal;
+    int begins_dead; /* somebody died before, and left it like that: sleeps end as well */
+    void (*death)(const struct explore_scenario *scenario);
+    int naps; /* how many of each thread's sleeps may end by themselves at any time */
 };
 
 struct explore_result {
@@ -64,6 +72,9 @@ void explore_replay(const struct explore_scenario *scenario, const char *schedul
 
 /* These bytes are shared words. Everything else is plain memory, and nobody's but its owner's. */
 void explore_share(const void *memory, size_t size);
+/* These are plain memory that several threads use: accesses that explore_plain_touch is told of must
+ * not race. */
+void explore_watch(const void *memory, size_t size);
 /* In there, the 8 bytes at `offset` of every `stride` are two words, even where both are copied. */
 void explore_split(const void *memory, size_t offset, size_t stride);
 /* So are these, and they are the same words: another mapping of them. */
@@ -84,11 +95,28 @@ uint64_t explore_newest(const void *word);
 /* Accesses that must not race with any other: 8 aligned bytes. */
 uint64_t explore_plain_read(const void *word);
 void explore_plain_write(void *word, uint64_t value);
-/* Whether the caller is one of the threads. */
+/* What a compiler's instrumentation reports of plain accesses: in watched memory they must not race,
+ * to shared words there must be none. */
+void explore_plain_touch(const void *memory, size_t size, int stores);
+/* Whether the caller is one of the threads; and which. */
 int explore_is_running(void);
-/* The kernel's part: like futex(2), with no time limit. -1 where the word is not `expected`. */
-int explore_futex_wait(const void *word, uint32_t expected);
+int explore_thread(void);
+
+/* ---- the kernel's part ---- */
+
+struct explore_bed {
+    const void *word;
+    uint32_t expected;
+};
+
+/* Like futex(2) and futex_waitv(2), with no time limit: -1 where a word is not what is expected. */
+int explore_futex_wait(const struct explore_bed *beds, int count);
 void explore_futex_wake(const void *word, int count);
+/* A word of the kernel's own, which it changes in one step, ordered; and a look at it that acquires.
+ * Returns what it was. */
+uint32_t explore_kernel_change(const void *word, uint32_t (*change)(uint32_t value, uint32_t who),
+                               uint32_t who);
+uint32_t explore_kernel_look(const void *word);
 
 /* ---- sites: where the library orders something, and how strongly ---- */
 
@@ -97,7 +125,8 @@ enum explore_order {
     EXPLORE_ACQUIRE,
     EXPLORE_RELEASE,
     EXPLORE_BOTH, /* acquire and release */
-    EXPLORE_ORDERED
+    EXPLORE_ORDERED,
+    EXPLORE_PARTED /* ordered, but no longer one step: a load, and then a store */
 };
 
 struct explore_site {

@@ -15,9 +15,29 @@ extern const struct explore_scenario explored_bell[];
 extern const struct explore_scenario explored_lock[];
 extern const struct explore_scenario explored_loader[];
 extern const struct explore_scenario explored_guard[];
+extern const struct explore_scenario explored_state[];
 
-/* explored_kernel.c: what mmap returns to the threads of a scenario, instead of a new mapping. */
-extern void *explored_map;
+/* ---- explored_kernel.c: what the threads of a scenario get from the kernel ---- */
+
+/* Where mmap finds the file, instead of a new mapping. */
+extern unsigned char *explored_map;
+/* What a thread gets that opens the segment: one that was opened before. */
+struct explored_handle {
+    struct kymo_segment *segment;
+    const struct kymo_ring *ring;
+};
+extern struct explored_handle explored_handles[EXPLORE_THREADS];
+
+/* For open and close, of scenarios whose threads take or ask for more than a futex. */
+void explored_kernel_begin(void);
+void explored_kernel_end(void);
+/* Those who may hold locks, and what holds when an execution begins: this descriptor has the byte, or
+ * nobody has. Bytes that are named in neither way are everybody's own, and everybody lives. */
+void explored_kernel_know(int fd);
+void explored_kernel_lock(uint64_t start, int fd, int alone);
+void explored_kernel_free(uint64_t start);
+/* Gives back all that this descriptor holds, as a step of the thread that runs. */
+void explored_kernel_close(int fd);
 
 /* The parts of a mapped ring that its threads share. */
 static inline void explored_share_ring(const struct kymo_ring *ring, const struct kymo_bell *bell)

@@ -1,6 +1,6 @@
 /*
  * explored_bell.c - waiters beside a writer that publishes, and that retires its generation: nobody
- * sleeps through either (promises D and I).
+ * sleeps through either (promises D and I); nor do two threads of one reader that has not waited yet.
  */
 #include "stress/checked.h"
 
@@ -27,6 +27,13 @@ static struct kymo_reader *open_reader(void)
     return reader;
 }
 
+static void wait_second(const struct explore_scenario *scenario);
+
+static int reader_count(const struct explore_scenario *scenario)
+{
+    return scenario->body[2] == wait_second ? 2 : 1;
+}
+
 static void open_segment(const struct explore_scenario *scenario)
 {
     const struct kymo_options options = {.depth = scenario->depth,
@@ -38,7 +45,7 @@ static void open_segment(const struct explore_scenario *scenario)
     fresh = *writer;
     explored_share_ring(&writer->ring, writer->bell);
     explored_map = writer->segment->map;
-    for (int i = 0; i + 1 < EXPLORE_THREADS && scenario->body[i + 1]; i++)
+    for (int i = 0; i < reader_count(scenario); i++)
         readers[i] = open_reader();
     bell = readers[0]->segment->bell;
 }
@@ -54,7 +61,7 @@ static void reset(const struct explore_scenario *scenario)
 static void close_segment(const struct explore_scenario *scenario)
 {
     readers[0]->segment->bell = bell;
-    for (int i = 0; i + 1 < EXPLORE_THREADS && scenario->body[i + 1]; i++)
+    for (int i = 0; i < reader_count(scenario); i++)
         kymo_reader_close(readers[i]);
     *writer = fresh;
     kymo_writer_remove(writer);
@@ -78,6 +85,29 @@ static void publish_and_retire(const struct explore_scenario *scenario)
         explore_fail("not retired");
 }
 
+/* One reader that two threads use, and whose bell nobody has mapped yet. */
+static void open_unheard(const struct explore_scenario *scenario)
+{
+    open_segment(scenario);
+    explored_kernel_begin();
+    explore_share(&readers[0]->segment->bell_tried, 4);
+    explore_watch(&readers[0]->segment->bell, sizeof(readers[0]->segment->bell));
+}
+
+static void reset_unheard(const struct explore_scenario *scenario)
+{
+    reset(scenario);
+    readers[0]->segment->bell = NULL;
+    readers[0]->segment->bell_tried = 0;
+}
+
+static void close_unheard(const struct explore_scenario *scenario)
+{
+    readers[0]->segment->bell_tried = 1;
+    explored_kernel_end();
+    close_segment(scenario);
+}
+
 /* Until all is published, or until the end. */
 static void wait_for_all(const struct explore_scenario *scenario, struct kymo_reader *reader)
 {
@@ -92,6 +122,8 @@ static void wait_for_all(const struct explore_scenario *scenario, struct kymo_re
     }
     if (error != (retires ? -EIDRM : 0))
         explore_fail("the wait ended with %d", error);
+    if (seen != scenario->records)
+        explore_fail("the wait ended at %d of %d", (int)seen, (int)scenario->records);
 }
 
 static void wait_first(const struct explore_scenario *scenario)
@@ -121,5 +153,13 @@ const struct explore_scenario explored_bell[] = {
     BELL("retire", "the end, 1 waiter", .body = {publish_and_retire, wait_first}),
     BELL("publish and retire", "1 record, then the end, 1 waiter",
          .body = {publish_and_retire, wait_first}, .records = 1),
+    {.name = "first wait",
+     .bound = "1 record, 2 threads that wait with one reader, for the first time",
+     .open = open_unheard,
+     .reset = reset_unheard,
+     .close = close_unheard,
+     .depth = 2,
+     .body = {publish, wait_first, wait_first},
+     .records = 1},
     {.name = NULL},
 };

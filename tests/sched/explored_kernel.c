@@ -1,6 +1,6 @@
 /*
  * explored_kernel.c - system calls as the threads of a scenario see them: a futex by the book, memory
- * that is already there. The linker is told to --wrap each.
+ * that is already there, locks on bytes that go with their owner. The linker is told to --wrap each.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,32 +13,60 @@
 
 #include "explored.h"
 
-void *explored_map;
+unsigned char *explored_map;
+struct explored_handle explored_handles[EXPLORE_THREADS];
 
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-int __real_fcntl(int fd, int command, ...);
-int __wrap_fcntl(int fd, int command, ...);
-void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
-int __real_munmap(void *at, size_t size);
-int __wrap_munmap(void *at, size_t size);
-struct kymo_guard_entry *__real_kymo_guard_add(const void *map, size_t size, int writable,
-                                               uint32_t *damaged);
-struct kymo_guard_entry *__wrap_kymo_guard_add(const void *map, size_t size, int writable,
-                                               uint32_t *damaged);
+#define WRAPPED(type, name, ...)     \
+    type __real_##name(__VA_ARGS__); \
+    type __wrap_##name(__VA_ARGS__)
 
-/* No sleep ends by itself: who is not woken has been forgotten. */
-static long futex(const uint32_t *word, int operation, uint32_t value)
+WRAPPED(long, syscall, long number, ...);
+WRAPPED(int, fcntl, int fd, int command, ...);
+WRAPPED(void *, mmap, void *at, size_t size, int protection, int flags, int fd, off_t offset);
+WRAPPED(int, munmap, void *at, size_t size);
+WRAPPED(void *, aligned_alloc, size_t alignment, size_t size);
+WRAPPED(void, free, void *memory);
+WRAPPED(uint64_t, kymo_clock_now, enum kymo_clock clock);
+WRAPPED(void, kymo_library_lock, void);
+WRAPPED(void, kymo_library_unlock, void);
+WRAPPED(void, kymo_fork_watch, struct kymo_segment *segment);
+WRAPPED(struct kymo_guard_entry *, kymo_guard_add, const void *map, size_t size, int writable,
+        uint32_t *damaged);
+WRAPPED(int, kymo_mapping_open, struct kymo_segment **segment, const char *name,
+        struct kymo_file *file, enum kymo_role role, struct kymo_ring *ring);
+WRAPPED(void, kymo_mapping_close, struct kymo_segment *segment);
+
+/* ---- sleeping ---- */
+
+/* No sleep ends by itself, unless somebody has died: who is not woken has been forgotten. */
+static long sleep_on(const struct explore_bed *beds, int count)
 {
-    if ((operation & FUTEX_CMD_MASK) == FUTEX_WAKE) {
-        explore_futex_wake(word, (int)value);
-        return 0;
-    }
-    if (explore_futex_wait(word, value) == 0)
+    if (explore_futex_wait(beds, count) == 0)
         return 0;
     errno = EAGAIN;
     return -1;
+}
+
+static long futex(const uint32_t *word, int operation, uint32_t value)
+{
+    const struct explore_bed bed = {word, value};
+
+    if ((operation & FUTEX_CMD_MASK) != FUTEX_WAKE)
+        return sleep_on(&bed, 1);
+    explore_futex_wake(word, (int)value);
+    return 0;
+}
+
+static long futex_waitv(const struct futex_waitv *waiters, int count)
+{
+    struct explore_bed beds[EXPLORE_BEDS];
+
+    if (count > EXPLORE_BEDS)
+        explore_fail("sleeps on %d words", count);
+    for (int i = 0; i < count; i++)
+        beds[i] = (struct explore_bed){(const void *)(uintptr_t)waiters[i].uaddr,
+                                       (uint32_t)waiters[i].val};
+    return sleep_on(beds, count);
 }
 
 long __wrap_syscall(long number, ...)
@@ -52,15 +80,136 @@ long __wrap_syscall(long number, ...)
     va_end(list);
     if (number == SYS_futex && explore_is_running())
         return futex((const uint32_t *)arguments[0], (int)arguments[1], (uint32_t)arguments[2]);
+    if (number == SYS_futex_waitv && explore_is_running())
+        return futex_waitv((const struct futex_waitv *)arguments[0], (int)arguments[1]);
     return __real_syscall(number, arguments[0], arguments[1], arguments[2], arguments[3],
                           arguments[4], arguments[5]);
 }
 
-/* Everybody lives, and holds what they hold. An execution may be given up with such a lock in hand,
- * so none is really taken. */
+/* ---- locks on bytes ---- */
+
+#define BYTES   5
+#define HOLDERS 8
+#define ALONE   0x80000000u /* beside one holder's bit: it has the byte for itself */
+
+static struct {
+    struct {
+        uint64_t start;
+        uint32_t word; /* the bits of its holders */
+    } bytes[BYTES];
+    int byte_count;
+    int holders[HOLDERS]; /* descriptors */
+    int holder_count;
+    uint32_t library; /* 1: its lock is taken */
+} kernel;
+
+void explored_kernel_begin(void)
+{
+    memset(&kernel, 0, sizeof(kernel));
+    explore_share(&kernel.library, sizeof(kernel.library));
+    for (int i = 0; i < BYTES; i++)
+        explore_share(&kernel.bytes[i].word, sizeof(kernel.bytes[i].word));
+}
+
+void explored_kernel_end(void)
+{
+    memset(&kernel, 0, sizeof(kernel));
+}
+
+static uint32_t *find_byte(uint64_t start)
+{
+    for (int i = 0; i < kernel.byte_count; i++)
+        if (kernel.bytes[i].start == start)
+            return &kernel.bytes[i].word;
+    return NULL;
+}
+
+static uint32_t bit_of(int fd)
+{
+    for (int i = 0; i < kernel.holder_count; i++)
+        if (kernel.holders[i] == fd)
+            return 1u << i;
+    return 0;
+}
+
+static uint32_t *look_after(uint64_t start)
+{
+    uint32_t *word = find_byte(start);
+
+    if (word)
+        return word;
+    if (kernel.byte_count == BYTES)
+        explore_fail("too many bytes are locked");
+    kernel.bytes[kernel.byte_count].start = start;
+    return &kernel.bytes[kernel.byte_count++].word;
+}
+
+void explored_kernel_free(uint64_t start)
+{
+    *look_after(start) = 0;
+}
+
+void explored_kernel_know(int fd)
+{
+    if (kernel.holder_count == HOLDERS)
+        explore_fail("too many hold locks");
+    kernel.holders[kernel.holder_count++] = fd;
+}
+
+void explored_kernel_lock(uint64_t start, int fd, int alone)
+{
+    *look_after(start) |= bit_of(fd) | (alone ? ALONE : 0);
+}
+
+static uint32_t lock_alone(uint32_t word, uint32_t mine)
+{
+    return word & ~ALONE & ~mine ? word : ALONE | mine;
+}
+
+static uint32_t lock_shared(uint32_t word, uint32_t mine)
+{
+    if (!(word & ALONE))
+        return word | mine;
+    return word & mine ? mine : word;
+}
+
+static uint32_t unlock(uint32_t word, uint32_t mine)
+{
+    const uint32_t others = word & ~ALONE & ~mine;
+
+    return others ? word & ~mine : 0;
+}
+
+/* -1: others have it. */
+static int set_lock(uint32_t *word, int type, uint32_t mine)
+{
+    uint32_t old;
+
+    if (type == F_UNLCK) {
+        explore_kernel_change(word, unlock, mine);
+        return 0;
+    }
+    if (!mine)
+        explore_fail("an unknown descriptor locks");
+    old = explore_kernel_change(word, type == F_RDLCK ? lock_shared : lock_alone, mine);
+    if ((type == F_RDLCK ? lock_shared : lock_alone)(old, mine) & mine)
+        return 0;
+    errno = EAGAIN;
+    return -1;
+}
+
+static int is_barred(const uint32_t *word, int type, uint32_t mine)
+{
+    const uint32_t found = explore_kernel_look(word);
+
+    return (found & ~ALONE & ~mine) != 0 && (type == F_WRLCK || (found & ALONE) != 0);
+}
+
+/* Bytes that the scenario says nothing of are held by whom they belong to, and everybody lives. */
 int __wrap_fcntl(int fd, int command, ...)
 {
     struct flock *lock;
+    uint32_t *word;
     va_list list;
 
     va_start(list, command);
@@ -68,21 +217,96 @@ int __wrap_fcntl(int fd, int command, ...)
     va_end(list);
     if (!explore_is_running())
         return __real_fcntl(fd, command, lock);
-    if (command == F_OFD_GETLK)
-        lock->l_type = F_WRLCK;
+    word = find_byte((uint64_t)lock->l_start);
+    if (command != F_OFD_GETLK)
+        return word ? set_lock(word, lock->l_type, bit_of(fd)) : 0;
+    lock->l_type = !word || is_barred(word, lock->l_type, bit_of(fd)) ? F_WRLCK : F_UNLCK;
     return 0;
 }
+
+/* The descriptor is closed, by its owner or by its owner's death. */
+void explored_kernel_close(int fd)
+{
+    for (int i = 0; i < kernel.byte_count; i++)
+        if (explore_known(&kernel.bytes[i].word) & bit_of(fd))
+            explore_kernel_change(&kernel.bytes[i].word, unlock, bit_of(fd));
+}
+
+/* ---- memory ---- */
 
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     if (explore_is_running())
-        return explored_map;
+        return explored_map + offset;
     return __real_mmap(at, size, protection, flags, fd, offset);
 }
 
 int __wrap_munmap(void *at, size_t size)
 {
     return explore_is_running() ? 0 : __real_munmap(at, size);
+}
+
+/* An execution may end at any step: what a thread allocates is its own room, and there already. */
+void *__wrap_aligned_alloc(size_t alignment, size_t size)
+{
+    static _Alignas(64) unsigned char rooms[EXPLORE_THREADS][256];
+
+    if (!explore_is_running())
+        return __real_aligned_alloc(alignment, size);
+    if (size > sizeof(rooms[0]))
+        explore_fail("allocates %d bytes", (int)size);
+    return rooms[explore_thread()];
+}
+
+void __wrap_free(void *memory)
+{
+    if (!explore_is_running())
+        __real_free(memory);
+}
+
+/* ---- the library's own, where it would outlast an execution ---- */
+
+static uint32_t take(uint32_t word, uint32_t who)
+{
+    return word ? word : who;
+}
+
+static uint32_t give_back(uint32_t word, uint32_t who)
+{
+    (void)word;
+    (void)who;
+    return 0;
+}
+
+/* A mutex. */
+void __wrap_kymo_library_lock(void)
+{
+    if (!explore_is_running()) {
+        __real_kymo_library_lock();
+        return;
+    }
+    while (explore_kernel_change(&kernel.library, take, 1) != 0)
+        explore_await(&kernel.library);
+}
+
+void __wrap_kymo_library_unlock(void)
+{
+    if (explore_is_running())
+        explore_kernel_change(&kernel.library, give_back, 1);
+    else
+        __real_kymo_library_unlock();
+}
+
+void __wrap_kymo_fork_watch(struct kymo_segment *segment)
+{
+    if (!explore_is_running())
+        __real_kymo_fork_watch(segment);
+}
+
+/* Time stands still. */
+uint64_t __wrap_kymo_clock_now(enum kymo_clock clock)
+{
+    return explore_is_running() ? 1000000000 : __real_kymo_clock_now(clock);
 }
 
 /* Memory that is already there is guarded as well. */
@@ -92,4 +316,26 @@ struct kymo_guard_entry *__wrap_kymo_guard_add(const void *map, size_t size, int
     if (explore_is_running())
         return NULL;
     return __real_kymo_guard_add(map, size, writable, damaged);
+}
+
+/* What the thread opens has been opened before, and it is let go of without being taken apart. */
+int __wrap_kymo_mapping_open(struct kymo_segment **segment, const char *name,
+                             struct kymo_file *file, enum kymo_role role, struct kymo_ring *ring)
+{
+    const struct explored_handle *handle;
+
+    if (!explore_is_running())
+        return __real_kymo_mapping_open(segment, name, file, role, ring);
+    handle = &explored_handles[explore_thread()];
+    *segment = handle->segment;
+    *ring = *handle->ring;
+    return 0;
+}
+
+void __wrap_kymo_mapping_close(struct kymo_segment *segment)
+{
+    if (explore_is_running())
+        explored_kernel_close(segment->fd);
+    else
+        __real_kymo_mapping_close(segment);
 }

@@ -118,9 +118,19 @@ static void pin_next(const struct explore_scenario *scenario)
     }
 }
 
-#define LOADER(name_, bound_, ...)                                                       \
-    {                                                                                    \
-        .name = name_, .bound = bound_, .open = open_loader, .reset = reset, __VA_ARGS__ \
+static const char *finish(const struct explore_scenario *scenario)
+{
+    (void)scenario;
+    for (int i = 0; i < BUFFERS; i++)
+        if (explore_newest(&loader.buffers[i].pins) != 0)
+            return "a buffer stays pinned";
+    return NULL;
+}
+
+#define LOADER(name_, bound_, ...)                                                             \
+    {                                                                                          \
+        .name = name_, .bound = bound_, .open = open_loader, .reset = reset, .finish = finish, \
+        __VA_ARGS__                                                                            \
     }
 
 const struct explore_scenario explored_loader[] = {

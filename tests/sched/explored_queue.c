@@ -20,6 +20,7 @@ static void open_queue(const struct explore_scenario *scenario)
 
     if (kymo_writer_open(&writer, NAME, &options) != 0 || kymo_consumer_open(&consumer, NAME) != 0)
         explore_fail("no queue");
+    explored_map = writer->segment->map;
     fresh_writer = *writer;
     fresh_consumer = *consumer;
     explored_share_ring(&writer->ring, writer->bell);
@@ -132,6 +133,27 @@ static void pop(const struct explore_scenario *scenario)
     }
 }
 
+static void push_and_retire(const struct explore_scenario *scenario)
+{
+    const struct kymo_file file = {.fd = -1, .header = writer->segment->header};
+
+    push(scenario);
+    if (kymo_mapping_retire(&file) != 0)
+        explore_fail("not retired");
+}
+
+static void pop_to_the_end(const struct explore_scenario *scenario)
+{
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+    int error;
+
+    pop(scenario);
+    error = kymo_queue_pop(consumer, buffer, SIZE, &record, KYMO_FOREVER);
+    if (error != -EIDRM)
+        explore_fail("pop: %d at the end", error);
+}
+
 #define QUEUE(name_, bound_, ...)                                                                 \
     {                                                                                             \
         .name = name_, .bound = bound_, .open = open_queue, .reset = reset, .close = close_queue, \
@@ -142,5 +164,7 @@ const struct explore_scenario explored_queue[] = {
     QUEUE("queue", "5 records, depth 2", .body = {produce, consume}, .records = 5),
     QUEUE("in place", "5 records, depth 2", .body = {produce, consume_in_place}, .records = 5),
     QUEUE("push and pop", "3 records, depth 2", .body = {push, pop}, .records = 3),
+    QUEUE("pop and retire", "1 record, then the end", .body = {push_and_retire, pop_to_the_end},
+          .records = 1),
     {.name = NULL},
 };

@@ -109,6 +109,15 @@ KYMO_INLINE int kymo_ring_retired(const struct kymo_ring *ring)
     return kymo_load_relaxed32(&ring->control->state) == KYMO_RETIRED;
 }
 
+/* 1 where the generation has ended and nothing is left at pos or behind it. */
+KYMO_INLINE int kymo_ring_is_over(const struct kymo_ring *ring, uint64_t pos)
+{
+    /* STATE-2 (acquire load): the end before this look at head, so that it is the last one there will
+     * be. Pairs with kymo_mapping_retire and kymo_writer_remove. */
+    return kymo_load_acquire32(&ring->control->state) == KYMO_RETIRED &&
+           kymo_ring_head(ring) <= pos;
+}
+
 /* ---- publishing ---- */
 
 /* Fills in what stands beside the payload at writer->pos, whose slot is begun, and publishes it. */
@@ -560,7 +569,7 @@ KYMO_INLINE int kymo_cursor_next(struct kymo_cursor *cursor, void *buffer, size_
         uint64_t keep = ring->mask - (tries < 4 ? tries * (ring->mask / 8) : ring->mask / 2);
 
         if (cursor->next >= head) {
-            error = kymo_ring_retired(ring) ? -EIDRM : kymo_ring_none(ring);
+            error = kymo_ring_is_over(ring, cursor->next) ? -EIDRM : kymo_ring_none(ring);
             break;
         }
         if (behind > (tries ? keep : ring->mask + 1)) {

@@ -1,0 +1,244 @@
+/*
+ * explored_state.c - writers that come and go beside those who ask about them: whoever is shown is the
+ * one that writes, a segment that reads CLOSED has all its records, and nobody who lives or has ended
+ * cleanly passes for dead (promises C and H).
+ */
+#include "../../core/src/writer.c"
+
+#include "stress/checked.h"
+
+#include "explored.h"
+
+#define NAME        "explored"
+#define SIZE        8
+#define WRITERS     2
+#define PREDECESSOR 1 /* its pid */
+
+static struct kymo_writer *writers[WRITERS], fresh[WRITERS], used[WRITERS];
+static struct kymo_reader *reader;
+static struct kymo_control *control; /* as in the file */
+static int directory;
+
+static int writer_count(const struct explore_scenario *scenario)
+{
+    return scenario->body[1] == scenario->body[0] ? WRITERS : 1;
+}
+
+static int is_of_several(const struct explore_scenario *scenario)
+{
+    return scenario->kind == KYMO_SHARED_WRITER;
+}
+
+static void open_handles(const struct explore_scenario *scenario)
+{
+    const struct kymo_options options = {.depth = scenario->depth,
+                                         .size = SIZE,
+                                         .flags = (uint32_t)scenario->kind};
+
+    for (int i = 0; i < writer_count(scenario); i++) {
+        if (kymo_writer_open(&writers[i], NAME, &options) != 0)
+            explore_fail("no writer");
+        if (is_of_several(scenario))
+            kymo_writer_set_patience(writers[i], KYMO_FOREVER);
+        fresh[i] = *writers[i];
+        explored_handles[i] = (struct explored_handle){fresh[i].segment, &fresh[i].ring};
+    }
+    directory = kymo_directory_open();
+    if (directory < 0 || kymo_reader_open(&reader, NAME) != 0)
+        explore_fail("no reader");
+    control = writers[0]->ring.control;
+}
+
+static void share_handles(const struct explore_scenario *scenario)
+{
+    explored_share_ring(&writers[0]->ring, writers[0]->bell);
+    explored_share_again(&reader->ring, &writers[0]->ring);
+    if (writer_count(scenario) == 1)
+        return;
+    explored_share_again(&writers[1]->ring, &writers[0]->ring);
+    explore_alias(writers[1]->bell, writers[0]->bell);
+}
+
+/* Those who write have the segment, as after open. */
+static void open_writing(const struct explore_scenario *scenario)
+{
+    open_handles(scenario);
+    share_handles(scenario);
+    explored_kernel_begin();
+    for (int i = 0; i < writer_count(scenario); i++) {
+        explored_kernel_know(fresh[i].segment->fd);
+        explored_kernel_lock(KYMO_LOCK_WRITER, fresh[i].segment->fd, !is_of_several(scenario));
+    }
+}
+
+/* Nobody has it: the one before has ended in that state. */
+static void open_left(const struct explore_scenario *scenario, enum kymo_state state)
+{
+    open_handles(scenario);
+    control->state = state;
+    control->writer_pid = PREDECESSOR;
+    control->opened = 1;
+    share_handles(scenario);
+    explored_kernel_begin();
+    explored_kernel_know(fresh[0].segment->fd);
+    explored_kernel_free(KYMO_LOCK_WRITER);
+}
+
+static void open_closed(const struct explore_scenario *scenario)
+{
+    open_left(scenario, KYMO_CLOSED);
+}
+
+static void open_dead(const struct explore_scenario *scenario)
+{
+    open_left(scenario, KYMO_OPEN);
+}
+
+static void reset(const struct explore_scenario *scenario)
+{
+    for (int i = 0; i < writer_count(scenario); i++)
+        used[i] = fresh[i];
+}
+
+static void close_all(const struct explore_scenario *scenario)
+{
+    explored_kernel_end();
+    close(directory);
+    kymo_reader_close(reader);
+    for (int i = writer_count(scenario) - 1; i >= 0; i--) {
+        *writers[i] = fresh[i];
+        writers[i]->segment->limit = &writers[i]->limit;
+        if (i > 0)
+            kymo_writer_close(writers[i]);
+        else
+            kymo_writer_remove(writers[i]);
+    }
+}
+
+/* ---- who writes ---- */
+
+static void publish_all(const struct explore_scenario *scenario, struct kymo_writer *writer)
+{
+    unsigned char buffer[SIZE];
+
+    for (uint64_t i = 0; i < scenario->records; i++) {
+        const int error = is_of_several(scenario)
+                              ? kymo_ring_publish(writer, &(uint64_t){0}, SIZE, 1, 1)
+                              : checked_publish(writer, buffer);
+
+        if (error)
+            explore_fail("publish: error %d", error);
+    }
+}
+
+static void publish_and_close(const struct explore_scenario *scenario)
+{
+    struct kymo_writer *writer = &used[explore_thread()];
+
+    publish_all(scenario, writer);
+    kymo_writer_close(writer);
+}
+
+/* From where an open has found the file and checked it. */
+static void open_and_close(const struct explore_scenario *scenario)
+{
+    const struct request request = {.name = NAME, .directory = directory};
+    const struct kymo_segment *segment = fresh[0].segment;
+    struct kymo_file file = {.fd = segment->fd, .header = segment->header};
+    struct kymo_writer *writer;
+
+    if (fstat(file.fd, &file.status) != 0 || lock_named(&request, &file, 0) != 0 ||
+        make_writer(&writer, NAME, &file) != 0)
+        explore_fail("not opened");
+    publish_all(scenario, writer);
+    kymo_writer_close(writer);
+}
+
+/* ---- who asks ---- */
+
+static void check_records(const struct explore_scenario *scenario, uint64_t head)
+{
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+
+    if (head != scenario->records || kymo_ring_latest(reader, buffer, SIZE, &record) != 0 ||
+        record.pos + 1 != head)
+        explore_fail("closed, with %d of %d records", (int)head, (int)scenario->records);
+}
+
+static void look_at_closing(const struct explore_scenario *scenario)
+{
+    struct kymo_info info;
+
+    if (kymo_segment_info(reader->segment, &info) != 0)
+        explore_fail("no info");
+    if (info.state == KYMO_CLOSED)
+        check_records(scenario, info.head);
+}
+
+static void look_at_opening(const struct explore_scenario *scenario)
+{
+    struct kymo_info info;
+
+    (void)scenario;
+    if (kymo_segment_info(reader->segment, &info) != 0)
+        explore_fail("no info");
+    if (info.state == KYMO_OPEN && (info.writer_pid == PREDECESSOR || info.opened == 1))
+        explore_fail("the writer is shown with its predecessor's pid");
+}
+
+static void ask_if_closed(const struct explore_scenario *scenario)
+{
+    const int liveness = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
+
+    if (liveness == KYMO_LIVE_CLOSED)
+        check_records(scenario, kymo_ring_head(&reader->ring));
+    else if (liveness != KYMO_LIVE_ALIVE &&
+             !(liveness == KYMO_LIVE_DEAD && scenario->open == open_dead))
+        explore_fail("a writer that closes is %s", kymo_liveness_text(liveness));
+}
+
+static void ask_if_alive(const struct explore_scenario *scenario)
+{
+    const int liveness = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
+
+    (void)scenario;
+    if (liveness != KYMO_LIVE_CLOSED && liveness != KYMO_LIVE_ALIVE)
+        explore_fail("a writer that comes and goes is %s", kymo_liveness_text(liveness));
+}
+
+/* The last of several has closed. */
+static const char *finish_closed(const struct explore_scenario *scenario)
+{
+    if (explore_newest(&control->head) != scenario->records * (uint64_t)writer_count(scenario))
+        return "a record was lost";
+    if (explore_newest(&control->lock) != 0)
+        return "the lock is still held";
+    return explore_newest(&control->state) == KYMO_CLOSED ? NULL : "nobody has closed";
+}
+
+#define STATE(name_, bound_, ...)                                                       \
+    {                                                                                   \
+        .name = name_, .bound = bound_, .reset = reset, .close = close_all, .depth = 2, \
+        __VA_ARGS__                                                                     \
+    }
+
+const struct explore_scenario explored_state[] = {
+    STATE("close", "2 records, then the end, 1 look", .open = open_writing,
+          .body = {publish_and_close, look_at_closing}, .records = 2),
+    STATE("close and ask", "1 record, then the end, 1 question", .open = open_writing,
+          .body = {publish_and_close, ask_if_closed}, .records = 1),
+    STATE("open", "1 writer that resumes, publishes and closes, 1 look", .open = open_closed,
+          .body = {open_and_close, look_at_opening}, .records = 1),
+    STATE("open and ask", "1 writer that resumes, publishes and closes, 1 question",
+          .open = open_closed, .body = {open_and_close, ask_if_alive}, .records = 1),
+    STATE("resume and ask", "a dead writer, 1 that resumes, publishes and closes, 1 question",
+          .open = open_dead, .body = {open_and_close, ask_if_closed}, .records = 1),
+    STATE("close shared", "1 record of 1 of several writers, then the end, 1 look",
+          .open = open_writing, .body = {publish_and_close, look_at_closing}, .records = 1,
+          .kind = KYMO_SHARED_WRITER),
+    STATE("close both", "2 writers that publish 1 record each and close", .open = open_writing,
+          .body = {publish_and_close, publish_and_close}, .finish = finish_closed, .records = 1,
+          .kind = KYMO_SHARED_WRITER),
+    {.name = NULL},
+};
