@@ -109,6 +109,7 @@ int kymo_seat_lock(const struct kymo_seat *seat, uint64_t deadline)
         if (!(word & KYMO_LOCK_WAITING) &&
             !kymo_compare_exchange_ordered32(seat->word, word, word | KYMO_LOCK_WAITING))
             continue;
+        KYMO_TESTPOINT(LOCK_AWAITED);
         kymo_futex_wait(seat->word, word | KYMO_LOCK_WAITING, until);
         if (kymo_load_relaxed32(seat->word) == (word | KYMO_LOCK_WAITING) && take_from_dead(seat))
             return 1;

@@ -166,3 +166,143 @@ Test(kills, a_waiter_costs_one_wake)
     }
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
+
+/* ---- the same at either end of a queue, and before a lock ---- */
+
+static const struct kymo_options queue_options = {.kind = KYMO_QUEUE,
+                                                  .depth = 4,
+                                                  .size = SIZE,
+                                                  .clock = KYMO_USER};
+static const struct kymo_options shared_options = {.depth = DEPTH,
+                                                   .size = SIZE,
+                                                   .clock = KYMO_USER,
+                                                   .flags = KYMO_SHARED_WRITER};
+
+static int consume_for_ever(void *context)
+{
+    struct kymo_consumer *consumer;
+
+    (void)context;
+    if (kymo_consumer_open(&consumer, NAME) != 0)
+        return 1;
+    return kymo_queue_wait(consumer, KYMO_FOREVER) ? 2 : 3;
+}
+
+static int push_for_ever(void *context)
+{
+    unsigned char buffer[SIZE] = {0};
+    struct kymo_writer *writer;
+
+    (void)context;
+    if (kymo_writer_open(&writer, NAME, &queue_options) != 0)
+        return 1;
+    while (kymo_queue_push(writer, buffer, SIZE, 0, 0, KYMO_FOREVER) == 0)
+        ;
+    return 2;
+}
+
+static int publish_for_ever(void *context)
+{
+    unsigned char buffer[SIZE] = {0};
+    struct kymo_writer *writer;
+
+    (void)context;
+    if (kymo_writer_open(&writer, NAME, &shared_options) != 0)
+        return 1;
+    kymo_writer_set_patience(writer, KYMO_FOREVER);
+    while (kymo_ring_publish(writer, buffer, SIZE, 0, 0) == 0)
+        ;
+    return 2;
+}
+
+/* Kills the child once it has said in that word that it waits. */
+static void kill_waiting(pid_t child, const uint32_t *word, uint32_t bit)
+{
+    while (!(kymo_load_relaxed32(word) & bit))
+        process_nap(100000);
+    cr_assert_eq(process_kill(child), -SIGKILL);
+    cr_assert(kymo_load_relaxed32(word) & bit);
+}
+
+/* Everything that was pushed, by a consumer of its own. */
+static void drain(uint64_t count)
+{
+    struct kymo_consumer *consumer;
+    unsigned char buffer[SIZE];
+    struct kymo_record record;
+
+    cr_assert_eq(kymo_consumer_open(&consumer, NAME), 0);
+    for (uint64_t i = 0; i < count; i++)
+        cr_assert_eq(kymo_queue_pop(consumer, buffer, SIZE, &record, 0), 0);
+    kymo_consumer_close(consumer);
+}
+
+Test(kills, a_waiting_consumer_costs_one_wake)
+{
+    unsigned char buffer[SIZE] = {0};
+    struct kymo_writer *writer;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &queue_options), 0);
+    for (int round = 0; round < 20; round++) {
+        const uint64_t before = wakes(writer);
+
+        kill_waiting(process_start(consume_for_ever, NULL), &writer->bell->word, KYMO_BELL_WAITING);
+        for (int i = 0; i < 4; i++)
+            cr_assert_eq(kymo_queue_push(writer, buffer, SIZE, 0, 0, 0), 0);
+        cr_assert_eq(wakes(writer), before + 1);
+        drain(4);
+    }
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
+
+Test(kills, a_waiting_producer_costs_one_wake)
+{
+    struct kymo_consumer *consumer;
+    struct kymo_writer *writer;
+    unsigned char buffer[SIZE];
+    struct kymo_record record;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &queue_options), 0);
+    kymo_writer_close(writer);
+    cr_assert_eq(kymo_consumer_open(&consumer, NAME), 0);
+    for (int round = 0; round < 20; round++) {
+        uint32_t rung;
+
+        kill_waiting(process_start(push_for_ever, NULL), &consumer->bell->word, KYMO_BELL_WAITING);
+        rung = (kymo_load_relaxed32(&consumer->bell->word) & ~KYMO_BELL_WAITING) + KYMO_BELL_STEP;
+        for (int i = 0; i < 4; i++) {
+            cr_assert_eq(kymo_queue_receive(consumer, buffer, SIZE, &record), 0);
+            kymo_queue_acknowledge(consumer);
+            cr_assert_eq(kymo_load_relaxed32(&consumer->bell->word), rung);
+        }
+    }
+    kymo_consumer_close(consumer);
+    cr_assert_eq(kymo_segment_remove(NAME), 0);
+}
+
+/* Whoever frees the lock wakes nobody, once, and the bit has gone. */
+Test(kills, a_waiting_writer_costs_one_wake)
+{
+    unsigned char buffer[SIZE] = {0};
+    struct kymo_writer *writer;
+    const uint32_t *lock;
+    void *payload;
+
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &shared_options), 0);
+    lock = &writer->ring.control->lock;
+    for (int round = 0; round < 20; round++) {
+        const uint64_t before = kymo_ring_head(&writer->ring);
+        pid_t child;
+
+        child = process_start(publish_for_ever, NULL);
+        while (kymo_ring_head(&writer->ring) == before)
+            process_nap(100000);
+        cr_assert_eq(kymo_ring_loan(writer, &payload), 0);
+        kill_waiting(child, lock, KYMO_LOCK_WAITING);
+        cr_assert_eq(kymo_ring_commit(writer, SIZE, 0, 0), 0);
+        cr_assert_eq(kymo_load_relaxed32(lock), 0U);
+        cr_assert_eq(kymo_ring_publish(writer, buffer, SIZE, 0, 0), 0);
+        cr_assert_eq(kymo_load_relaxed32(lock), 0U);
+    }
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+}
