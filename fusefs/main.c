@@ -149,21 +149,27 @@ static void count_request(const struct fuse_buf *request)
 /* Each worker's own. */
 static __thread struct fuse_buf request;
 
-static bool serve_request(void *context)
+static enum service_outcome receive_request(void *context)
 {
     struct view *view = context;
     int len;
 
     if (fuse_session_exited(view->session))
-        return false;
+        return SERVICE_ENDED;
     len = fuse_session_receive_buf(view->session, &request);
-    if (len > 0) {
-        kymo_fetch_add_ordered32(&view->answering, 1);
-        count_request(&request);
-        fuse_session_process_buf(view->session, &request);
-        kymo_fetch_add_ordered32(&view->answering, UINT32_MAX);
-    }
-    return len > 0 || len == -EINTR;
+    if (len > 0)
+        return SERVICE_RECEIVED;
+    return len == -EINTR ? SERVICE_IDLE : SERVICE_ENDED;
+}
+
+static void answer_request(void *context)
+{
+    struct view *view = context;
+
+    kymo_fetch_add_ordered32(&view->answering, 1);
+    count_request(&request);
+    fuse_session_process_buf(view->session, &request);
+    kymo_fetch_add_ordered32(&view->answering, UINT32_MAX);
 }
 
 /* Unmounted, or out of order: either way this is the end. */
@@ -213,8 +219,8 @@ static void set_signals(void)
  */
 static int serve(struct view *view, const struct options *options)
 {
-    const struct service service = {view, fuse_session_fd(view->session), serve_request,
-                                    end_serving};
+    const struct service service = {view, fuse_session_fd(view->session), receive_request,
+                                    answer_request, end_serving};
     struct workers *workers = NULL;
     const sigset_t signals = ending_signals();
     int number;

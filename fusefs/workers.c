@@ -16,6 +16,8 @@
 
 #include <kymo/kymo.h>
 
+#include "pace.h"
+
 /* Requests that waited in a row, until a leader wants company. */
 #define STREAK 8
 
@@ -113,25 +115,43 @@ static bool poll_for(const struct workers *workers, uint64_t ns)
     return false;
 }
 
+/* Awake at first, if that is promising; then asleep, unless others receive. Returns false when the
+ * caller has to go, or the work is over. */
+static enum service_outcome await(struct workers *workers, struct pace *pace)
+{
+    const uint64_t begin = kymo_clock_now(KYMO_MONOTONIC);
+    const bool awake = workers->poll > 0 && pace_is_awake(pace);
+    enum service_outcome outcome;
+
+    if (!(awake && poll_for(workers, workers->poll)) && retire(workers))
+        return SERVICE_IDLE;
+    outcome = workers->service.receive(workers->service.context);
+    if (outcome == SERVICE_RECEIVED)
+        pace_learn(pace, awake, kymo_clock_now(KYMO_MONOTONIC) - begin);
+    return outcome;
+}
+
 /* Serves as long as he leads. Returns false when the work is over. */
 static bool lead(struct workers *workers)
 {
+    const struct service *service = &workers->service;
+    enum service_outcome outcome = SERVICE_IDLE;
+    static __thread struct pace pace = PACE_NEW;
     unsigned int streak = 0;
 
-    while (leading) {
+    while (leading && outcome != SERVICE_ENDED) {
         if (is_ready(workers)) {
-            if (++streak == STREAK)
+            if (++streak % STREAK == 0)
                 call_another(workers);
+            outcome = service->receive(service->context);
         } else {
             streak = 0;
-            if (!poll_for(workers, workers->poll) && retire(workers))
-                return true;
+            outcome = await(workers, &pace);
         }
-        streak %= STREAK;
-        if (!workers->service.serve(workers->service.context))
-            return false;
+        if (outcome == SERVICE_RECEIVED)
+            service->answer(service->context);
     }
-    return true;
+    return outcome != SERVICE_ENDED;
 }
 
 static void *work(void *argument)

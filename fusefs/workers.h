@@ -4,8 +4,9 @@
  * One of them receives and answers; the others rest, and are not woken for a request that is
  * answered in microseconds anyway. Before work that takes longer the one steps aside and another
  * takes his place; and where requests keep coming faster than he answers, more of them receive.
- * Before who receives goes to sleep he polls for some microseconds: the next request of the same
- * client is then answered without a sleep and a waking in between, which cost more than the answer.
+ * Before who receives goes to sleep he polls for some microseconds, where that has proved to be the
+ * quicker way to the next request (pace.h): without a sleep and a waking in between, which cost more
+ * than the answer.
  */
 #ifndef KYMOFS_WORKERS_H
 #define KYMOFS_WORKERS_H
@@ -15,13 +16,20 @@
 
 #define WORKERS_LIMIT 8
 
+enum service_outcome {
+    SERVICE_RECEIVED,
+    SERVICE_IDLE, /* no request: a signal came, or others wait for it */
+    SERVICE_ENDED,
+};
+
 /* What is served. All functions may be called by several workers at once. */
 struct service {
     void *context;
     int descriptor; /* readable where a request waits */
-    /* Receives one request and answers it, waiting for it if there is none. Returns false at the
-     * end of the service; true also where a signal came instead of a request. */
-    bool (*serve)(void *context);
+    /* Receives one request, which becomes the calling worker's; waits for it if there is none. */
+    enum service_outcome (*receive)(void *context);
+    /* Answers it. */
+    void (*answer)(void *context);
     /* Called by each worker when it ends. */
     void (*end)(void *context);
 };

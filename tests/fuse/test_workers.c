@@ -48,29 +48,36 @@ static void last(uint32_t *count)
     kymo_fetch_add_ordered32(count, UINT32_MAX);
 }
 
-static bool serve(void *context)
+/* Each worker's own. */
+static __thread char request;
+
+static enum service_outcome receive(void *context)
 {
     ssize_t len;
-    uint32_t inside;
-    char byte;
 
     cr_assert_eq(context, (void *)&kernel);
     if (kymo_load_acquire32(&kernel.stop))
-        return false;
-    len = read(kernel.ends[0], &byte, 1);
-    if (len <= 0)
-        return len < 0 && errno == EINTR;
-    inside = kymo_fetch_add_ordered32(&kernel.inside, 1) + 1;
+        return SERVICE_ENDED;
+    len = read(kernel.ends[0], &request, 1);
+    if (len > 0)
+        return SERVICE_RECEIVED;
+    return len < 0 && errno == EINTR ? SERVICE_IDLE : SERVICE_ENDED;
+}
+
+static void answer(void *context)
+{
+    const uint32_t inside = kymo_fetch_add_ordered32(&kernel.inside, 1) + 1;
+
+    (void)context;
     if (inside > kymo_load_relaxed32(&kernel.crowd))
         kymo_store_relaxed32(&kernel.crowd, inside);
-    if (byte == 'l')
+    if (request == 'l')
         workers_step_aside();
-    if (byte == 'l' || byte == 's')
+    if (request == 'l' || request == 's')
         last(&kernel.held);
     else
         kymo_fetch_add_ordered32(&kernel.quick, 1);
     kymo_fetch_add_ordered32(&kernel.inside, UINT32_MAX);
-    return true;
 }
 
 static void end(void *context)
@@ -91,7 +98,7 @@ static void start(int count, unsigned int poll)
 
     kernel = (struct kernel){0};
     cr_assert_eq(pipe(kernel.ends), 0);
-    service = (struct service){&kernel, kernel.ends[0], serve, end};
+    service = (struct service){&kernel, kernel.ends[0], receive, answer, end};
     sigaction(SIGUSR1, &action, NULL);
     cr_assert_eq(workers_start(&kernel.workers, &service, count, poll), 0);
 }
