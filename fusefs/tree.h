@@ -13,7 +13,9 @@
  *
  * Whoever walks through the view, that is lists the root and goes on from there, is spared these:
  * to him, a segment that vanished meanwhile is still there, as far as he has come; its directories
- * are empty when he lists them, and its files hold what they held last.
+ * are empty when he lists them, and its files hold what they held last. He walks as long as he asks
+ * or opens something each second, nothing twice, and for a minute at most: who looks at the same
+ * files again and again wants to know what has gone.
  *
  * `caller`: who asks; NULL: nobody in particular, who may read nothing that is personal.
  */
@@ -91,7 +93,7 @@ bool tree_is_untidy(const struct tree *tree);
  * below, or was replaced once more, and he has what the name leads to now, under the old node.
  * Nor is who walks through the view, or who is unknown.
  */
-bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller);
+bool tree_sends_back(struct tree *tree, struct node *node, const struct caller *caller);
 
 /*
  * Two kinds of files. Most are listed and small: they keep their node, and each open makes its own

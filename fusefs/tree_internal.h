@@ -22,6 +22,7 @@ struct known {
     uint64_t references;       /* from outside, and from children */
     struct snapshot *snapshot; /* an exact node's content; NULL where there is none, or no more */
     uint64_t size;             /* what that has or had, bytes */
+    uint64_t walked;           /* when the walk began in which it was last opened */
     bool exact;
     bool current; /* lookups find it; false once a newer one has the name */
     char name[];
@@ -29,9 +30,9 @@ struct known {
 
 /* Somebody who has listed the root, and is still at it. */
 struct walk {
-    uint64_t thread;
-    uint64_t began; /* CLOCK_MONOTONIC ns: when he listed the root */
-    uint64_t seen;  /* when he last asked for a name or a listing */
+    uint64_t thread; /* 0: nobody; read without the lock, too */
+    uint64_t began;  /* CLOCK_MONOTONIC ns: when he listed the root */
+    uint64_t seen;   /* when he last asked for a name or a listing, or opened something */
 };
 
 /* A caller who was sent back to look again. */
@@ -56,6 +57,9 @@ struct vain {
 
 /* Who has not asked for so long, ns, walks no more. */
 #define WALK_PAUSE UINT64_C(1000000000)
+
+/* And who has been at it for so long rather looks at the same names again and again. */
+#define WALK_LIMIT UINT64_C(60000000000)
 
 /* A place for each thread of so many that were started one after another. */
 #define WAYS 4096

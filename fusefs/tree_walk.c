@@ -12,29 +12,61 @@ static bool is_somebody(const struct caller *caller)
 void walk_begin(struct tree *tree, const struct caller *caller)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+    struct walk *walk;
 
     if (!is_somebody(caller))
         return;
+    walk = &tree->walks[caller->thread % WALKS];
     pthread_mutex_lock(&tree->lock);
-    tree->walks[caller->thread % WALKS] = (struct walk){caller->thread, now, now};
+    kymo_store_relaxed(&walk->thread, caller->thread);
+    walk->began = walk->seen = now;
     pthread_mutex_unlock(&tree->lock);
+}
+
+/* The caller's walk; NULL: he does not walk. Under the lock. */
+static struct walk *walk_of(struct tree *tree, const struct caller *caller, uint64_t now)
+{
+    struct walk *walk = &tree->walks[caller->thread % WALKS];
+
+    if (walk->thread != caller->thread || now - walk->seen >= WALK_PAUSE ||
+        now - walk->began >= WALK_LIMIT)
+        return NULL;
+    return walk;
+}
+
+static uint64_t walk_on(struct tree *tree, const struct caller *caller, struct known *opened)
+{
+    uint64_t began = UINT64_MAX;
+    struct walk *walk;
+    uint64_t now;
+
+    if (!is_somebody(caller) ||
+        kymo_load_relaxed(&tree->walks[caller->thread % WALKS].thread) != caller->thread)
+        return began;
+    now = kymo_clock_now(KYMO_MONOTONIC);
+    pthread_mutex_lock(&tree->lock);
+    walk = walk_of(tree, caller, now);
+    if (walk && opened && opened->walked == walk->began)
+        kymo_store_relaxed(&walk->thread, 0);
+    else if (walk)
+        began = walk->began;
+    if (is_walking(began))
+        walk->seen = now;
+    if (is_walking(began) && opened)
+        opened->walked = began;
+    pthread_mutex_unlock(&tree->lock);
+    return began;
 }
 
 uint64_t walk_goes_on(struct tree *tree, const struct caller *caller)
 {
-    const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    struct walk *walk = &tree->walks[caller ? caller->thread % WALKS : 0];
-    uint64_t began = UINT64_MAX;
+    return walk_on(tree, caller, NULL);
+}
 
-    if (!is_somebody(caller))
-        return began;
-    pthread_mutex_lock(&tree->lock);
-    if (walk->thread == caller->thread && walk->began != 0 && now - walk->seen < WALK_PAUSE) {
-        walk->seen = now;
-        began = walk->began;
-    }
-    pthread_mutex_unlock(&tree->lock);
-    return began;
+/* Nobody who walks opens a file twice: he would be waiting for what becomes of it. */
+static bool walk_opens(struct tree *tree, const struct caller *caller, struct node *node)
+{
+    return is_walking(walk_on(tree, caller, known_of(node)));
 }
 
 /*
@@ -81,12 +113,13 @@ static bool send_back(struct tree *tree, const struct caller *caller)
     return sent;
 }
 
-bool tree_sends_back(struct tree *tree, const struct node *node, const struct caller *caller)
+bool tree_sends_back(struct tree *tree, struct node *node, const struct caller *caller)
 {
     const bool back = is_somebody(caller) && has_come_back(tree, caller);
+    const bool walks = node->key.segment && walk_opens(tree, caller, node);
 
     if (!node->key.segment || registry_is_current(tree->registry, node->key.segment) || back ||
-        !is_somebody(caller) || is_walking(walk_goes_on(tree, caller)))
+        walks || !is_somebody(caller))
         return false;
     return send_back(tree, caller);
 }

@@ -1023,6 +1023,32 @@ Test(generations, whose_name_was_taken_send_back_too, .init = open_view, .fini =
     cr_assert(tree_sends_back(tree, other, &another));
 }
 
+/* Whoever opens one thing after another is at it, also where the kernel knows all the names; who
+ * opens the same once more has come back to it. */
+Test(generations, are_walked_through_by_who_opens_each_once, .init = open_view, .fini = close_view)
+{
+    struct listing listing = {0};
+    char path[] = "s/history/0";
+    struct node *gone, *latest;
+
+    publish("gone", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 8, KYMO_CREATE, 0);
+    gone = node_at("gone");
+    latest = node_at("s/latest");
+    cr_assert_eq(tree_list(tree, tree_root(tree), &walker, &listing), 0);
+    listing_free(&listing);
+    cr_assert_eq(kymo_segment_remove("gone"), 0);
+    for (int i = 0; i < 5; i++) {
+        usleep(300000);
+        path[sizeof(path) - 2] = (char)('0' + i);
+        cr_assert(!tree_sends_back(tree, node_at(path), &walker));
+    }
+    cr_assert(!tree_sends_back(tree, gone, &walker));
+    cr_assert(!tree_sends_back(tree, latest, &walker));
+    cr_assert(!tree_sends_back(tree, latest, &walker));
+    cr_assert(tree_sends_back(tree, gone, &walker));
+}
+
 /* Who walks finds what he was told of, and nobody else. */
 Test(generations, that_have_gone_are_still_there_for_who_walks, .init = open_view,
      .fini = close_view)
