@@ -181,6 +181,54 @@ Test(ring, keeps_the_length_of_each_record)
     kymo_writer_close(writer);
 }
 
+/* Publishes and reads one record of `len` bytes from and to addresses that are `shift` bytes beyond a
+ * multiple of 64: every byte of it, and none beside it. */
+static void expect_whole(struct kymo_writer *writer, const struct kymo_reader *reader, size_t len,
+                         size_t shift, uint64_t *state)
+{
+    enum { LONGEST = 20000, MARGIN = 64 };
+    static _Alignas(64) unsigned char data[LONGEST + 64];
+    static _Alignas(64) unsigned char buffer[LONGEST + 64 + 2 * MARGIN];
+    unsigned char *copy = buffer + MARGIN + shift;
+    const uint64_t pos = kymo_ring_head(&reader->ring);
+    struct kymo_view view;
+    unsigned char margin[MARGIN];
+
+    for (size_t i = 0; i < len; i++)
+        data[shift + i] = (unsigned char)random_u64(state);
+    memset(buffer, 0xa5, sizeof(buffer));
+    memset(margin, 0xa5, sizeof(margin));
+    cr_assert_eq(kymo_ring_publish(writer, data + shift, len, pos, 0), 0);
+    cr_assert_eq(kymo_ring_latest(reader, copy, len, NULL), 0);
+    cr_assert_eq(memcmp(copy, data + shift, len), 0, "%zu bytes, %zu beyond a line", len, shift);
+    cr_assert_eq(memcmp(copy - MARGIN, margin, MARGIN), 0, "%zu bytes: bytes before", len);
+    cr_assert_eq(memcmp(copy + len, margin, MARGIN), 0, "%zu bytes: bytes behind", len);
+    cr_assert_eq(kymo_ring_view(reader, pos, &view), 0);
+    cr_assert_eq(view.record.len, len);
+    for (uint64_t back = 1; back < 4 && back <= pos; back++)
+        cr_assert_eq(kymo_ring_view_back(reader, back, &view), 0, "%zu bytes: slots beside", len);
+}
+
+/* Copies are made in parts where they are long: around each of their bounds. */
+Test(ring, copies_every_length_whole)
+{
+    static const size_t bounds[] = {64, 256, 2048, 4096, 6144, 8192, 16384, 18432};
+    static const size_t shifts[] = {0, 1, 8, 16, 63};
+    const struct kymo_options options = {.clock = KYMO_USER, .depth = 4, .size = 19000};
+    struct kymo_writer *writer = unit_writer("lengths", &options);
+    struct kymo_reader *reader = unit_reader("lengths");
+    uint64_t state = 1;
+    unsigned int count = 0;
+
+    for (size_t bound = 0; bound < sizeof(bounds) / sizeof(bounds[0]); bound++)
+        for (size_t len = bounds[bound] - 9; len <= bounds[bound] + 9; len++)
+            for (size_t shift = 0; shift < sizeof(shifts) / sizeof(shifts[0]); shift++, count++)
+                expect_whole(writer, reader, len, shifts[shift], &state);
+    printf("count: copies of every length: %u\n", count);
+    kymo_reader_close(reader);
+    kymo_writer_remove(writer);
+}
+
 Test(ring, says_how_large_a_record_is_that_does_not_fit)
 {
     struct kymo_writer *writer = unit_writer_of_depth("fit", 2);

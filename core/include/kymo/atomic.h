@@ -158,6 +158,29 @@ static inline size_t kymo_copy_size(size_t size)
 }
 
 /*
+ * memcpy, of a few kilobytes in parts of two: glibc leaves larger ones to `rep movsb` where the
+ * processor says that it is quick at that, and on some it is not quite as quick as vectors are. Copies
+ * that leave the near caches take the same both ways.
+ */
+static inline void kymo_copy_bytes(void *to, const void *from, size_t size)
+{
+#if defined(__x86_64__)
+    const size_t part = 2048, limit = 16384;
+
+    if (KYMO_UNLIKELY(size > part && size <= limit)) {
+        unsigned char *next = (unsigned char *)to;
+        const unsigned char *rest = (const unsigned char *)from;
+
+        for (; size > part; size -= part, next += part, rest += part)
+            memcpy(next, rest, kymo_copy_size(part));
+        to = next;
+        from = rest;
+    }
+#endif
+    memcpy(to, from, kymo_copy_size(size));
+}
+
+/*
  * The payload copy races by design: a reader may copy while the writer overwrites, and finds out
  * afterwards (Boehm 2012, "Can seqlocks get along with programming language memory models?";
  * WG21 P1478). C11 has no name for such a copy, so it happens here and nowhere else: memcpy between
@@ -166,12 +189,12 @@ static inline size_t kymo_copy_size(size_t size)
  */
 static inline void kymo_copy_in(void *shared, const void *data, size_t size)
 {
-    memcpy(shared, data, kymo_copy_size(size));
+    kymo_copy_bytes(shared, data, size);
 }
 
 static inline void kymo_copy_out(void *data, const void *shared, size_t size)
 {
-    memcpy(data, shared, kymo_copy_size(size));
+    kymo_copy_bytes(data, shared, size);
 }
 
 #else /* KYMO_TSAN: the fences become an ordering on each word of the payload */
