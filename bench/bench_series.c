@@ -17,6 +17,7 @@
 /* A ring and what it is asked for. */
 struct asked {
     struct bench_pair pair;
+    unsigned char *after; /* gets the later record of a bracket */
     uint64_t *instants;
     uint64_t next;      /* instant; goes on from round to round */
     unsigned int kinds; /* of pages: enum kymo_prefault */
@@ -57,6 +58,7 @@ static int open_asked(const struct bench_row *row, struct asked *asked)
     }
     bench_pair_fill(&asked->pair, PERIOD, JITTER);
     pick_instants(asked);
+    asked->after = bench_memory(row->size);
     return 0;
 }
 
@@ -64,6 +66,7 @@ static void close_asked(struct asked *asked)
 {
     if (!asked->instants)
         return;
+    bench_memory_free(asked->after, asked->pair.size);
     bench_pair_close(&asked->pair);
     bench_memory_free(asked->instants, INSTANTS * sizeof(*asked->instants));
 }
@@ -260,6 +263,38 @@ static uint64_t run_closest_bytes(void *context, uint64_t count)
     return sum;
 }
 
+static uint64_t run_bracket_bytes(void *context, uint64_t count)
+{
+    struct asked *asked = &((struct series *)context)->row;
+    const struct bench_data *data = &asked->pair.data;
+    struct kymo_bracket bracket = {.alpha = 0};
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        int error = kymo_series_bracket(asked->pair.reader, next_instant(asked), data->copy,
+                                        asked->after, data->size, &bracket);
+
+        if (error != -EDOM) /* an instant before the oldest record */
+            bench_require(error, "bracket");
+        sum += bench_marked(data->copy, data->size) + bench_marked(asked->after, data->size);
+    }
+    return sum;
+}
+
+static uint64_t run_fresh_bytes(void *context, uint64_t count)
+{
+    const struct bench_pair *pair = &((struct series *)context)->row.pair;
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        bench_require(kymo_series_fresh(pair->reader, pair->time, pair->data.copy, pair->size,
+                                        NULL),
+                      "fresh");
+        sum += bench_marked(pair->data.copy, pair->size);
+    }
+    return sum;
+}
+
 static uint64_t run_latest_bytes(void *context, uint64_t count)
 {
     const struct bench_pair *pair = &((struct series *)context)->row.pair;
@@ -268,6 +303,22 @@ static uint64_t run_latest_bytes(void *context, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         bench_require(kymo_ring_latest(pair->reader, pair->data.copy, pair->size, NULL), "reading");
         sum += bench_marked(pair->data.copy, pair->size);
+    }
+    return sum;
+}
+
+/* The two newest, as a bracket is two records. */
+static uint64_t run_newest_two(void *context, uint64_t count)
+{
+    const struct asked *asked = &((struct series *)context)->row;
+    const struct bench_pair *pair = &asked->pair;
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        bench_require(kymo_ring_back(pair->reader, 1, pair->data.copy, pair->size, NULL),
+                      "reading");
+        bench_require(kymo_ring_latest(pair->reader, asked->after, pair->size, NULL), "reading");
+        sum += bench_marked(pair->data.copy, pair->size) + bench_marked(asked->after, pair->size);
     }
     return sum;
 }
@@ -393,23 +444,38 @@ static void measure_raced(void *context, const struct bench_settings *settings,
         LINES(slots), .open = open_series, .run = run_closest, .baseline = copy_line     \
     }
 
-/* Each question over one depth. */
-#define DEPTH(slots)                                                                             \
-    {.name = "closest-random", LINES(slots), .open = open_series, .run = run_closest},           \
-        {.name = "closest-sequential", LINES(slots), .open = open_sequence, .run = run_closest}, \
-        {.name = "bracket-random", LINES(slots), .open = open_series, .run = run_bracket},       \
-        {.name = "bracket-sequential", LINES(slots), .open = open_sequence, .run = run_bracket}, \
-    {                                                                                            \
-        .name = "fresh", LINES(slots), .open = open_series, .run = run_fresh                     \
+/* One question: how the row is called, the instants that it asks for, how it asks; over records of a
+ * line, or over records of any size beside reads of the same without a search. */
+#define OVER_DEPTH(slots, what, opened, asks)                         \
+    {                                                                 \
+        .name = (what), LINES(slots), .open = (opened), .run = (asks) \
+    }
+#define OVER_PAYLOAD(bytes, what, opened, asks, reads, how)                               \
+    {                                                                                     \
+        .name = (what), .against = (how), .size = (bytes), .depth = 64, .open = (opened), \
+        .run = (asks), .baseline = (reads), .close = close_series                         \
     }
 
-/* What is copied beside the search: the baseline is the same copy without one. */
-#define PAYLOAD(bytes)                                                                \
-    {                                                                                 \
-        .name = "closest-payload", .against = "latest", .size = (bytes), .depth = 64, \
-        .open = open_series, .run = run_closest_bytes, .baseline = run_latest_bytes,  \
-        .close = close_series                                                         \
-    }
+/* Each question over one depth. */
+#define DEPTH(slots)                                                         \
+    OVER_DEPTH(slots, "closest-random", open_series, run_closest),           \
+        OVER_DEPTH(slots, "closest-sequential", open_sequence, run_closest), \
+        OVER_DEPTH(slots, "bracket-random", open_series, run_bracket),       \
+        OVER_DEPTH(slots, "bracket-sequential", open_sequence, run_bracket), \
+        OVER_DEPTH(slots, "fresh", open_series, run_fresh)
+
+/* Each question over one size. */
+#define PAYLOAD(bytes)                                                                       \
+    OVER_PAYLOAD(bytes, "closest-payload-random", open_series, run_closest_bytes,            \
+                 run_latest_bytes, "latest"),                                                \
+        OVER_PAYLOAD(bytes, "closest-payload-sequential", open_sequence, run_closest_bytes,  \
+                     run_latest_bytes, "latest"),                                            \
+        OVER_PAYLOAD(bytes, "bracket-payload-random", open_series, run_bracket_bytes,        \
+                     run_newest_two, "the two newest"),                                      \
+        OVER_PAYLOAD(bytes, "bracket-payload-sequential", open_sequence, run_bracket_bytes,  \
+                     run_newest_two, "the two newest"),                                      \
+        OVER_PAYLOAD(bytes, "fresh-payload", open_series, run_fresh_bytes, run_latest_bytes, \
+                     "latest")
 
 #define GROWTH(what, opened, ratio)                                                            \
     {                                                                                          \
@@ -449,7 +515,9 @@ const struct bench_row bench_series_rows[] = {
     DEPTH(1 << 20),
     PAYLOAD(8),
     PAYLOAD(64),
+    PAYLOAD(512),
     PAYLOAD(4096),
+    PAYLOAD(1 << 16),
     PAYLOAD(1 << 20),
     PAYLOAD(6 << 20),
     {.name = "closest-while-flat-out",
