@@ -164,12 +164,8 @@ static enum service_outcome receive_request(void *context)
 
 static void answer_request(void *context)
 {
-    struct view *view = context;
-
-    kymo_fetch_add_ordered32(&view->answering, 1);
     count_request(&request);
-    fuse_session_process_buf(view->session, &request);
-    kymo_fetch_add_ordered32(&view->answering, UINT32_MAX);
+    ops_answer(context, &request);
 }
 
 /* Unmounted, or out of order: either way this is the end. */
@@ -213,10 +209,7 @@ static void set_signals(void)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
-/*
- * Serves until a signal or the unmount. The registry's thread stops first, while requests are still
- * answered: what it tells the kernel may have to wait for one.
- */
+/* Serves until a signal or the unmount. */
 static int serve(struct view *view, const struct options *options)
 {
     const struct service service = {view, fuse_session_fd(view->session), receive_request,
@@ -290,8 +283,7 @@ static int run(struct fuse_args *args, const char *point, const struct options *
     struct view view = {.ready = tell_ready,
                         .context = &descriptor,
                         .lock = PTHREAD_MUTEX_INITIALIZER};
-    const struct registry_listener listener = {&view, ops_name_changed, ops_woken, ops_tidy,
-                                               tell_skipped};
+    const struct registry_listener listener = {&view, ops_name_changed, ops_tidy, tell_skipped};
     int error;
     int status = 1;
 

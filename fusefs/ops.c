@@ -1,6 +1,11 @@
 /*
- * ops.c - FUSE requests, each handed on to the tree. A node's number is its address: the kernel
- * uses it only while it knows the node.
+ * ops.c - FUSE requests, each handed on to the tree.
+ *
+ * Nothing here tells the kernel to forget a name. That would wait for the lock of the name's directory,
+ * which whoever looks up or lists there holds until he is answered; were we killed meanwhile, the
+ * thread that waits could not end, and so our end of the connection stay open, and the one who waits
+ * for an answer wait for ever. Instead names live for a second, whoever opens one that leads elsewhere
+ * by now is sent back to look again, and the tree forgets on its own.
  *
  * flush, access, xattr and statfs are left out on purpose: the kernel asks once, or never, and then
  * knows. So is write: the mount is read-only.
@@ -12,12 +17,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "stream.h"
 
-/* Seconds for which the kernel may use an answer: what stat says may be this old. Whoever opens a name
- * that leads elsewhere by now is sent back to look again (tree_sends_back). */
+/* Seconds for which the kernel may use an answer: what stat says may be this old. */
 #define NAME_LIFE       1.0
 #define ATTRIBUTES_LIFE 1.0
 
@@ -26,10 +29,25 @@ static struct view *view_of(fuse_req_t request)
     return fuse_req_userdata(request);
 }
 
+/* What the request is about that this thread answers; held until that is done. */
+static __thread struct node *subject;
+
+/* NULL: the tree has forgotten it, and the request is answered with ESTALE, upon which the kernel walks
+ * the path again. */
 static struct node *node_of(fuse_req_t request, fuse_ino_t number)
 {
-    return number == FUSE_ROOT_ID ? tree_root(view_of(request)->tree)
-                                  : (struct node *)(uintptr_t)number;
+    subject = tree_find(view_of(request)->tree, number);
+    if (!subject)
+        fuse_reply_err(request, ESTALE);
+    return subject;
+}
+
+void ops_answer(struct view *view, const struct fuse_buf *request)
+{
+    fuse_session_process_buf(view->session, request);
+    if (subject)
+        tree_done(view->tree, subject);
+    subject = NULL;
 }
 
 static struct caller caller_of(fuse_req_t request)
@@ -39,17 +57,12 @@ static struct caller caller_of(fuse_req_t request)
     return (struct caller){(uint64_t)context->pid, context->uid, context->gid};
 }
 
-static fuse_ino_t number_of(struct view *view, const struct node *node)
-{
-    return node == tree_root(view->tree) ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)node;
-}
-
 /* The names that can be asked for have no end, and content of any size is looked up anew for each
  * open: such names the kernel forgets at once. */
 static void describe(struct view *view, struct node *node, struct fuse_entry_param *entry)
 {
     memset(entry, 0, sizeof(*entry));
-    entry->ino = number_of(view, node);
+    entry->ino = tree_number(node);
     entry->entry_timeout = tree_is_passing(node) ? 0 : NAME_LIFE;
     entry->attr_timeout =
         tree_attributes(view->tree, node, NULL, &entry->attr) ? ATTRIBUTES_LIFE : 0;
@@ -71,50 +84,62 @@ static void view_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
     struct view *view = view_of(request);
     struct fuse_entry_param entry;
     const struct caller caller = caller_of(request);
+    struct node *directory = node_of(request, parent);
     struct node *node;
-    int error = tree_lookup(view->tree, node_of(request, parent), name, &caller, &node);
+    int error;
 
+    if (!directory)
+        return;
+    error = tree_lookup(view->tree, directory, name, &caller, &node);
     if (error) {
         fuse_reply_err(request, -error);
         return;
     }
     describe(view, node, &entry);
     if (fuse_reply_entry(request, &entry) != 0)
-        tree_forget(view->tree, node, 1);
+        tree_forget(view->tree, entry.ino, 1);
+    tree_done(view->tree, node);
     if (tree_is_untidy(view->tree))
         registry_tidy_soon(view->registry);
 }
 
 static void view_forget(fuse_req_t request, fuse_ino_t number, uint64_t count)
 {
-    tree_forget(view_of(request)->tree, node_of(request, number), count);
+    tree_forget(view_of(request)->tree, number, count);
     fuse_reply_none(request);
 }
 
 static void view_forget_multi(fuse_req_t request, size_t count, struct fuse_forget_data *forgets)
 {
     for (size_t i = 0; i < count; i++)
-        tree_forget(view_of(request)->tree, node_of(request, forgets[i].ino), forgets[i].nlookup);
+        tree_forget(view_of(request)->tree, forgets[i].ino, forgets[i].nlookup);
     fuse_reply_none(request);
 }
 
 static void view_getattr(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
     const struct caller caller = caller_of(request);
+    struct node *node = node_of(request, number);
     struct stat attributes;
-    const bool hold =
-        tree_attributes(view_of(request)->tree, node_of(request, number), &caller, &attributes);
+    bool hold;
 
     (void)file;
+    if (!node)
+        return;
+    hold = tree_attributes(view_of(request)->tree, node, &caller, &attributes);
     fuse_reply_attr(request, &attributes, hold ? ATTRIBUTES_LIFE : 0);
 }
 
 static void view_readlink(fuse_req_t request, fuse_ino_t number)
 {
     struct tree *tree = view_of(request)->tree;
+    struct node *node = node_of(request, number);
     struct snapshot *target;
-    int error = tree_open_file(tree, node_of(request, number), NULL, &target);
+    int error;
 
+    if (!node)
+        return;
+    error = tree_open_file(tree, node, NULL, &target);
     if (error) {
         fuse_reply_err(request, -error);
         return;
@@ -138,11 +163,14 @@ static void open_snapshot(fuse_req_t request, struct node *node, struct fuse_fil
     }
     file->fh = (uintptr_t)snapshot;
     file->direct_io = 1;
-    if (fuse_reply_open(request, file) != 0)
-        tree_close_file(tree, snapshot);
+    tree_opened(tree, node);
+    if (fuse_reply_open(request, file) == 0)
+        return;
+    tree_closed(tree, node);
+    tree_close_file(tree, snapshot);
 }
 
-static void open_stream(fuse_req_t request, const struct node *node)
+static void open_stream(fuse_req_t request, struct node *node)
 {
     struct view *view = view_of(request);
     struct segment *segment;
@@ -151,10 +179,15 @@ static void open_stream(fuse_req_t request, const struct node *node)
 
     if (!error)
         error = stream_open(view->streams, segment, &stream);
-    if (error)
+    if (error) {
         fuse_reply_err(request, -error);
-    else if (stream_reply_open(request, stream) != 0)
-        stream_close(view->streams, stream);
+        return;
+    }
+    tree_opened(view->tree, node);
+    if (stream_reply_open(request, stream) == 0)
+        return;
+    tree_closed(view->tree, node);
+    stream_close(view->streams, stream);
 }
 
 static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
@@ -162,6 +195,8 @@ static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_in
     struct node *node = node_of(request, number);
     const struct caller caller = caller_of(request);
 
+    if (!node)
+        return;
     if (tree_sends_back(view_of(request)->tree, node, &caller))
         fuse_reply_err(request, ESTALE);
     else if (node_has(node, NODE_STREAM))
@@ -170,93 +205,35 @@ static void view_open(fuse_req_t request, fuse_ino_t number, struct fuse_file_in
         open_snapshot(request, node, file);
 }
 
-/* A part of an open file, to be replied with. */
-struct part {
-    struct snapshot *snapshot;
-    size_t offset;
-    size_t size;
-};
-
 /* Who has the reply may close the file before the call that sends it has returned, and is done with
  * the bytes. */
-static void reply_part(struct view *view, fuse_req_t request, const struct part *part)
+static void reply_part(fuse_req_t request, struct snapshot *snapshot, size_t size, off_t offset)
 {
-    const size_t len = part->snapshot->text.len;
-    const size_t begin = part->offset < len ? part->offset : len;
+    struct tree *tree = view_of(request)->tree;
+    const size_t len = snapshot->text.len;
+    const size_t begin = (size_t)offset < len ? (size_t)offset : len;
 
-    snapshot_hold(part->snapshot);
+    snapshot_hold(snapshot);
     /* Content of no bytes has no address. */
-    fuse_reply_buf(request, len > 0 ? part->snapshot->text.data + begin : "",
-                   part->size < len - begin ? part->size : len - begin);
-    tree_close_file(view->tree, part->snapshot);
-}
-
-/* A read that waits for the registry's thread to have its node's name forgotten. */
-struct deferred {
-    fuse_req_t request;
-    struct node *node;
-    struct part part;
-    struct deferred *next;
-};
-
-static struct deferred *deferred_take(struct view *view)
-{
-    struct deferred *list;
-
-    pthread_mutex_lock(&view->lock);
-    list = view->deferred;
-    view->deferred = NULL;
-    pthread_mutex_unlock(&view->lock);
-    return list;
-}
-
-static bool defer(struct view *view, fuse_req_t request, struct node *node, const struct part *part)
-{
-    struct deferred *deferred = malloc(sizeof(*deferred));
-
-    if (!deferred)
-        return false;
-    *deferred = (struct deferred){request, node, *part, NULL};
-    pthread_mutex_lock(&view->lock);
-    deferred->next = view->deferred;
-    view->deferred = deferred;
-    pthread_mutex_unlock(&view->lock);
-    registry_wake(view->registry);
-    return true;
-}
-
-/* Replies to all deferred reads. They keep their nodes and snapshots: until a read is answered, its
- * file is open. */
-static void deferred_finish(struct view *view, void (*before)(struct view *, const struct node *))
-{
-    struct deferred *list = deferred_take(view);
-
-    while (list) {
-        struct deferred *next = list->next;
-
-        if (before)
-            before(view, list->node);
-        reply_part(view, list->request, &list->part);
-        free(list);
-        list = next;
-    }
+    fuse_reply_buf(request, len > 0 ? snapshot->text.data + begin : "",
+                   size < len - begin ? size : len - begin);
+    tree_close_file(tree, snapshot);
 }
 
 /*
  * sendfile and splice read through the page cache, which is told by the missing owner. When they
  * meet the end of a file before its size, the kernel takes that end for the size of the node, also
- * for opens that come later and have more to read. So the node becomes exact, and its name leads to
- * another one before the first such read returns.
+ * for opens that come later and have more to read. So nodes of that file become exact, and whoever
+ * opens this one is sent back for another from before such a read returns.
  */
 static void read_snapshot(fuse_req_t request, struct node *node, size_t size, off_t offset,
                           const struct fuse_file_info *file)
 {
-    struct view *view = view_of(request);
-    const struct part part = {(struct snapshot *)(uintptr_t)file->fh, (size_t)offset, size};
+    struct snapshot *snapshot = (struct snapshot *)(uintptr_t)file->fh;
 
-    if (file->lock_owner != 0 || part.snapshot->exact || !tree_make_exact(node) ||
-        !defer(view, request, node, &part))
-        reply_part(view, request, &part);
+    if (file->lock_owner == 0 && !snapshot->exact)
+        tree_make_exact(node);
+    reply_part(request, snapshot, size, offset);
 }
 
 static struct stream *stream_of(const struct fuse_file_info *file)
@@ -269,6 +246,8 @@ static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t 
 {
     struct node *node = node_of(request, number);
 
+    if (!node)
+        return;
     if (node_has(node, NODE_STREAM))
         stream_read(view_of(request)->streams, stream_of(file), request, size, file->flags);
     else
@@ -279,23 +258,30 @@ static void view_read(fuse_req_t request, fuse_ino_t number, size_t size, off_t 
 static void view_poll(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file,
                       struct fuse_pollhandle *handle)
 {
-    if (node_has(node_of(request, number), NODE_STREAM)) {
+    struct node *node = node_of(request, number);
+
+    if (node && node_has(node, NODE_STREAM)) {
         stream_poll(view_of(request)->streams, stream_of(file), request, handle);
         return;
     }
     if (handle)
         fuse_pollhandle_destroy(handle);
-    fuse_reply_poll(request, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
+    if (node)
+        fuse_reply_poll(request, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM);
 }
 
 static void view_release(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
     struct view *view = view_of(request);
+    struct node *node = node_of(request, number);
 
-    if (node_has(node_of(request, number), NODE_STREAM))
+    if (!node)
+        return;
+    if (node_has(node, NODE_STREAM))
         stream_close(view->streams, stream_of(file));
     else
         tree_close_file(view->tree, (struct snapshot *)(uintptr_t)file->fh);
+    tree_closed(view->tree, node);
     fuse_reply_err(request, 0);
 }
 
@@ -363,23 +349,33 @@ static void view_opendir(fuse_req_t request, fuse_ino_t number, struct fuse_file
     struct node *node = node_of(request, number);
     const struct caller caller = caller_of(request);
     struct directory *directory;
-    int error = tree_sends_back(view->tree, node, &caller)
-                    ? -ESTALE
-                    : directory_open(request, node, &directory);
+    int error;
 
+    if (!node)
+        return;
+    error = tree_sends_back(view->tree, node, &caller) ? -ESTALE
+                                                       : directory_open(request, node, &directory);
     if (error) {
         fuse_reply_err(request, -error);
         return;
     }
     file->fh = (uintptr_t)directory;
-    if (fuse_reply_open(request, file) != 0)
-        directory_close(view, directory);
+    tree_opened(view->tree, node);
+    if (fuse_reply_open(request, file) == 0)
+        return;
+    tree_closed(view->tree, node);
+    directory_close(view, directory);
 }
 
 static void view_releasedir(fuse_req_t request, fuse_ino_t number, struct fuse_file_info *file)
 {
-    (void)number;
-    directory_close(view_of(request), (struct directory *)(uintptr_t)file->fh);
+    struct view *view = view_of(request);
+    struct node *node = node_of(request, number);
+
+    if (!node)
+        return;
+    directory_close(view, (struct directory *)(uintptr_t)file->fh);
+    tree_closed(view->tree, node);
     fuse_reply_err(request, 0);
 }
 
@@ -459,7 +455,9 @@ static bool page_add_entry(struct page *page, const struct listing_entry *listed
         describe(view, node, &entry);
     fits = page_add(page, listed->name, &entry, next);
     if (!fits && node)
-        tree_forget(view->tree, node, 1);
+        tree_forget(view->tree, entry.ino, 1);
+    if (node)
+        tree_done(view->tree, node);
     return fits;
 }
 
@@ -483,9 +481,12 @@ static void read_directory(fuse_req_t request, fuse_ino_t number, size_t size, o
                            struct fuse_file_info *file, bool plus)
 {
     struct directory *directory = (struct directory *)(uintptr_t)file->fh;
-    struct page page = {request, node_of(request, number), plus, malloc(size), size, 0};
+    struct node *node = node_of(request, number);
+    struct page page = {request, node, plus, node ? malloc(size) : NULL, size, 0};
     int error = page.data ? 0 : -ENOMEM;
 
+    if (!node)
+        return;
     if (!error && offset == 0)
         error = refresh(request, page.directory, directory);
     if (error) {
@@ -534,44 +535,7 @@ struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view)
     return view->session;
 }
 
-/*
- * Taking a name back waits for the kernel's lock of its directory, which whoever looks up or lists
- * there holds until he is answered. That takes no time while we answer. But were we killed meanwhile,
- * the thread that waits could not end, and so our end of the connection stay open, and the one who
- * waits for an answer wait for ever. So names are taken back when nobody waits for one.
- */
-static bool is_quiet(const struct view *view)
-{
-    struct pollfd file = {.fd = fuse_session_fd(view->session), .events = POLLIN};
-
-    return kymo_load_ordered32(&view->answering) == 0 && poll(&file, 1, 0) == 0;
-}
-
-/* Waits for that, but not for long. */
-static bool become_quiet(const struct view *view)
-{
-    const struct timespec pause = {.tv_nsec = 200000};
-    const int tries = 50;
-
-    for (int i = 0; i < tries; i++) {
-        if (is_quiet(view))
-            return true;
-        nanosleep(&pause, NULL);
-    }
-    return false;
-}
-
-static void forget_name(struct view *view, fuse_ino_t directory, const char *name)
-{
-    fuse_lowlevel_notify_inval_entry(view->session, directory, name, strlen(name));
-}
-
-static void forget_node(struct view *view, const struct node *node)
-{
-    forget_name(view, number_of(view, node->parent), node->name);
-}
-
-/* The kernel may go on to use the name for a second: opens find out, and then ops_tidy comes. */
+/* The kernel may go on to use the name for a second: opens find out. */
 void ops_name_changed(void *context, const char *name)
 {
     struct view *view = context;
@@ -580,43 +544,15 @@ void ops_name_changed(void *context, const char *name)
     streams_changed(view->streams);
 }
 
-/* The size of what is read hangs on this, so it does not wait for long. */
-static void forget_read(struct view *view, const struct node *node)
-{
-    become_quiet(view);
-    forget_node(view, node);
-}
-
-void ops_woken(void *context)
-{
-    deferred_finish(context, forget_read);
-}
-
-struct tidying {
-    struct view *view;
-    bool is_busy;
-};
-
-static void forget_stale(void *context, const struct node *node)
-{
-    struct tidying *tidying = context;
-
-    if (!tidying->is_busy && become_quiet(tidying->view))
-        forget_node(tidying->view, node);
-    else
-        tidying->is_busy = true;
-}
-
 bool ops_tidy(void *context)
 {
-    struct tidying tidying = {.view = context};
+    struct view *view = context;
 
-    return tree_tidy(tidying.view->tree, forget_stale, &tidying) > 0;
+    return tree_tidy(view->tree);
 }
 
 void ops_end(struct view *view)
 {
-    deferred_finish(view, NULL);
     streams_close(view->streams);
     view->streams = NULL;
     while (view->directories)

@@ -9,8 +9,8 @@
 #include "tree.h"
 
 struct fuse_args;
+struct fuse_buf;
 struct fuse_session;
-struct deferred;
 struct directory;
 struct streams;
 
@@ -20,24 +20,23 @@ struct view {
     struct tree *tree;
     struct streams *streams;
     struct fuse_session *session; /* set by ops_session_new */
-    uint32_t answering; /* requests that are being answered; whoever serves counts, ordered */
     void (*ready)(void *context); /* called once, when the kernel has begun to talk to us */
     void *context;
     pthread_mutex_t lock;
-    struct deferred *deferred; /* under the lock, as what follows */
-    struct directory *directories;
+    struct directory *directories; /* under the lock */
 };
 
 /* NULL where an option is wrong, which has been told on stderr. */
 struct fuse_session *ops_session_new(struct fuse_args *args, struct view *view);
 
+/* Answers a request, or sees to it that somebody does. */
+void ops_answer(struct view *view, const struct fuse_buf *request);
+
 /* After the registry's thread and the last worker have ended. */
 void ops_end(struct view *view);
 
-/* For the registry to call; the context is the view. The last two have the kernel forget names, and
- * may wait for requests meanwhile. */
+/* For the registry to call; the context is the view. */
 void ops_name_changed(void *context, const char *name);
-void ops_woken(void *context);
 bool ops_tidy(void *context);
 
 #endif

@@ -73,6 +73,7 @@ struct registry {
 struct entry {
     struct segment segment;
     struct registry *registry; /* that has counted it as open; NULL: none has */
+    struct segment *shell;     /* what stays of it when it has gone, held; NULL until then */
     struct cds_lfht_node node;
     struct rcu_head rcu;
     unsigned long holders;
@@ -85,7 +86,7 @@ static struct entry *entry_of(const struct segment *segment)
     return caa_container_of(segment, struct entry, segment);
 }
 
-void registry_wake(struct registry *registry)
+static void wake(struct registry *registry)
 {
     eventfd_write(registry->wake, 1);
 }
@@ -94,7 +95,7 @@ void registry_tidy_soon(struct registry *registry)
 {
     /* One wake for many calls. */
     if (kymo_fetch_or_ordered32(&registry->untidy, 1) == 0)
-        registry_wake(registry);
+        wake(registry);
 }
 
 /* ---- threads that read the table ---- */
@@ -290,6 +291,7 @@ static struct entry *entry_open(struct registry *registry, const char *name, con
 static void entry_free(struct entry *entry)
 {
     entry_close_reader(entry);
+    segment_drop(entry->shell);
     free(entry);
 }
 
@@ -454,7 +456,7 @@ static void leave(struct registry *registry)
 
     pthread_mutex_unlock(&registry->lock);
     if (changed)
-        registry_wake(registry);
+        wake(registry);
     if (skipped)
         tell_skipped(registry);
 }
@@ -462,9 +464,10 @@ static void leave(struct registry *registry)
 /* ---- changing the table, under the lock ---- */
 
 /* What is remembered of a segment does not keep its memory from being freed. */
-static void depart(struct registry *registry, const struct segment *segment)
+static void depart(struct registry *registry, struct entry *entry)
 {
     struct departed *departed = &registry->departed[registry->departed_count % DEPARTED_LIMIT];
+    const struct segment *segment = &entry->segment;
     struct entry *shell = entry_new(segment->name);
 
     if (!shell)
@@ -476,6 +479,8 @@ static void depart(struct registry *registry, const struct segment *segment)
     shell->segment.exact = 0;
     segment_drop(departed->segment);
     *departed = (struct departed){&shell->segment, kymo_clock_now(KYMO_MONOTONIC)};
+    segment_hold(&shell->segment);
+    rcu_assign_pointer(entry->shell, &shell->segment);
     registry->departed_count++;
 }
 
@@ -486,7 +491,7 @@ static void entry_left(struct registry *registry, struct entry *entry)
         registry->skipped_count--;
     } else {
         news_add(&registry->changed, entry->name);
-        depart(registry, &entry->segment);
+        depart(registry, entry);
     }
     kymo_store_relaxed32(&entry->segment.gone, 1);
     call_rcu(&entry->rcu, entry_release);
@@ -766,6 +771,25 @@ ssize_t registry_list(struct registry *registry, struct segment ***segments)
     return (ssize_t)list.count;
 }
 
+struct segment *segment_remember(struct segment *segment)
+{
+    struct segment *shell = rcu_dereference(entry_of(segment)->shell);
+
+    if (shell)
+        segment_hold(shell);
+    return shell;
+}
+
+uint64_t registry_departures(struct registry *registry)
+{
+    uint64_t count;
+
+    pthread_mutex_lock(&registry->lock);
+    count = registry->departed_count;
+    pthread_mutex_unlock(&registry->lock);
+    return count;
+}
+
 bool segment_is_current(const struct segment *segment)
 {
     return !kymo_load_relaxed32(&segment->gone) && !kymo_ring_retired(&segment->reader->ring);
@@ -877,7 +901,6 @@ static void *run(void *argument)
         drain(registry);
         leave(registry);
         changed = tell_changed(registry);
-        registry->listener.woken(registry->listener.context);
         tidy_when_due(registry, changed, &tidying);
     }
     return NULL;

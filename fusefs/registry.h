@@ -39,8 +39,6 @@ struct registry_listener {
     /* What was known about the name holds no more: it was replaced, removed, or has other
      * permissions. Called by the registry's own thread alone. */
     void (*changed)(void *context, const char *name);
-    /* Called by that thread, too, after each registry_wake. */
-    void (*woken)(void *context);
     /* Called by that thread, too, a second after something changed, or after registry_tidy_soon.
      * Returns whether it wants to be called again, in twice the time, up to a minute. May be NULL. */
     bool (*tidy)(void *context);
@@ -56,9 +54,6 @@ void registry_close(struct registry *registry);
 
 /* Starts the thread that watches, with all signals blocked. 0, or -EAGAIN. */
 int registry_start(struct registry *registry);
-
-/* Has the thread call `woken` soon. */
-void registry_wake(struct registry *registry);
 
 /* Has the thread call `tidy` within 20 ms. */
 void registry_tidy_soon(struct registry *registry);
@@ -80,6 +75,13 @@ int registry_find_departed(struct registry *registry, const char *name, uint64_t
 /* All segments in order of name, everything included that happened before the call. Returns how
  * many, or -ENOMEM. Drop each, then free the list. */
 ssize_t registry_list(struct registry *registry, struct segment ***segments);
+
+/* What stays of a segment that has gone when its mapping does: the same without a reader, held. NULL
+ * where memory was short. */
+struct segment *segment_remember(struct segment *segment);
+
+/* How many segments have gone so far. */
+uint64_t registry_departures(struct registry *registry);
 
 /* Whether the segment is what its name leads to, as far as one can tell by looking at it. */
 bool segment_is_current(const struct segment *segment);

@@ -1,5 +1,6 @@
 /*
- * tree.c - known nodes, in a hash table under one lock: found by name, taken up, forgotten, opened.
+ * tree.c - known nodes, in two hash tables under one lock: found by name or number, taken up,
+ * forgotten, opened.
  */
 #include "tree_internal.h"
 
@@ -16,28 +17,49 @@ static struct known **bucket_of(const struct tree *tree, uint64_t inode)
     return &tree->buckets[inode & tree->mask];
 }
 
-/* Where memory is short the table stays as it is, and gets slower. */
+static struct known **numbers_of(const struct tree *tree, uint64_t number)
+{
+    return &tree->numbers[number & tree->mask];
+}
+
+static void table_insert(struct tree *tree, struct known *known)
+{
+    struct known **bucket = bucket_of(tree, known->node.inode);
+    struct known **numbers = numbers_of(tree, known->number);
+
+    known->next = *bucket;
+    *bucket = known;
+    known->next_number = *numbers;
+    *numbers = known;
+}
+
+/* Where memory is short the tables stay as they are, and get slower. */
 static void table_grow(struct tree *tree)
 {
     const size_t before = tree->mask + 1;
     struct known **old = tree->buckets;
+    struct known **old_numbers = tree->numbers;
     struct known **grown = calloc(before * 2, sizeof(*grown));
+    struct known **grown_numbers = calloc(before * 2, sizeof(*grown_numbers));
 
-    if (!grown)
+    if (!grown || !grown_numbers) {
+        free(grown);
+        free(grown_numbers);
         return;
+    }
     tree->buckets = grown;
+    tree->numbers = grown_numbers;
     tree->mask = before * 2 - 1;
     for (size_t i = 0; i < before; i++) {
         while (old[i]) {
             struct known *known = old[i];
-            struct known **bucket = bucket_of(tree, known->node.inode);
 
             old[i] = known->next;
-            known->next = *bucket;
-            *bucket = known;
+            table_insert(tree, known);
         }
     }
     free(old);
+    free(old_numbers);
 }
 
 static struct known *table_find(const struct tree *tree, const struct node *like)
@@ -52,35 +74,41 @@ static struct known *table_find(const struct tree *tree, const struct node *like
     return NULL;
 }
 
-static void count_unlisted(struct tree *tree, const struct known *known, int change)
+static struct known *table_find_number(const struct tree *tree, uint64_t number)
 {
-    if (known->node.parent && !node_has(&known->node, NODE_LISTED))
-        kymo_store_relaxed32(&tree->unlisted, tree->unlisted + (uint32_t)change);
+    struct known *known = *numbers_of(tree, number);
+
+    if (number == TREE_ROOT_NUMBER)
+        return tree->root;
+    while (known && known->number != number)
+        known = known->next_number;
+    return known;
 }
 
 static void table_add(struct tree *tree, struct known *known)
 {
-    struct known **bucket;
-
     if (tree->count > tree->mask)
         table_grow(tree);
-    bucket = bucket_of(tree, known->node.inode);
-    known->next = *bucket;
+    known->number = ++tree->last_number;
     known->current = true;
-    *bucket = known;
+    table_insert(tree, known);
     tree->count++;
-    count_unlisted(tree, known, 1);
+    spare_begin(tree, known);
 }
 
 static void table_remove(struct tree *tree, struct known *known)
 {
     struct known **place = bucket_of(tree, known->node.inode);
+    struct known **number = numbers_of(tree, known->number);
 
     while (*place != known)
         place = &(*place)->next;
     *place = known->next;
+    while (*number != known)
+        number = &(*number)->next_number;
+    *number = known->next_number;
     tree->count--;
-    count_unlisted(tree, known, -1);
+    spare_end(tree, known);
 }
 
 /* ---- which nodes are exact ---- */
@@ -113,14 +141,19 @@ bool tree_is_passing(const struct node *node)
 
 /* The mark is the segment's, since the node is about to be forgotten; a few nodes share a bit, and
  * pay with one more request for each open. */
-bool tree_make_exact(struct node *node)
+void tree_make_exact(struct node *node)
 {
-    const uint32_t bit = exact_bit(node);
-
     /* Above the segments all are exact, but for what could not be made. */
-    if (!node->key.segment)
-        return false;
-    return !(kymo_fetch_or_ordered32(&node->key.segment->exact, bit) & bit);
+    if (node->key.segment)
+        kymo_fetch_or_ordered32(&node->key.segment->exact, exact_bit(node));
+}
+
+bool is_outgrown(const struct node *node)
+{
+    const struct segment *segment = node->key.segment;
+
+    return segment && kymo_load_relaxed32(&segment->exact) & exact_bit(node) &&
+           !((const struct known *)node)->exact && tree_is_exact(node);
 }
 
 /* ---- known nodes ---- */
@@ -135,7 +168,6 @@ static struct known *known_new(struct node *directory, const struct node_key *ke
     memcpy(known->name, name, strlen(name) + 1);
     known->node = (struct node){*key, directory, inode, known->name};
     known->exact = tree_is_exact(&known->node);
-    known->references = 1;
     return known;
 }
 
@@ -154,11 +186,9 @@ static void known_free(struct tree *tree, struct known *known)
     free(known);
 }
 
-void known_drop(struct tree *tree, struct known *known, uint64_t count)
+struct known *known_unref(struct tree *tree, struct known *known, uint64_t count,
+                          struct known *dead)
 {
-    struct known *dead = NULL;
-
-    pthread_mutex_lock(&tree->lock);
     while (known) {
         struct known *parent = known->node.parent ? known_of(known->node.parent) : NULL;
 
@@ -171,19 +201,104 @@ void known_drop(struct tree *tree, struct known *known, uint64_t count)
         known = parent;
         count = 1;
     }
-    pthread_mutex_unlock(&tree->lock);
-    /* The last one to hold a segment closes it: not under the lock. */
+    return dead;
+}
+
+void known_free_all(struct tree *tree, struct known *dead)
+{
     while (dead) {
-        known = dead;
+        struct known *known = dead;
+
         dead = known->next;
         known_free(tree, known);
     }
 }
 
-void tree_forget(struct tree *tree, struct node *node, uint64_t count)
+void tree_forget(struct tree *tree, uint64_t number, uint64_t count)
 {
-    if (node != &tree->root->node)
-        known_drop(tree, known_of(node), count);
+    struct known *dead = NULL;
+    struct known *known;
+
+    if (number == TREE_ROOT_NUMBER)
+        return;
+    pthread_mutex_lock(&tree->lock);
+    known = table_find_number(tree, number);
+    if (known) {
+        count = count < known->outside ? count : known->outside;
+        known->outside -= count;
+        dead = known_unref(tree, known, count, NULL);
+    }
+    pthread_mutex_unlock(&tree->lock);
+    known_free_all(tree, dead);
+}
+
+/* ---- held, while a request is answered or a file is open; under the lock ---- */
+
+/* A request may look at everything above its node. */
+static void hold(struct tree *tree, struct known *known)
+{
+    const uint64_t now = coarse_now();
+
+    known->references++;
+    spare_use(tree, known, now);
+    for (struct node *node = &known->node; node; node = node->parent) {
+        known_of(node)->busy++;
+        known_of(node)->used = now;
+    }
+}
+
+static void let_go(struct tree *tree, struct known *known)
+{
+    struct known *dead;
+
+    pthread_mutex_lock(&tree->lock);
+    for (struct node *node = &known->node; node; node = node->parent)
+        known_of(node)->busy--;
+    dead = known_unref(tree, known, 1, NULL);
+    pthread_mutex_unlock(&tree->lock);
+    known_free_all(tree, dead);
+}
+
+/* For the kernel, and for the request that has asked for it. */
+static void know_once_more(struct tree *tree, struct known *known)
+{
+    known->references++;
+    known->outside++;
+    hold(tree, known);
+}
+
+uint64_t tree_number(const struct node *node)
+{
+    return ((const struct known *)node)->number;
+}
+
+struct node *tree_find(struct tree *tree, uint64_t number)
+{
+    struct known *known;
+
+    pthread_mutex_lock(&tree->lock);
+    known = table_find_number(tree, number);
+    if (known)
+        hold(tree, known);
+    pthread_mutex_unlock(&tree->lock);
+    return known ? &known->node : NULL;
+}
+
+void tree_done(struct tree *tree, struct node *node)
+{
+    let_go(tree, known_of(node));
+}
+
+void tree_opened(struct tree *tree, struct node *node)
+{
+    pthread_mutex_lock(&tree->lock);
+    hold(tree, known_of(node));
+    pthread_mutex_unlock(&tree->lock);
+}
+
+void tree_closed(struct tree *tree, struct node *node)
+{
+    let_go(tree, known_of(node));
 }
 
 /* ---- taken up, or found again ---- */
@@ -206,7 +321,7 @@ static struct known *find_again(struct tree *tree, const struct node *like)
     pthread_mutex_lock(&tree->lock);
     known = table_find(tree, like);
     if (known && still_holds(known, exact, version))
-        known->references++;
+        know_once_more(tree, known);
     else
         known = NULL;
     pthread_mutex_unlock(&tree->lock);
@@ -221,15 +336,14 @@ static struct known *take_up(struct tree *tree, struct known *fresh)
 
     pthread_mutex_lock(&tree->lock);
     known = table_find(tree, &fresh->node);
-    if (known && !fresh->exact && !known->exact) {
-        known->references++;
-    } else {
+    if (!known || fresh->exact || known->exact) {
         if (known)
             known->current = false;
         table_add(tree, fresh);
         known_of(fresh->node.parent)->references++;
         known = fresh;
     }
+    know_once_more(tree, known);
     pthread_mutex_unlock(&tree->lock);
     if (known != fresh)
         known_free(tree, fresh);
@@ -272,6 +386,7 @@ static int know(struct tree *tree, struct node *directory, const struct node_key
         known = take_up(tree, known);
     }
     snapshot_keep_less(tree);
+    tidy_look_again(tree, &known->node);
     *node = &known->node;
     return 0;
 }
@@ -349,12 +464,6 @@ int tree_lookup(struct tree *tree, struct node *directory, const char *name,
     }
     if (error == -ENOENT && is_walking(since))
         error = match_departed(tree, directory, name, since, &key, &inode);
-    if (error == -ENOENT && directory->key.segment) {
-        vain_add(tree, known_of(directory), name);
-        /* Else it is tidied up when it goes. */
-        if (has_gone(directory))
-            registry_tidy_soon(tree->registry);
-    }
     return error ? error : know(tree, directory, &key, inode, name, node);
 }
 
@@ -564,15 +673,20 @@ int tree_open(struct tree **out, struct registry *registry)
         return -ENOMEM;
     tree->registry = registry;
     tree->memory_limit = TREE_MEMORY;
+    tree_tidy_begin(tree);
     tree->mask = BUCKETS_FIRST - 1;
     tree->buckets = calloc(BUCKETS_FIRST, sizeof(*tree->buckets));
+    tree->numbers = calloc(BUCKETS_FIRST, sizeof(*tree->numbers));
     tree->root = known_new(NULL, &key, 1, "");
-    if (!tree->buckets || !tree->root) {
+    if (!tree->buckets || !tree->numbers || !tree->root) {
         free(tree->buckets);
+        free(tree->numbers);
         free(tree->root);
         free(tree);
         return -ENOMEM;
     }
+    tree->root->number = tree->last_number = TREE_ROOT_NUMBER;
+    tree->root->references = 1;
     pthread_mutex_init(&tree->lock, NULL);
     *out = tree;
     return 0;
@@ -582,7 +696,6 @@ void tree_close(struct tree *tree)
 {
     if (!tree)
         return;
-    vain_clear(tree);
     /* Nobody says goodbye when the mount goes. */
     for (size_t i = 0; i <= tree->mask; i++) {
         while (tree->buckets[i]) {
@@ -596,6 +709,7 @@ void tree_close(struct tree *tree)
         tree_close_file(tree, tree->snapshots);
     known_free(tree, tree->root);
     free(tree->buckets);
+    free(tree->numbers);
     pthread_mutex_destroy(&tree->lock);
     free(tree);
 }

@@ -1,9 +1,10 @@
 /*
- * tree.h - the nodes that somebody outside knows by address, and the contents that are open.
+ * tree.h - the nodes that somebody outside knows by number, and the contents that are open.
  *
- * A node lives as long as it is known: each tree_lookup and tree_take counts once, tree_forget
- * takes counts back. Open files and known children keep it alive as well. All functions may be
- * called from any thread.
+ * A node is known from a tree_lookup or tree_take on: each counts once, tree_forget takes counts
+ * back. Open files and directories, requests, and known children keep it as well. Of the others the
+ * tree may forget some before it is told to (tree_tidy): their numbers lead nowhere from then on,
+ * which is to be answered with -ESTALE. All functions may be called from any thread.
  *
  * A node whose segment has been replaced stands for the file of that name in the generation that
  * its name leads to now, provided that the same people may read both; else the answer is -ESTALE,
@@ -60,27 +61,41 @@ void tree_close(struct tree *tree); /* what is still known or open ends with it;
 /* Known for ever. */
 struct node *tree_root(struct tree *tree);
 
-/* The node of that name, which now is known once more. -ENOENT, -ESTALE, -EINVAL for a malformed
- * query, for a segment also as registry_find. */
+/* The root's number is 1; no other is ever given twice. */
+#define TREE_ROOT_NUMBER 1
+uint64_t tree_number(const struct node *node);
+
+/* The node of that number, for as long as a request about it is being answered; NULL: it is not known
+ * any more. */
+struct node *tree_find(struct tree *tree, uint64_t number);
+void tree_done(struct tree *tree, struct node *node);
+
+/* The node of that name, which now is known once more; tree_done when the request is. -ENOENT,
+ * -ESTALE, -EINVAL for a malformed query, for a segment also as registry_find. */
 int tree_lookup(struct tree *tree, struct node *directory, const char *name,
                 const struct caller *caller, struct node **node);
 
-/* The same for an entry of the directory's listing. 0, or -ENOMEM. */
+/* The same for an entry of the directory's listing. tree_done. 0, or -ENOMEM. */
 int tree_take(struct tree *tree, struct node *directory, const struct listing_entry *entry,
               struct node **node);
 
-void tree_forget(struct tree *tree, struct node *node, uint64_t count);
+/* A number that is not known any more is fine. */
+void tree_forget(struct tree *tree, uint64_t number, uint64_t count);
+
+/* The node is open once more, or once less: by a descriptor of a file or a directory. */
+void tree_opened(struct tree *tree, struct node *node);
+void tree_closed(struct tree *tree, struct node *node);
 
 /*
- * The kernel keeps names until it lacks memory, and we keep what they stand for: mappings of segments
- * that have gone, where a name came to be known while its directory was being forgotten; contents
- * that were asked for by name once, each under another name. This calls `forget` for each node of
- * which the kernel should be told to forget the name. Returns how many there were: some that are in
- * use, by an open file or a working directory, will be there again. Never called by two threads at a
- * time.
+ * The kernel keeps names until it lacks memory, and we would keep what they stand for. Asking it to
+ * forget a name waits for whoever lists the directory, who waits for us; were we killed meanwhile, all
+ * would wait for ever. So the tree looks after itself, and asks nobody. Nodes of segments that have
+ * gone let go of the mapping. Nodes that nobody comes by twice, since their segments have gone or they
+ * were found by asking alone, are forgotten where there are many: files that were not asked about for
+ * seconds, directories for a minute, but none that is in use.
+ * Returns whether something is left to be done later. Never called by two threads at a time.
  */
-size_t tree_tidy(struct tree *tree, void (*forget)(void *context, const struct node *node),
-                 void *context);
+bool tree_tidy(struct tree *tree);
 
 /* Whether it is time to do that before any segment goes. */
 bool tree_is_untidy(const struct tree *tree);
@@ -91,7 +106,8 @@ bool tree_is_untidy(const struct tree *tree);
  * which the kernel walks the path again, and asks for each name. Nobody is sent back twice in a row,
  * or he would be told ESTALE: where that walk ends at the same node, it is his working directory or
  * below, or was replaced once more, and he has what the name leads to now, under the old node.
- * Nor is who walks through the view, or who is unknown.
+ * Nor is who walks through the view, or who is unknown; but from a node that has been outgrown
+ * (tree_make_exact) these are, too: his name leads to a better one.
  */
 bool tree_sends_back(struct tree *tree, struct node *node, const struct caller *caller);
 
@@ -109,10 +125,10 @@ bool tree_is_passing(const struct node *node);
 
 /*
  * Somebody reads the node's content through the kernel's page cache (sendfile, splice, mmap), which
- * believes in one size for all opens of a node. From the next lookup on the node is exact. Returns
- * whether it was not so already; then the kernel must be made to forget the name.
+ * believes in one size for all opens of a node. From the next lookup on its file has nodes that are
+ * exact, and whoever opens this one is sent back for one.
  */
-bool tree_make_exact(struct node *node);
+void tree_make_exact(struct node *node);
 
 /* Returns whether they hold until somebody writes to the segment, not only for this once. */
 bool tree_attributes(struct tree *tree, struct node *node, const struct caller *caller,

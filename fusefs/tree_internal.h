@@ -1,10 +1,10 @@
 /*
  * tree_internal.h - what the files of the tree share. Only these include it:
  *
- *     tree.c           known nodes: found by name, taken up, forgotten, opened
+ *     tree.c           known nodes: found by name or number, taken up, forgotten, opened
  *     tree_content.c   snapshots: made, kept for the next open, within a limit of memory
  *     tree_walk.c      who walks through the view, and who was sent back to look again
- *     tree_tidy.c      names that the kernel had better forget
+ *     tree_tidy.c      what is let go before the kernel forgets it
  *
  * The lock is held for a few memory accesses, never while content is made or the kernel is called.
  */
@@ -12,19 +12,29 @@
 #define KYMOFS_TREE_INTERNAL_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "tree.h"
 
 /* A node and what the tree has to know about it. */
 struct known {
     struct node node;
-    struct known *next;        /* in its bucket */
-    uint64_t references;       /* from outside, and from children */
+    struct known *next;        /* in its bucket, by inode */
+    struct known *next_number; /* likewise, by number */
+    uint64_t number;
+    uint64_t references;       /* of all kinds: outside, and by children, open files, requests */
+    uint64_t outside;          /* of these: those that the kernel has counted */
+    uint64_t busy;             /* requests and open files of it, and of what is below */
     struct snapshot *snapshot; /* an exact node's content; NULL where there is none, or no more */
     uint64_t size;             /* what that has or had, bytes */
     uint64_t walked;           /* when the walk began in which it was last opened */
+    struct known *older;       /* where it is spare */
+    struct known *newer;
+    uint64_t used;   /* when it, or what is below, was last in use; coarse ns */
+    uint64_t spared; /* when it became spare, or was last in use itself since; likewise */
     bool exact;
     bool current; /* lookups find it; false once a newer one has the name */
+    bool spare;   /* in one of the lists of those */
     char name[];
 };
 
@@ -41,17 +51,13 @@ struct way {
     uint64_t since;  /* CLOCK_MONOTONIC ns */
 };
 
-/*
- * A name that a segment's directory did not have. The kernel remembers that as well, and where the
- * segment goes at that very moment, it may keep the directory for its sake.
- */
-struct vain {
-    struct known *directory; /* known once more; NULL: there is none */
-    char *name;
+/* Nodes that may be forgotten before the kernel says so: nobody comes by them twice. */
+struct spare {
+    struct known *oldest; /* by when they were last in use */
+    struct known *newest;
+    uint32_t count; /* read without the lock, too */
+    uint32_t most;  /* until it is time to tidy up; likewise */
 };
-
-/* The newest are remembered: more than are asked for in the second before they are looked through. */
-#define VAIN_LIMIT 4096
 
 #define WALKS 64
 
@@ -71,11 +77,13 @@ struct tree {
     struct registry *registry;
     pthread_mutex_t lock; /* of all below, and of all known nodes but their struct node */
     struct known **buckets;
-    size_t mask; /* buckets - 1 */
+    struct known **numbers;
+    size_t mask; /* buckets - 1, of both */
     size_t count;
-    uint32_t unlisted; /* of these: how many are not listed; read without the lock, too */
-    struct vain vain[VAIN_LIMIT]; /* in a circle */
-    size_t vain_next;
+    uint64_t last_number;
+    struct spare spare[2]; /* files and links, directories */
+    uint64_t departures; /* of the registry, when we last looked for nodes that hold one of them */
+    uint32_t look_again; /* 1: some may; without the lock */
     struct walk walks[WALKS];     /* by thread */
     struct way second_ways[WAYS]; /* by thread */
     struct snapshot *snapshots;   /* all that there are */
@@ -87,6 +95,15 @@ struct tree {
     struct known *root;
 };
 
+/* CLOCK_MONOTONIC as of the last tick, ns: for what takes seconds. */
+static inline uint64_t coarse_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
 static inline struct known *known_of(struct node *node)
 {
     return (struct known *)node;
@@ -94,8 +111,15 @@ static inline struct known *known_of(struct node *node)
 
 /* ---- tree.c ---- */
 
-/* Drops references, and frees what nobody refers to any more, up towards the root. */
-void known_drop(struct tree *tree, struct known *known, uint64_t count);
+/* Whether nodes of that file have become exact (tree_make_exact), and this is not one of them. */
+bool is_outgrown(const struct node *node);
+
+/* Under the lock: takes out of the tables, and puts before `dead`, the node that nobody refers to any
+ * more when `count` of its references are dropped, and whatever only it referred to. */
+struct known *known_unref(struct tree *tree, struct known *known, uint64_t count,
+                          struct known *dead);
+/* Frees such a list. Not under the lock: the last one to hold a segment closes it. */
+void known_free_all(struct tree *tree, struct known *dead);
 
 /* ---- tree_content.c ---- */
 
@@ -126,9 +150,14 @@ static inline bool is_walking(uint64_t since)
 
 /* ---- tree_tidy.c ---- */
 
-bool has_gone(const struct node *node);
-/* Remembers a name that the directory did not have. */
-void vain_add(struct tree *tree, struct known *directory, const char *name);
-void vain_clear(struct tree *tree);
+void tree_tidy_begin(struct tree *tree);
+
+/* Under the lock: at the beginning of a node's life, at its end, and each time it is asked about. */
+void spare_begin(struct tree *tree, struct known *known);
+void spare_end(struct tree *tree, struct known *known);
+void spare_use(struct tree *tree, struct known *known, uint64_t now);
+
+/* A node was taken up: where its segment has gone already, nothing else would make us look. */
+void tidy_look_again(struct tree *tree, const struct node *node);
 
 #endif

@@ -1,155 +1,240 @@
 /*
- * tree_tidy.c - names that the kernel had better forget, since they keep what has gone.
+ * tree_tidy.c - what the tree lets go before the kernel forgets it: segments that have gone, and nodes
+ * that nobody comes by twice.
  */
 #include "tree_internal.h"
 
-#include <stdlib.h>
-
-/* So many names that are found by asking alone may be known before they are forgotten. */
-#define UNLISTED_LIMIT 256
-
-/* So much of the table is looked through while the lock is held once. */
+/* So many nodes are looked at while the lock is held once. */
 #define TIDY_STRIDE 4096
 
-struct stale {
-    struct known **nodes; /* each known once more */
-    size_t count;
-    size_t capacity;
-};
+/* ---- spare nodes, under the lock ---- */
+
+/* How many are kept in any case, and those of which the last use is not so long ago, ns. Somebody may
+ * sit in a directory and have said nothing for a while. */
+static const struct rule {
+    uint32_t kept;
+    uint64_t rest;
+} rules[] = {{256, UINT64_C(2000000000)}, {4096, UINT64_C(60000000000)}};
+
+static struct spare *spare_of(struct tree *tree, const struct known *known)
+{
+    return &tree->spare[known->node.key.kind->type == NODE_DIRECTORY];
+}
+
+static void spare_link(struct spare *spare, struct known *known, uint64_t now)
+{
+    known->spared = now;
+    known->older = spare->newest;
+    known->newer = NULL;
+    if (spare->newest)
+        spare->newest->newer = known;
+    else
+        spare->oldest = known;
+    spare->newest = known;
+}
+
+static void spare_unlink(struct spare *spare, struct known *known)
+{
+    if (known->older)
+        known->older->newer = known->newer;
+    else
+        spare->oldest = known->newer;
+    if (known->newer)
+        known->newer->older = known->older;
+    else
+        spare->newest = known->older;
+}
+
+static void spare_add(struct tree *tree, struct known *known)
+{
+    struct spare *spare = spare_of(tree, known);
+
+    known->spare = true;
+    spare_link(spare, known, coarse_now());
+    kymo_store_relaxed32(&spare->count, spare->count + 1);
+}
+
+void spare_end(struct tree *tree, struct known *known)
+{
+    struct spare *spare = spare_of(tree, known);
+
+    if (!known->spare)
+        return;
+    known->spare = false;
+    spare_unlink(spare, known);
+    kymo_store_relaxed32(&spare->count, spare->count - 1);
+}
+
+void spare_use(struct tree *tree, struct known *known, uint64_t now)
+{
+    if (!known->spare)
+        return;
+    spare_unlink(spare_of(tree, known), known);
+    spare_link(spare_of(tree, known), known, now);
+}
+
+/* What is found by asking alone; all the others become spare when their segment goes. */
+void spare_begin(struct tree *tree, struct known *known)
+{
+    const struct node *node = &known->node;
+
+    if (node->key.moment || !node_has(node, NODE_LISTED))
+        spare_add(tree, known);
+}
+
+void tree_tidy_begin(struct tree *tree)
+{
+    for (size_t i = 0; i < 2; i++)
+        tree->spare[i].most = rules[i].kept;
+}
 
 bool tree_is_untidy(const struct tree *tree)
 {
-    return kymo_load_relaxed32(&tree->unlisted) > UNLISTED_LIMIT;
-}
-
-bool has_gone(const struct node *node)
-{
-    return node->key.segment && kymo_load_relaxed32(&node->key.segment->gone);
-}
-
-static bool is_stale(const struct known *known, bool unlisted)
-{
-    if (!known->node.parent)
-        return false;
-    return has_gone(&known->node) || (unlisted && !node_has(&known->node, NODE_LISTED));
-}
-
-/* Where memory is short, some have to wait for the next time. */
-static void stale_add(struct stale *stale, struct known *known)
-{
-    if (stale->count == stale->capacity) {
-        const size_t capacity = stale->capacity ? 2 * stale->capacity : 64;
-        struct known **nodes = realloc(stale->nodes, capacity * sizeof(*nodes));
-
-        if (!nodes)
-            return;
-        stale->nodes = nodes;
-        stale->capacity = capacity;
+    for (size_t i = 0; i < 2; i++) {
+        if (kymo_load_relaxed32(&tree->spare[i].count) > kymo_load_relaxed32(&tree->spare[i].most))
+            return true;
     }
-    known->references++;
-    stale->nodes[stale->count++] = known;
+    return false;
 }
 
-/* Those in buckets from..from + TIDY_STRIDE. Returns where to go on; 0: that was the end. A table that
- * grows meanwhile has some nodes twice. */
-static size_t find_stale(struct tree *tree, size_t from, bool unlisted, struct stale *stale)
+/* ---- segments that have gone ---- */
+
+static bool holds_departed(const struct node *node)
 {
+    return node->key.segment && node->key.segment->reader &&
+           kymo_load_relaxed32(&node->key.segment->gone);
+}
+
+void tidy_look_again(struct tree *tree, const struct node *node)
+{
+    if (!holds_departed(node))
+        return;
+    kymo_fetch_or_ordered32(&tree->look_again, 1);
+    registry_tidy_soon(tree->registry);
+}
+
+/* Segments to be dropped, not under the lock. */
+struct dropped {
+    struct segment *segments[TIDY_STRIDE];
+    size_t count;
+};
+
+/* Whether somebody may be on his way through the segment's directory: something there is open, or was
+ * asked about in the last second. */
+static bool is_busy(const struct known *known)
+{
+    const struct node *node = &known->node;
+    const struct known *directory;
+
+    while (node->parent->key.segment)
+        node = node->parent;
+    directory = (const struct known *)node;
+    return directory->busy > 0 || coarse_now() - directory->used < WALK_PAUSE;
+}
+
+/* Where he is, or a request is being answered, there is a next time. */
+static bool let_go(struct tree *tree, struct known *known, struct dropped *dropped)
+{
+    struct segment *segment = known->node.key.segment;
+    struct segment *shell;
+
+    if (is_busy(known) || dropped->count == TIDY_STRIDE)
+        return false;
+    shell = segment_remember(segment);
+    if (!shell)
+        return false;
+    known->node.key.segment = shell;
+    dropped->segments[dropped->count++] = segment;
+    if (!known->spare)
+        spare_add(tree, known);
+    return true;
+}
+
+/* In buckets from..from + TIDY_STRIDE. Returns where to go on; 0: that was the end. A table that grows
+ * meanwhile has some nodes twice. */
+static size_t let_go_some(struct tree *tree, size_t from, bool *left)
+{
+    struct dropped dropped = {.count = 0};
     size_t to;
 
     pthread_mutex_lock(&tree->lock);
     to = tree->mask - from < TIDY_STRIDE ? tree->mask + 1 : from + TIDY_STRIDE;
     for (size_t i = from; i < to; i++) {
         for (struct known *known = tree->buckets[i]; known; known = known->next) {
-            if (is_stale(known, unlisted))
-                stale_add(stale, known);
+            if (holds_departed(&known->node) && !let_go(tree, known, &dropped))
+                *left = true;
         }
     }
     to = to > tree->mask ? 0 : to;
     pthread_mutex_unlock(&tree->lock);
+    for (size_t i = 0; i < dropped.count; i++)
+        segment_drop(dropped.segments[i]);
     return to;
 }
 
-static void vain_drop(struct tree *tree, struct vain *vain)
+/* Where there may be any. Returns whether some are left. */
+static bool let_go_all(struct tree *tree)
 {
-    if (!vain->directory)
-        return;
-    known_drop(tree, vain->directory, 1);
-    free(vain->name);
-}
-
-void vain_add(struct tree *tree, struct known *directory, const char *name)
-{
-    struct vain fresh = {directory, strdup(name)};
-    struct vain old;
-
-    if (!fresh.name)
-        return;
-    pthread_mutex_lock(&tree->lock);
-    directory->references++;
-    old = tree->vain[tree->vain_next % VAIN_LIMIT];
-    tree->vain[tree->vain_next++ % VAIN_LIMIT] = fresh;
-    pthread_mutex_unlock(&tree->lock);
-    vain_drop(tree, &old);
-}
-
-/* Takes it out where its directory has gone, or where `all` are wanted. */
-static struct vain vain_take(struct tree *tree, size_t i, bool all)
-{
-    struct vain *place = &tree->vain[i];
-    struct vain taken = {0};
-
-    pthread_mutex_lock(&tree->lock);
-    if (place->directory && (all || has_gone(&place->directory->node))) {
-        taken = *place;
-        *place = (struct vain){0};
-    }
-    pthread_mutex_unlock(&tree->lock);
-    return taken;
-}
-
-void vain_clear(struct tree *tree)
-{
-    for (size_t i = 0; i < VAIN_LIMIT; i++) {
-        struct vain vain = vain_take(tree, i, true);
-
-        vain_drop(tree, &vain);
-    }
-}
-
-static size_t vain_forget(struct tree *tree, void (*forget)(void *context, const struct node *node),
-                          void *context)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < VAIN_LIMIT; i++) {
-        struct vain vain = vain_take(tree, i, false);
-
-        if (vain.directory) {
-            const struct node nothing = {.parent = &vain.directory->node, .name = vain.name};
-
-            forget(context, &nothing);
-            vain_drop(tree, &vain);
-            count++;
-        }
-    }
-    return count;
-}
-
-size_t tree_tidy(struct tree *tree, void (*forget)(void *context, const struct node *node),
-                 void *context)
-{
-    const bool unlisted = tree_is_untidy(tree);
-    const size_t vain = vain_forget(tree, forget, context);
-    struct stale stale = {0};
+    const bool again = kymo_compare_exchange_ordered32(&tree->look_again, 1, 0);
+    const uint64_t departures = registry_departures(tree->registry);
+    bool left = false;
     size_t from = 0;
 
+    if (!again && departures == tree->departures)
+        return false;
     do
-        from = find_stale(tree, from, unlisted, &stale);
+        from = let_go_some(tree, from, &left);
     while (from > 0);
-    for (size_t i = 0; i < stale.count; i++) {
-        forget(context, &stale.nodes[i]->node);
-        known_drop(tree, stale.nodes[i], 1);
+    tree->departures = departures;
+    if (left)
+        kymo_fetch_or_ordered32(&tree->look_again, 1);
+    return left;
+}
+
+/* ---- nodes that nobody comes by twice ---- */
+
+/* The oldest first, of which nobody but the kernel knows. Returns whether there may be more. */
+static bool forget_some(struct tree *tree, struct spare *spare, const struct rule *rule)
+{
+    struct known *dead = NULL;
+    bool more = true;
+    uint64_t now;
+
+    pthread_mutex_lock(&tree->lock);
+    now = coarse_now();
+    for (size_t i = 0; i < TIDY_STRIDE && more; i++) {
+        struct known *known = spare->oldest;
+
+        if (spare->count <= rule->kept || now - known->spared < rule->rest)
+            more = false;
+        else if (known->references != known->outside)
+            spare_use(tree, known, now);
+        else
+            dead = known_unref(tree, known, known->outside, dead);
     }
-    free(stale.nodes);
-    return stale.count + vain;
+    pthread_mutex_unlock(&tree->lock);
+    known_free_all(tree, dead);
+    return more;
+}
+
+/* Returns whether there are too many of them still. */
+static bool forget_all(struct tree *tree, struct spare *spare, const struct rule *rule)
+{
+    uint32_t count;
+
+    while (forget_some(tree, spare, rule))
+        ;
+    count = kymo_load_relaxed32(&spare->count);
+    /* Looking twice as often finds nothing new. */
+    kymo_store_relaxed32(&spare->most, count > rule->kept / 2 ? 2 * count : rule->kept);
+    return count > rule->kept;
+}
+
+bool tree_tidy(struct tree *tree)
+{
+    bool left = let_go_all(tree);
+
+    for (size_t i = 0; i < 2; i++)
+        left |= forget_all(tree, &tree->spare[i], &rules[i]);
+    return left;
 }

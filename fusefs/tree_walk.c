@@ -118,8 +118,14 @@ bool tree_sends_back(struct tree *tree, struct node *node, const struct caller *
     const bool back = is_somebody(caller) && has_come_back(tree, caller);
     const bool walks = node->key.segment && walk_opens(tree, caller, node);
 
-    if (!node->key.segment || registry_is_current(tree->registry, node->key.segment) || back ||
-        walks || !is_somebody(caller))
+    if (!node->key.segment || back)
+        return false;
+    if (is_outgrown(node)) {
+        if (is_somebody(caller))
+            send_back(tree, caller);
+        return true;
+    }
+    if (registry_is_current(tree->registry, node->key.segment) || walks || !is_somebody(caller))
         return false;
     return send_back(tree, caller);
 }

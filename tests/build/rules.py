@@ -20,6 +20,9 @@ SIDE = re.compile(r"\b([A-Z]+-[0-9]+) \(")
 ORDERED = re.compile(r"kymo_(load_acquire|store_release|fence_(acquire|release)|\w+_ordered)(32)?\b")
 # Libraries that are not libc.
 FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|png|zlib)")
+# Calls that wait for the kernel's lock of a directory, or of a page, which whoever waits for kymofs to
+# answer may hold: killed meanwhile, kymofs would never end, and nor would he.
+WAITING = re.compile(r"fuse_lowlevel_notify_(inval|expire|delete|store|retrieve)\w*")
 MAY_INCLUDE = {
     "fuse": ("fusefs/ops.c", "fusefs/main.c", "fusefs/stream.c"),
     "urcu": ("fusefs/registry.c", "fusefs/registry.h"),
@@ -214,6 +217,14 @@ def check_words(path, text):
             breach(path, number, "a path of one machine")
 
 
+def check_waiting(path, text):
+    """kymofs waits for nobody who may wait for it."""
+    for number, line in lines_of(blank_comments(text)) if path.startswith("fusefs/") else ():
+        found = WAITING.search(line)
+        if found:
+            breach(path, number, f"{found.group()} waits for whoever waits for us")
+
+
 def check_opening(path, text):
     """A file opens with its name and what it is for."""
     name = os.path.basename(path)
@@ -229,6 +240,7 @@ def main(root):
             check_memory_orders(path, text)
             check_includes(path, text)
             check_named(path, text)
+            check_waiting(path, text)
             check_opening(path, text)
     check_neighbours(texts)
     check_orderings(texts)

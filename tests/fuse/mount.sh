@@ -68,7 +68,7 @@ cd / || exit 1
 exec 8<&-
 succeeds "and it ends" ends "$daemon"
 
-# While it is busy, and the kernel being told to forget.
+# While it is busy, and names come and go.
 "$SEGMENT" churn storm fields=n:u64 count=3 many=3 period=500000 >"$work/churn" &
 background $!
 churn=$!
@@ -100,25 +100,37 @@ check "and answers" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 check "once" "1" "$(grep -c " $mnt fuse" /proc/self/mounts)"
 fusermount3 -u "$mnt"
 
-# While long lists are read and names come and go: whoever waits for it, and its own threads, are let go.
-"$SEGMENT" make long fields=n:u64 count=1 many=1000
+# While long lists are read, names come and go, and files are read through the page cache for the first
+# time: whoever waits for it, and its own threads, are let go.
+long=1000
+[ -z "${KYMO_SMALL-}" ] || long=200
+"$SEGMENT" make long fields=n:u64 count=1 many=$long
 "$SEGMENT" churn storm fields=n:u64 count=3 many=3 period=500000 >"$work/churn" &
 churn=$!
 background $churn
 rounds=0
-while [ $rounds -lt 4 ]; do
+kills=12
+[ -z "${KYMO_SMALL-}" ] || kills=8
+while [ $rounds -lt $kills ]; do
     rounds=$((rounds + 1))
     "$KYMOFS" "$mnt"
     daemon=$(find_daemon)
     (while ls -l "$mnt"; do :; done) >"$work/out" 2>&1 &
     lister=$!
     background $lister
-    sleep 0.2
+    (while head -c 6 "$mnt/README"; do "$READERS" sendfile "$mnt/storm0/latest"; done) \
+        >"$work/sent" 2>&1 &
+    sender=$!
+    background $sender
+    sleep 0.0$((rounds * 7 % 10))
+    [ $rounds -gt 4 ] || sleep 1 # names that have gone are seen to a second later
     kill -9 "$daemon"
     succeeds "SIGKILL while it is busy" ends "$daemon"
     succeeds "whoever listed is let go" ends $lister
+    succeeds "whoever read is let go" ends $sender
 done
 stop $churn
+echo "count: killed while it is busy: $rounds times, nobody waited for ever"
 rm -f "$KYMO_DIR"/storm* "$KYMO_DIR"/long*
 umount -l "$mnt" 2>/dev/null || fusermount3 -u -z "$mnt"
 

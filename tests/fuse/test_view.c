@@ -69,11 +69,6 @@ static void ignore_change(void *context, const char *name)
     (void)name;
 }
 
-static void ignore_wake(void *context)
-{
-    (void)context;
-}
-
 /* Tests of one program share the directory. */
 static void empty_directory(void)
 {
@@ -87,7 +82,7 @@ static void empty_directory(void)
 
 static void open_view(void)
 {
-    static const struct registry_listener listener = {NULL, ignore_change, ignore_wake, NULL, NULL};
+    static const struct registry_listener listener = {NULL, ignore_change, NULL, NULL};
 
     empty_directory();
     cr_assert_eq(registry_open(&registry, &listener), 0);
@@ -108,8 +103,11 @@ static int look_up(const char *path, struct node **node)
     int error = 0;
 
     *node = tree_root(tree);
-    while (!error && (name = strsep(&rest, "/")))
+    while (!error && (name = strsep(&rest, "/"))) {
         error = tree_lookup(tree, *node, name, 0, node);
+        if (!error)
+            tree_done(tree, *node);
+    }
     free(copy);
     return error;
 }
@@ -885,14 +883,21 @@ Test(nodes, become_exact_when_they_are_read_through_the_page_cache, .init = open
     struct node *first = node_at("s/latest.raw");
 
     cr_assert_eq(size_of(first), NODE_PAGE);
-    cr_assert(tree_make_exact(first));
-    cr_assert_not(tree_make_exact(first));
+    cr_assert_not(tree_sends_back(tree, first, &another));
+    tree_make_exact(first);
     struct node *second = node_at("s/latest.raw");
 
     cr_assert_neq(second, first);
     cr_assert_eq(size_of(second), 8);
     cr_assert(tree_is_passing(second));
     cr_assert_eq(second->inode, first->inode);
+    /* Whoever comes by the first is sent for another, also who is spared that or is nobody: there is
+     * one. Unless he comes by the first again, from an open file. */
+    cr_assert(tree_sends_back(tree, first, &(struct caller){.thread = 0}));
+    cr_assert(tree_sends_back(tree, first, &walker));
+    cr_assert(tree_sends_back(tree, first, &another));
+    cr_assert_not(tree_sends_back(tree, first, &another));
+    cr_assert_not(tree_sends_back(tree, second, &another));
 }
 
 Test(nodes, are_forgotten_and_come_back_the_same, .init = open_view, .fini = close_view)
@@ -907,10 +912,134 @@ Test(nodes, are_forgotten_and_come_back_the_same, .init = open_view, .fini = clo
     inode = latest->inode;
     cr_assert_gt(inode, 1);
     /* The directory first: what is below keeps it. */
-    tree_forget(tree, segment, 1);
+    tree_forget(tree, tree_number(segment), 1);
     expect_content(latest, "{\"pos\":2,\"time\":20,\"tag\":2,\"data\":{\"n\":2}}\n");
-    tree_forget(tree, latest, 1);
+    tree_done(tree, latest);
+    tree_forget(tree, tree_number(latest), 1);
     cr_assert_eq(node_at("s/latest")->inode, inode);
+}
+
+/* ---- what is let go before the kernel forgets it ---- */
+
+static void rest(unsigned int seconds)
+{
+    nanosleep(&(struct timespec){.tv_sec = seconds, .tv_nsec = 100000000}, NULL);
+}
+
+static size_t count_mappings(const char *name)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[PATH_MAX + 256];
+    char path[PATH_MAX];
+    size_t count = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", kymo_directory(), name);
+    while (fgets(line, sizeof(line), maps))
+        count += strstr(line, path) != NULL;
+    fclose(maps);
+    return count;
+}
+
+/* The kernel may know them for ever: who has the directory as his own still finds his way. */
+Test(tidying, lets_go_of_what_has_gone, .init = open_view, .fini = close_view)
+{
+    struct node *node;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *directory = node_at("s");
+    struct node *field = node_at("s/field/n");
+    struct node *question = node_at("s/closest?t=20");
+
+    cr_assert_gt(count_mappings("s"), 0);
+    cr_assert_eq(kymo_segment_remove("s"), 0);
+    cr_assert_eq(look_up_error("s"), -ENOENT);
+    /* Somebody may be on his way. */
+    cr_assert(tree_tidy(tree));
+    cr_assert_gt(count_mappings("s"), 0);
+    rest(1);
+    cr_assert_not(tree_tidy(tree));
+    /* By the grace period. */
+    for (int i = 0; i < 1000 && count_mappings("s") > 0; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    cr_assert_eq(count_mappings("s"), 0);
+
+    cr_assert_eq(open_error(field, &another), -ENOENT);
+    cr_assert_eq(open_error(question, &another), 0); /* looked up for this */
+    cr_assert_gt(size_of(field), 0);
+    cr_assert_eq(tree_lookup(tree, directory, "latest", 0, &node), -ENOENT);
+    publish("s", "n:u64", 5, KYMO_CREATE, 0);
+    expect_content(field, "4\n");
+    cr_assert_eq(tree_lookup(tree, directory, "latest", 0, &node), 0);
+    expect_content(node, "{\"pos\":4,\"time\":40,\"tag\":4,\"data\":{\"n\":4}}\n");
+}
+
+Test(tidying, spares_what_is_open, .init = open_view, .fini = close_view)
+{
+    struct node *below;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *directory = node_at("s");
+    struct node *latest = node_at("s/latest");
+
+    tree_opened(tree, directory);
+    cr_assert_eq(kymo_segment_remove("s"), 0);
+    cr_assert_eq(look_up_error("s"), -ENOENT);
+    rest(1);
+    cr_assert(tree_tidy(tree));
+    cr_assert_gt(count_mappings("s"), 0);
+    /* As a request that takes its time. */
+    below = tree_find(tree, tree_number(latest));
+    tree_closed(tree, directory);
+    rest(1);
+    cr_assert(tree_tidy(tree));
+    cr_assert_not_null(below->key.segment->reader);
+    tree_done(tree, below);
+    rest(1);
+    cr_assert_not(tree_tidy(tree));
+    cr_assert_null(below->key.segment->reader);
+}
+
+/* Who asks again and again, for another name each time, costs no more in the end. */
+Test(tidying, forgets_names_that_nobody_comes_by_twice, .init = open_view, .fini = close_view)
+{
+    enum { COUNT = 2000, KEPT = 256 };
+    static uint64_t numbers[COUNT];
+    struct node *node, *open = NULL;
+    size_t known = 0;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    struct node *latest = node_at("s/latest");
+
+    cr_assert_not(tree_is_untidy(tree));
+    for (int i = 0; i < COUNT; i++) {
+        char path[64];
+
+        snprintf(path, sizeof(path), "s/closest?t=%d", i);
+        node = node_at(path);
+        numbers[i] = tree_number(node);
+        if (i == 10)
+            tree_opened(tree, open = node);
+    }
+    cr_assert(tree_is_untidy(tree));
+    cr_assert(tree_tidy(tree));
+    cr_assert_not_null(tree_find(tree, numbers[COUNT - 1]));
+    rest(2);
+    cr_assert_not(tree_tidy(tree));
+    cr_assert_not(tree_is_untidy(tree));
+    for (int i = 0; i < COUNT; i++) {
+        node = tree_find(tree, numbers[i]);
+        known += node != NULL;
+        if (node)
+            tree_done(tree, node);
+        else
+            tree_forget(tree, numbers[i], 1); /* as the kernel will, one day */
+    }
+    cr_assert_leq(known, KEPT + 2);
+    cr_assert_geq(known, KEPT);
+    expect_content(open, "{\"pos\":1,\"time\":10,\"tag\":1,\"data\":{\"n\":1}}\n");
+    cr_assert_not_null(tree_find(tree, tree_number(latest)));
+    cr_assert_neq(tree_number(node_at("s/closest?t=0")), numbers[0]);
+    tree_closed(tree, open);
 }
 
 /* ---- generations ---- */
