@@ -8,9 +8,15 @@ is_mounted()
     grep -q " $mnt fuse.kymofs" /proc/self/mounts
 }
 
+# No thread of it is left; whoever ought to wait for it may take his time.
+has_ended()
+{
+    ! grep -qsv ') [ZX] ' /proc/$1/task/*/stat
+}
+
 ends()
 {
-    eventually sh -c "! kill -0 $1"
+    eventually has_ended "$1"
 }
 
 # ---- told without a mount ----
@@ -100,6 +106,23 @@ check "and answers" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 check "once" "1" "$(grep -c " $mnt fuse" /proc/self/mounts)"
 fusermount3 -u "$mnt"
 
+# It never asks the kernel to forget anything, which would wait for whoever waits for it; not even what
+# has gone, nor what is read through the page cache. (code=1 wakes who polls, and waits for nobody.)
+"$SEGMENT" make once fields=n:u64 count=1
+"$KYMOFS" -d "$mnt" 2>"$work/debug" &
+daemon=$!
+background $daemon
+eventually test -e "$mnt/README"
+ls -lR "$mnt" >"$work/out"
+"$READERS" sendfile "$mnt/once/latest" >"$work/out"
+"$SEGMENT" remove once
+sleep 1.5 # it is seen to after a second
+fails_with ENOENT once/latest
+fusermount3 -u "$mnt"
+wait $daemon
+succeeds "requests are printed" grep -q '^unique: .*READDIR' "$work/debug"
+check "nothing is taken back" "" "$(grep 'NOTIFY: code=' "$work/debug" | grep -v 'code=1 ')"
+
 # While long lists are read, names come and go, and files are read through the page cache for the first
 # time: whoever waits for it, and its own threads, are let go.
 long=1000
@@ -109,7 +132,7 @@ long=1000
 churn=$!
 background $churn
 rounds=0
-kills=12
+kills=20
 [ -z "${KYMO_SMALL-}" ] || kills=8
 while [ $rounds -lt $kills ]; do
     rounds=$((rounds + 1))
