@@ -211,6 +211,7 @@ Test(traps, a_readers_lock_is_no_sign_of_life)
 Test(traps, a_lease_holds_up_nobody, .timeout = 200)
 {
     struct kymo_reader *reader;
+    struct kymo_writer *writer;
     const uint64_t begin = kymo_clock_now(KYMO_MONOTONIC);
     char path[UNIT_PATH];
     int fd;
@@ -225,9 +226,18 @@ Test(traps, a_lease_holds_up_nobody, .timeout = 200)
     cr_assert_eq(kymo_ring_wait(reader, 0, kymo_clock_now(KYMO_MONOTONIC) + 1000000), -ETIMEDOUT);
     kymo_reader_close(reader);
     cr_assert_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+    close(fd);
+    /* One that is for writing keeps everybody out, until its holder gives it back. */
+    fd = open(unit_path("leased", path), O_RDWR | O_CLOEXEC);
+    cr_assert_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+    cr_assert_eq(kymo_reader_open(&reader, "leased"), -EAGAIN);
+    cr_assert_eq(kymo_writer_open(&writer, "leased", NULL), -EAGAIN);
+    cr_assert_eq(kymo_segment_remove("leased"), -EAGAIN);
+    cr_assert_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+    close(fd);
+    kymo_reader_close(unit_reader("leased"));
     /* Left alone, the kernel takes a lease away after 45 s. */
     cr_assert_lt(kymo_clock_now(KYMO_MONOTONIC) - begin, UINT64_C(30000000000));
-    close(fd);
     cr_assert_eq(kymo_segment_remove("leased"), 0);
 }
 

@@ -116,7 +116,7 @@ KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *
  * held by something that is not a sound segment. -EPROTONOSUPPORT: by one of another layout
  * version, byte order, page or word size. -ENOSPC: the file system lacks kymo_segment_size bytes.
  * -EINVAL, -EOVERFLOW: options. -EACCES, -EPERM, -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the
- * name changed hands over and over.
+ * name changed hands over and over, or its owner has a lease on the file (fcntl) and is being told.
  *
  * In a forked child the handle is dead: publishing there is -EPERM, and the parent keeps its lock.
  */
@@ -149,7 +149,7 @@ KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
  * -ENOENT, -EACCES, -ENOMEM, -EMFILE: as from the kernel. -EBADMSG: not a regular file, not a kymo
  * segment, or its header does not hold (kymo_segment_check says what is wrong). -EPROTONOSUPPORT:
  * other layout version, byte order, page or word size. -EIDRM: the name leads to a generation whose
- * replacement was never finished.
+ * replacement was never finished. -EAGAIN: its owner has a lease on the file, and is being told.
  */
 KYMO_EXPORT int kymo_reader_open_version(struct kymo_reader **reader, const char *name,
                                          uint32_t major);
