@@ -2,6 +2,9 @@
  * test_hot.c - hot paths call nothing and allocate nothing (promise J), and publishing enters no
  * kernel while nobody waits (promise D): the kernel itself kills a process in strict mode at its
  * first system call, and the allocator, which is wrapped here, makes one.
+ *
+ * qemu, which has no such mode, writes down what system calls there are; hot_emulated looks there for
+ * some between the mark that is made here and the end.
  */
 #include "typed_imu.h"
 #include "unit.h"
@@ -30,6 +33,18 @@ static int leave(int status)
     return status;
 }
 
+#ifdef KYMO_EMULATED
+#define CAUGHT 0
+
+static int be_strict(void)
+{
+    syscall(SYS_getpgid, 7777);
+    is_strict = 1;
+    return 1;
+}
+#else
+#define CAUGHT (-SIGKILL)
+
 static int be_strict(void)
 {
     if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0)
@@ -37,6 +52,7 @@ static int be_strict(void)
     is_strict = 1;
     return 1;
 }
+#endif
 
 static void note_allocation(void)
 {
@@ -313,9 +329,9 @@ Test(hot, paths_call_nothing)
 {
     uint64_t depths[] = {2, 64, 1024, 8192};
 
-    cr_assert_eq(unit_child(call_something, NULL), -SIGKILL, "strict mode is what it says");
-    cr_assert_eq(unit_child(allocate_something, NULL), -SIGKILL, "an allocation is seen");
-    cr_assert_eq(unit_child(open_something, NULL), -SIGKILL);
+    cr_assert_eq(unit_child(call_something, NULL), CAUGHT, "strict mode is what it says");
+    cr_assert_eq(unit_child(allocate_something, NULL), CAUGHT, "an allocation is seen");
+    cr_assert_eq(unit_child(open_something, NULL), CAUGHT);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(unit_child(use_a_ring, &depths[i]), 0);
     cr_assert_eq(kymo_segment_remove("hot"), 0);
