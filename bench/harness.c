@@ -201,6 +201,8 @@ static void measure_sides(const struct bench_row *row, void *context,
     clock_of_sides = row->stretch ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
     if (row->stretch)
         rounds = (rounds + 3) / 4;
+    if (row->rounds && rounds > row->rounds)
+        rounds = row->rounds;
     for (int i = 0; i <= last; i++) {
         count[i] =
             calibrate(sides[i], context, settings->slice * (row->stretch ? row->stretch : 1));

@@ -48,6 +48,7 @@ struct bench_row {
     void (*measure)(void *context, const struct bench_settings *settings,
                     struct bench_result *result);
     unsigned int stretch; /* rounds last so many times longer, and are a quarter as many; 0: 1 */
+    unsigned int rounds;  /* and are no more than that; 0: no limit */
     int same_sum;         /* 1: both sides read the same, so that their checksums must agree */
 };
 
