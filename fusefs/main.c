@@ -331,6 +331,8 @@ static int start(struct fuse_args *args, const struct options *options)
     error = mount_point_clear(point);
     if (error == -EBUSY)
         complain(point, "a kymofs is mounted there; fusermount3 -u it first");
+    else if (error == -ETIMEDOUT)
+        complain(point, "the file system there does not answer; fusermount3 -u -z it first");
     else if (error == -ENOTCONN)
         complain(point, "the file system there has died; fusermount3 -u it first");
     else if (error)

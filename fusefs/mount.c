@@ -8,6 +8,8 @@
 #include <libgen.h>
 #include <limits.h>
 #include <mntent.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -79,13 +81,42 @@ static int take_down(const char *point)
     return status == 0 ? 0 : -EPERM;
 }
 
-/* Whether nobody answers there. What the kernel remembers of the answers of the dead does not count. */
-static int is_dead(const char *point)
+/* 0, or what stat says. What the kernel remembers of the answers of the dead does not count. */
+static int ask(const char *point)
 {
     struct statx status;
 
-    return statx(AT_FDCWD, point, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) != 0 &&
-           errno == ENOTCONN;
+    return statx(AT_FDCWD, point, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) == 0 ? 0 : -errno;
+}
+
+/* The same by a process of its own, since the answer may never come, and whoever waits for it can't be
+ * killed then. -ETIMEDOUT: it has not come in time. */
+static int ask_patiently(const char *point)
+{
+    const int patience = 3000; /* ms */
+    struct pollfd answer = {.events = POLLIN};
+    int error = -ETIMEDOUT;
+    int ends[2];
+    pid_t asker;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    asker = fork();
+    if (asker == 0) {
+        error = ask(point);
+        _exit(write(ends[1], &error, sizeof(error)) != sizeof(error));
+    }
+    close(ends[1]);
+    answer.fd = ends[0];
+    if (asker < 0 ||
+        (poll(&answer, 1, patience) == 1 && read(ends[0], &error, sizeof(error)) != sizeof(error)))
+        error = -EAGAIN;
+    close(ends[0]);
+    if (asker > 0 && error == -ETIMEDOUT)
+        kill(asker, SIGKILL); /* init waits for it, if it ends */
+    else if (asker > 0)
+        waitpid(asker, NULL, 0);
+    return error;
 }
 
 int mount_point_clear(const char *point)
@@ -94,14 +125,18 @@ int mount_point_clear(const char *point)
     char type[64];
 
     for (int i = 0; i < tries; i++) {
-        int dead = is_dead(point);
         int error;
 
         find_type(point, type, sizeof(type));
-        if (!dead)
+        if (!type[0])
+            return 0;
+        error = ask_patiently(point);
+        if (error == -ETIMEDOUT)
+            return error;
+        if (error != -ENOTCONN)
             return strcmp(type, MOUNT_TYPE) == 0 ? -EBUSY : 0;
         if (strcmp(type, MOUNT_TYPE) != 0)
-            return -ENOTCONN;
+            return error;
         error = take_down(point);
         if (error)
             return error;

@@ -14,7 +14,8 @@ char *mount_point_resolve(const char *path);
 
 /*
  * Takes down what a kymofs that was killed left at the mount point. 0. -EBUSY: a kymofs lives
- * there. -ENOTCONN: something of another kind has died there. -EPERM: it could not be taken down.
+ * there. -ENOTCONN: something of another kind has died there. -ETIMEDOUT: what is there does not answer
+ * for seconds. -EPERM: it could not be taken down.
  */
 int mount_point_clear(const char *point);
 

@@ -51,6 +51,12 @@ check "in a directory that can be unmounted" "/" "$(readlink "/proc/$daemon/cwd"
 check "twice" "1" "$?"
 check "twice is refused" "kymofs: $mnt: a kymofs is mounted there; fusermount3 -u it first" "$(cat "$work/err")"
 check "and the first goes on" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+kill -STOP "$daemon"
+timeout 100 "$KYMOFS" "$mnt" 2>"$work/err"
+check "over one that is silent" "1" "$?"
+check "is refused, too" "kymofs: $mnt: the file system there does not answer; fusermount3 -u -z it first" \
+    "$(cat "$work/err")"
+kill -CONT "$daemon"
 
 # ---- ends ----
 fusermount3 -u "$mnt"
