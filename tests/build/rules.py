@@ -24,7 +24,7 @@ FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|pn
 # answer may hold: killed meanwhile, kymofs would never end, and nor would he.
 WAITING = re.compile(r"fuse_lowlevel_notify_(inval|expire|delete|store|retrieve)\w*")
 MAY_INCLUDE = {
-    "fuse": ("fusefs/ops.c", "fusefs/main.c", "fusefs/stream.c"),
+    "fuse": ("fusefs/ops.c", "fusefs/main.c", "fusefs/stream.c", "fusefs/stream_internal.h"),
     "urcu": ("fusefs/registry.c", "fusefs/registry.h"),
 }
 
