@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "middle.h"
 #include "rows.h"
 
 #define READERS   4
@@ -31,9 +32,12 @@ struct word {
 /* One direction: a ring of words that share their line with the slot's header. What one side changes
  * has no line in common with what the other looks at. */
 struct direction {
+    struct word_writer *writer;
     struct word_reader *reader;
-    _Alignas(64) struct word_writer *writer;
-    uint64_t time; /* of the newest record */
+    uint64_t *given;            /* the bare word, where its writer has it mapped */
+    const uint64_t *taken;      /* and where its reader has */
+    struct bench_middle file;   /* what it is in, where not in bare */
+    _Alignas(64) uint64_t time; /* of the newest record */
     struct word bare;
 };
 
@@ -64,6 +68,8 @@ static void open_direction(struct direction *direction)
     snprintf(name, sizeof(name), "wake%u", opened++);
     bench_require(word_writer_open(&direction->writer, name, &options), "opening a writer");
     bench_require(word_reader_open(&direction->reader, name), "opening a reader");
+    direction->given = &direction->bare.value;
+    direction->taken = &direction->bare.value;
     for (int i = 0; i < 64; i++)
         bench_require(word_publish(direction->writer, &word, 0, 0), "publishing");
     kymo_segment_prefault(direction->reader->untyped.segment, KYMO_PREFAULT, NULL);
@@ -73,6 +79,17 @@ static void close_direction(struct direction *direction)
 {
     kymo_reader_close(&direction->reader->untyped);
     kymo_writer_remove(&direction->writer->untyped);
+    if (direction->file.memory)
+        bench_middle_close(&direction->file);
+}
+
+/* The bare word as two processes would have it: in a file that each has a mapping of, the reader a
+ * read-only one as guests do. */
+static void move_to_file(struct direction *direction)
+{
+    bench_middle_open_file(&direction->file, sizeof(struct word), 2);
+    direction->given = (uint64_t *)(void *)direction->file.memory;
+    direction->taken = (const uint64_t *)(const void *)direction->file.read;
 }
 
 static int open_wake(const struct bench_row *row, void **context)
@@ -89,6 +106,18 @@ static int open_wake(const struct bench_row *row, void **context)
     open_direction(&wake->back);
     fill_words();
     *context = wake;
+    return 0;
+}
+
+static int open_wake_beside_file(const struct bench_row *row, void **context)
+{
+    int status = open_wake(row, context);
+    struct wake *wake = *context;
+
+    if (status)
+        return status;
+    move_to_file(&wake->there);
+    move_to_file(&wake->back);
     return 0;
 }
 
@@ -167,7 +196,7 @@ static inline uint64_t await(struct direction *direction, uint64_t *seen, int bl
 static inline void give_bare(struct direction *direction, uint64_t i, int blocking)
 {
     if (!blocking) {
-        __atomic_store_n(&direction->bare.value, i + 1, __ATOMIC_RELEASE);
+        __atomic_store_n(direction->given, i + 1, __ATOMIC_RELEASE);
         return;
     }
     __atomic_store_n(&direction->bare.futex, (uint32_t)(i + 1), __ATOMIC_SEQ_CST);
@@ -179,7 +208,7 @@ static inline uint64_t await_bare(struct direction *direction, uint64_t i, int b
     uint32_t now;
 
     if (!blocking) {
-        while (__atomic_load_n(&direction->bare.value, __ATOMIC_ACQUIRE) != i + 1)
+        while (__atomic_load_n(direction->taken, __ATOMIC_ACQUIRE) != i + 1)
             relax();
         return 2 * i;
     }
@@ -272,6 +301,7 @@ static size_t ping_pong_bare(struct wake *wake, uint64_t end, double *trips)
     pthread_t thread;
 
     wake->there.bare = wake->back.bare = (struct word){0, 0};
+    *wake->there.given = *wake->back.given = 0;
     start(wake, &thread, give_back_bare);
     while (count < TRIPS && (count < 100 || bench_now() < end)) {
         uint64_t began;
@@ -608,8 +638,13 @@ BESIDE(4)
 
 const struct bench_row bench_wake_rows[] = {
     {.name = "hand-off-spinning",
-     .against = "there and back of a bare cache line",
+     .against = "there and back of a bare cache line, mapped read-only to its reader",
      .most_ratio = 1.25,
+     WORDS,
+     .open = open_wake_beside_file,
+     .measure = measure_hand_off},
+    {.name = "hand-off-spinning-against-writable",
+     .against = "there and back of a bare cache line that both may write",
      WORDS,
      .open = open_wake,
      .measure = measure_hand_off},
