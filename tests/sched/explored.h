@@ -16,6 +16,8 @@ extern const struct explore_scenario explored_lock[];
 extern const struct explore_scenario explored_loader[];
 extern const struct explore_scenario explored_guard[];
 extern const struct explore_scenario explored_state[];
+extern const struct explore_scenario explored_any[];
+extern const struct explore_scenario explored_shared[];
 
 /* ---- explored_kernel.c: what the threads of a scenario get from the kernel ---- */
 
@@ -36,6 +38,8 @@ void explored_kernel_end(void);
 void explored_kernel_know(int fd);
 void explored_kernel_lock(uint64_t start, int fd, int alone);
 void explored_kernel_free(uint64_t start);
+/* Waits until another step has changed who holds the byte. */
+void explored_kernel_await(uint64_t start);
 /* Gives back all that this descriptor holds, as a step of the thread that runs. */
 void explored_kernel_close(int fd);
 

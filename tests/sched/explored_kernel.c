@@ -198,9 +198,17 @@ static int set_lock(uint32_t *word, int type, uint32_t mine)
     return -1;
 }
 
+static uint32_t same(uint32_t word, uint32_t mine)
+{
+    (void)mine;
+    return word;
+}
+
+/* Whoever has locked a byte of the file himself comes by the kernel's own lock; to others it may say
+ * that nobody has without that. */
 static int is_barred(const uint32_t *word, int type, uint32_t mine)
 {
-    const uint32_t found = explore_kernel_look(word);
+    const uint32_t found = mine ? explore_kernel_change(word, same, 0) : explore_kernel_look(word);
 
     return (found & ~ALONE & ~mine) != 0 && (type == F_WRLCK || (found & ALONE) != 0);
 }
@@ -222,6 +230,11 @@ int __wrap_fcntl(int fd, int command, ...)
         return word ? set_lock(word, lock->l_type, bit_of(fd)) : 0;
     lock->l_type = !word || is_barred(word, lock->l_type, bit_of(fd)) ? F_WRLCK : F_UNLCK;
     return 0;
+}
+
+void explored_kernel_await(uint64_t start)
+{
+    explore_await(find_byte(start));
 }
 
 /* The descriptor is closed, by its owner or by its owner's death. */

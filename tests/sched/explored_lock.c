@@ -7,12 +7,14 @@
 #define NAME "explored"
 
 static struct kymo_writer *writers[EXPLORE_THREADS], fresh[EXPLORE_THREADS];
+static uint64_t acknowledged; /* of the first one's records, by publish */
 
+/* Those that run, and one that did before. */
 static int writer_count(const struct explore_scenario *scenario)
 {
-    int count = 0;
+    int count = scenario->begins_dead;
 
-    while (count < EXPLORE_THREADS && scenario->body[count])
+    while (count < EXPLORE_THREADS && scenario->body[count - scenario->begins_dead])
         count++;
     return count;
 }
@@ -41,6 +43,7 @@ static void reset(const struct explore_scenario *scenario)
 {
     for (int i = 0; i < writer_count(scenario); i++)
         *writers[i] = fresh[i];
+    acknowledged = 0;
 }
 
 static void close_segment(const struct explore_scenario *scenario)
@@ -59,6 +62,7 @@ static void publish(const struct explore_scenario *scenario, int number)
 
         if (error)
             explore_fail("publish: error %d", error);
+        acknowledged += number == 0;
     }
 }
 
@@ -70,6 +74,103 @@ static void publish_first(const struct explore_scenario *scenario)
 static void publish_second(const struct explore_scenario *scenario)
 {
     publish(scenario, 1);
+}
+
+static void publish_third(const struct explore_scenario *scenario)
+{
+    publish(scenario, 2);
+}
+
+/* ---- owners that die ---- */
+
+/* Whoever shares the lock holds a seat, until it closes its descriptor, or dies. */
+static void keep_seats(const struct explore_scenario *scenario)
+{
+    explored_kernel_begin();
+    explored_kernel_free(KYMO_LOCK_SEATING);
+    for (int i = 0; i < writer_count(scenario); i++) {
+        const struct kymo_seat *seat = &writers[i]->segment->seat;
+
+        explored_kernel_know(seat->fd);
+        explored_kernel_lock(seat->first + seat->number, seat->fd, 1);
+    }
+}
+
+static void open_mortal(const struct explore_scenario *scenario)
+{
+    open_segment(scenario);
+    keep_seats(scenario);
+}
+
+/* The first one has died with the lock in hand: in the middle of a record, or before it counted
+ * that. */
+static void open_dead(const struct explore_scenario *scenario)
+{
+    const struct kymo_ring *ring;
+    struct kymo_slot *slot;
+    void *payload;
+
+    open_segment(scenario);
+    ring = &writers[0]->ring;
+    if (kymo_ring_loan(writers[0], &payload) != 0)
+        explore_fail("no loan");
+    if (scenario->history) {
+        slot = kymo_ring_slot(ring, 0);
+        *(uint64_t *)payload = slot->tag = 1;
+        slot->time = ring->times[0] = 1;
+        slot->len = 8;
+        kymo_slot_write_end(slot, 0);
+    }
+    keep_seats(scenario);
+    explored_kernel_free(writers[0]->segment->seat.first + writers[0]->segment->seat.number);
+}
+
+static void close_mortal(const struct explore_scenario *scenario)
+{
+    explored_kernel_end();
+    writers[0]->ring.control->lock = 0;
+    close_segment(scenario);
+}
+
+static void die(const struct explore_scenario *scenario)
+{
+    (void)scenario;
+    explored_kernel_close(writers[0]->segment->fd);
+}
+
+static int is_right(const struct explore_scenario *scenario, int number, uint64_t found)
+{
+    if (number > 0)
+        return found == scenario->records;
+    if (scenario->begins_dead)
+        return found == scenario->history;
+    return found >= acknowledged && found <= scenario->records;
+}
+
+/* Everything that was acknowledged is there once, and nothing half-done counts: a record of the one
+ * that died is whole, or there is none. */
+static const char *finish_mortal(const struct explore_scenario *scenario)
+{
+    const struct kymo_ring *ring = &writers[0]->ring;
+    const uint64_t count = explore_newest(&ring->control->head);
+    const uint64_t lock = explore_newest(&ring->control->lock) & ~KYMO_LOCK_WAITING;
+    uint64_t found[EXPLORE_THREADS] = {0};
+
+    for (uint64_t pos = 0; pos < count; pos++) {
+        const struct kymo_slot *slot = kymo_ring_slot(ring, pos);
+        const uint64_t tag = explore_newest(&slot->tag);
+
+        if (explore_newest(&slot->seq) != kymo_seq_complete(pos))
+            return "half a record counts";
+        if (tag / 100 >= EXPLORE_THREADS || tag % 100 != ++found[tag / 100] ||
+            explore_newest(kymo_slot_payload_const(slot)) != tag)
+            return "a record was overwritten";
+    }
+    for (int i = 0; i < writer_count(scenario); i++)
+        if (!is_right(scenario, i, found[i]))
+            return "a record was lost";
+    return lock == 0 || lock == writers[0]->segment->seat.number + 1 ? NULL
+                                                                     : "the lock is still held";
 }
 
 /* The lock alone, and something that it guards. */
@@ -142,10 +243,33 @@ static const char *finish(const struct explore_scenario *scenario)
         __VA_ARGS__                                                                         \
     }
 
+#define DEAD(name_, bound_, ...)                                                                 \
+    {                                                                                            \
+        .name = name_, .bound = bound_, .open = open_dead, .reset = reset,                       \
+        .finish = finish_mortal, .close = close_mortal, .body = {publish_second, publish_third}, \
+        .depth = 4, .records = 1, .begins_dead = 1, .naps = 1, __VA_ARGS__                       \
+    }
+
 const struct explore_scenario explored_lock[] = {
     LOCK("lock", "2 writers, 2 records each", .open = open_segment, .finish = finish,
          .body = {publish_first, publish_second}, .records = 2),
     LOCK("lock of three", "3 who take it once", .open = open_lock, .finish = finish_count,
          .body = {count_first, count_second, count_third}, .records = 1),
+    {.name = "takeover",
+     .bound = "1 writer that dies at any store of its record, 1 that lives and publishes 1",
+     .open = open_mortal,
+     .reset = reset,
+     .finish = finish_mortal,
+     .close = close_mortal,
+     .death = die,
+     .body = {publish_first, publish_second},
+     .depth = 4,
+     .records = 1,
+     .mortal = 1,
+     .naps = 1},
+    DEAD("takeover by two", "1 writer dead in its record, 2 that live and publish 1 each",
+         .history = 0),
+    DEAD("takeover of a record", "1 writer dead behind its record, 2 that live and publish 1 each",
+         .history = 1),
     {.name = NULL},
 };

@@ -84,6 +84,22 @@ static void open_left(const struct explore_scenario *scenario, enum kymo_state s
     explored_kernel_free(KYMO_LOCK_WRITER);
 }
 
+/* One record, and one who goes on from there; the one who resumes comes by the reader's descriptor. */
+static void open_published(const struct explore_scenario *scenario)
+{
+    const uint64_t payload = 1;
+
+    open_handles(scenario);
+    kymo_ring_publish(writers[0], &payload, SIZE, 10, 1);
+    fresh[0] = *writers[0];
+    explored_handles[1] = (struct explored_handle){fresh[0].segment, &fresh[0].ring};
+    share_handles(scenario);
+    explored_kernel_begin();
+    explored_kernel_know(fresh[0].segment->fd);
+    explored_kernel_know(reader->segment->fd);
+    explored_kernel_lock(KYMO_LOCK_WRITER, fresh[0].segment->fd, 1);
+}
+
 static void open_closed(const struct explore_scenario *scenario)
 {
     open_left(scenario, KYMO_CLOSED);
@@ -154,6 +170,44 @@ static void open_and_close(const struct explore_scenario *scenario)
     kymo_writer_close(writer);
 }
 
+#define FIRST_TIME  10
+#define SECOND_TIME 20
+
+/* One that has published, and does so once more; where it is not killed before, it is behind that. */
+static void publish_and_die(const struct explore_scenario *scenario)
+{
+    const uint64_t payload = 2;
+
+    if (kymo_ring_publish(&used[0], &payload, SIZE, SECOND_TIME, 2) != 0)
+        explore_fail("not published");
+    scenario->death(scenario);
+}
+
+static void die(const struct explore_scenario *scenario)
+{
+    (void)scenario;
+    explored_kernel_close(fresh[0].segment->fd);
+}
+
+/* As soon as the one before has died. */
+static void resume(const struct explore_scenario *scenario)
+{
+    const struct request request = {.name = NAME, .directory = directory};
+    const struct kymo_segment *segment = reader->segment;
+    struct kymo_file file = {.fd = segment->fd, .header = segment->header};
+    struct kymo_writer *writer;
+
+    (void)scenario;
+    if (fstat(file.fd, &file.status) != 0)
+        explore_fail("no file");
+    while (lock_named(&request, &file, 0) == -EBUSY)
+        explored_kernel_await(KYMO_LOCK_WRITER);
+    if (make_writer(&writer, NAME, &file) != 0)
+        explore_fail("not resumed");
+    if (writer->pos != 1 && writer->pos != 2)
+        explore_fail("resumed at %d", (int)writer->pos);
+}
+
 /* ---- who asks ---- */
 
 static void check_records(const struct explore_scenario *scenario, uint64_t head)
@@ -207,6 +261,30 @@ static void ask_if_alive(const struct explore_scenario *scenario)
         explore_fail("a writer that comes and goes is %s", kymo_liveness_text(liveness));
 }
 
+static void ask_as_of(const struct explore_scenario *scenario)
+{
+    struct kymo_record record = {0};
+    unsigned char buffer[SIZE];
+    const int error = kymo_series_as_of(reader, SECOND_TIME - 1, buffer, SIZE, &record);
+
+    (void)scenario;
+    if (error || record.pos != 0 || record.time != FIRST_TIME)
+        explore_fail("as of the first: error %d, %d", error, (int)record.pos);
+}
+
+/* What was whole counts, and nothing else. */
+static const char *finish_adopted(const struct explore_scenario *scenario)
+{
+    const uint64_t head = explore_newest(&control->head);
+    const struct kymo_slot *slot = kymo_ring_slot(&fresh[0].ring, 1);
+
+    (void)scenario;
+    if (head == 2 ? explore_newest(&slot->seq) != kymo_seq_complete(1)
+                  : explore_newest(&slot->seq) == kymo_seq_complete(1))
+        return "half a record counts, or a whole one does not";
+    return head == 1 || head == 2 ? NULL : "a record was lost";
+}
+
 /* The last of several has closed. */
 static const char *finish_closed(const struct explore_scenario *scenario)
 {
@@ -240,5 +318,15 @@ const struct explore_scenario explored_state[] = {
     STATE("close both", "2 writers that publish 1 record each and close", .open = open_writing,
           .body = {publish_and_close, publish_and_close}, .finish = finish_closed, .records = 1,
           .kind = KYMO_SHARED_WRITER),
+    {.name = "adopt",
+     .bound = "1 writer that dies at any store of its 2nd record, 1 that resumes, 1 query",
+     .open = open_published,
+     .reset = reset,
+     .finish = finish_adopted,
+     .close = close_all,
+     .death = die,
+     .body = {publish_and_die, resume, ask_as_of},
+     .mortal = 1,
+     .depth = 4},
     {.name = NULL},
 };
