@@ -419,6 +419,15 @@ Test(hostile, vandals_change_nothing_but_answers, .timeout = 100)
     kymo_writer_close(writer);
 }
 
+/* ns that this process has computed. */
+static uint64_t worked(void)
+{
+    struct timespec time;
+
+    cr_assert_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time), 0);
+    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+}
+
 /* E, F: a full queue whose head says that it is not keeps nobody busy. */
 Test(hostile, a_scribbled_head_makes_no_producer_spin, .timeout = 100)
 {
@@ -427,7 +436,9 @@ Test(hostile, a_scribbled_head_makes_no_producer_spin, .timeout = 100)
                                          .depth = 4,
                                          .size = 8};
     struct kymo_writer *writer = unit_writer("scribbled", &options);
+    const uint64_t length = 300000000; /* ns */
     const uint64_t payload = 7;
+    uint64_t before;
 
     while (kymo_ring_publish(writer, &payload, sizeof(payload), 0, 0) == 0)
         continue;
@@ -437,5 +448,10 @@ Test(hostile, a_scribbled_head_makes_no_producer_spin, .timeout = 100)
     cr_assert_eq(kymo_queue_push(writer, &payload, sizeof(payload), 0, 0,
                                  kymo_clock_now(KYMO_MONOTONIC) + 1000000),
                  -ETIMEDOUT);
+    before = worked();
+    cr_assert_eq(kymo_queue_push(writer, &payload, sizeof(payload), 0, 0,
+                                 kymo_clock_now(KYMO_MONOTONIC) + length),
+                 -ETIMEDOUT);
+    cr_assert_lt(worked() - before, length / 10, "it sleeps meanwhile");
     kymo_writer_close(writer);
 }
