@@ -5,6 +5,7 @@
  *                                        plain read did, and then how many there were
  *     readers capture FILE COPY ROUNDS   in all that give the whole, several times: writes what each
  *                                        gives behind a line "--- WAY"; leaves out what can't be opened
+ *     readers text FILE COPY ROUNDS      likewise, and in those that are for text
  *     readers uniform FILE COPY ROUNDS   likewise: tells where the bytes are not all the same
  *     readers METHOD FILE                in one, to stdout
  *
@@ -512,9 +513,10 @@ static void show_way(const struct way *way, int uniform, const char *file, const
 static int run_rounds(const char *mode, const char *file, const char *copy, int rounds)
 {
     const int uniform = strcmp(mode, "uniform") == 0;
+    const unsigned int fit = strcmp(mode, "text") == 0 ? WAY_TEXT : 0;
 
     for (size_t i = 0; i < WAYS * (size_t)rounds; i++) {
-        if (ways[i % WAYS].flags == 0)
+        if ((ways[i % WAYS].flags & ~fit) == 0)
             show_way(&ways[i % WAYS], uniform, file, copy);
     }
     return 0;

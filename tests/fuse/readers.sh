@@ -74,7 +74,7 @@ raw  at/NEWEST/SEGMENT/fresh?max_age=1us.raw
 END
 done
 # What is there once, or looks alike everywhere. metrics.prom tells of the daemon itself and is never
-# twice the same: see below.
+# twice the same: see the end.
 while read -r kind file; do
     matrix "$kind" "$file"
 done <<'END'
@@ -203,11 +203,6 @@ def value(text):
 def image(text):
     xml.etree.ElementTree.fromstring(text)
 
-def metrics(text):
-    assert "kymo_records_total" in text
-    for line in text.splitlines():
-        assert line.startswith("#") or float(line.rsplit(" ", 1)[1]) is not None, line
-
 blocks = sys.stdin.read().split("--- ")[1:]
 for block in blocks:
     way, text = block.split("\n", 1)
@@ -239,9 +234,47 @@ table 1 at/-1ms/wide/history.csv
 pair 1 wide/interp/-3ms
 value 30 fast/field/x
 image 20 fast/plot.svg
-metrics 30 metrics.prom
 END
 check "raw under a running writer" "" \
     "$("$READERS" uniform "$mnt/raw/latest.raw" "$work/copy" 4 2>&1 | head -n 5)"
+
+# ---- metrics.prom is never twice the same: each way gives a whole one, about the same things ----
+cat >"$work/metrics.py" <<'END'
+import re, shutil, subprocess, sys
+
+least, most, ways = (int(word) for word in sys.argv[1:])
+sample = re.compile(r'[a-zA-Z_:][\w:]*(\{(\w+="([^"\\\n]|\\[\\n"])*",?)*\})? (NaN|[+-]?Inf|[-+.\de]+)')
+blocks = re.split(r"^--- (.*)\n", sys.stdin.read(), flags=re.M)[1:]
+blocks = list(zip(blocks[::2], blocks[1::2]))
+assert len(blocks) == ways, (len(blocks), "reads of", ways)
+names = None
+for way, text in blocks:
+    assert least <= len(text) < most, (way, len(text))
+    assert text.endswith("\n"), (way, text[-20:])
+    lines = text.splitlines()
+    for line in lines:
+        assert line.startswith(("# HELP ", "# TYPE ")) or sample.fullmatch(line), (way, line)
+    found = {line.rsplit(" ", 1)[0] for line in lines if not line.startswith("#")}
+    assert names in (None, found), (way, sorted(names ^ found)[:3])
+    names = found
+    if shutil.which("promtool"):
+        told = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True)
+        assert told.returncode == 0 and not told.stdout + told.stderr, (way, told)
+print("whole:", len(names))
+END
+metrics_are_whole()
+{
+    "$READERS" text "$mnt/metrics.prom" "$work/copy" 1 2>&1 |
+        python3 "$work/metrics.py" "$2" "$3" 17 >"$work/metrics" 2>&1
+    check "metrics.prom, $1" "whole" "$(tail -n 1 "$work/metrics" | sed 's/^whole: [1-9].*/whole/')"
+}
+"$SEGMENT" make many fields=n:u64 count=1 many=800 || exit 1
+metrics_are_whole "large, while writers run" 131073 100000000
+rm -f "$KYMO_DIR"/many*
+for pid in $jobs; do
+    stop "$pid"
+done
+rm -f "$KYMO_DIR"/*
+metrics_are_whole "small" 1 8192
 
 finish
