@@ -5,7 +5,9 @@
 for name in a b c; do
     "$SEGMENT" make still_$name 'fields=n:u64,v:f32[20],s:char[16]' count=100 depth=128 || exit 1
 done
-mount_view
+# Root shows it to others, too.
+[ "$(id -u)" -eq 0 ] && other="setpriv --reuid=12345 --regid=12345 --clear-groups"
+mount_view ${other+-o allow_other}
 
 # Runs it under a time limit; says what went wrong.
 walk()
@@ -58,6 +60,25 @@ while [ $rounds -lt 15 ]; do
     check "grep -r, round $rounds" "" "$(walk_open grep -rah . "$mnt")"
     check "find of what stays, round $rounds" "3" "$(find "$mnt" -name 'still_?' | wc -l)"
 done
+
+# The same by somebody who may read all but one, and is told so.
+if [ -n "${other-}" ]; then
+    "$SEGMENT" make hidden fields=n:u64 count=1 mode=600 || exit 1
+    rounds=0
+    while [ $rounds -lt 5 ]; do
+        rounds=$((rounds + 1))
+        check "ls -lR by another, round $rounds" "ls: cannot open directory '$mnt/hidden': Permission denied" \
+            "$(walk $other ls -lR "$mnt" | grep -v '^status 1$')"
+        check "find by another, round $rounds" "find: '$mnt/hidden': Permission denied" \
+            "$(walk $other find "$mnt" -size -1000000c | grep -v '^status 1$')"
+        check "du by another, round $rounds" "du: cannot read directory '$mnt/hidden': Permission denied" \
+            "$(walk $other du -a "$mnt" | grep -v '^status 1$')"
+        check "grep -r by another, round $rounds" "grep: $mnt/hidden: Permission denied" \
+            "$(walk_open $other grep -rah . "$mnt")"
+        check "and he finds what stays" "9" "$(grep -c '^{"pos":99,.*"n":99,' "$work/out")"
+    done
+    "$SEGMENT" remove hidden
+fi
 for instant in now -1ms; do
     check "find as of an instant, $instant" "" "$(walk find "$mnt/at/$instant" -size -1000000c)"
     check "ls -lR as of an instant, $instant" "" "$(walk ls -lR "$mnt/at/$instant")"
