@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "query.h"
@@ -1218,6 +1220,86 @@ Test(generations, that_have_gone_are_still_there_for_who_walks, .init = open_vie
 }
 
 /* ---- the registry ---- */
+
+/* So many more times, another generation takes the name at the moment at which the registry, which has
+ * opened the one before, asks for the name's access list. */
+static int usurpations;
+static unsigned int usurpers;
+
+static void usurp(const char *path)
+{
+    char fresh[PATH_MAX];
+
+    snprintf(fresh, sizeof(fresh), "%s/fresh%u", kymo_directory(), usurpers++ % 10);
+    cr_assert_eq(rename(fresh, path), 0);
+}
+
+ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)
+{
+    if (usurpations > 0) {
+        usurpations--;
+        usurp(path);
+    }
+    return syscall(SYS_lgetxattr, path, name, value, size);
+}
+
+static void publish_usurpers(void)
+{
+    char name[16];
+
+    usurpers = 0;
+    for (int i = 0; i < 10; i++) {
+        snprintf(name, sizeof(name), "fresh%d", i);
+        publish(name, "n:u64", 1, KYMO_CREATE, 0644);
+    }
+}
+
+static ino_t inode_of(const char *name)
+{
+    struct stat status;
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", kymo_directory(), name);
+    cr_assert_eq(stat(path, &status), 0);
+    return status.st_ino;
+}
+
+/* K: who may read a generation is not told by what was found out about another. */
+Test(registry, judges_no_segment_by_the_access_list_of_another, .init = open_view,
+     .fini = close_view)
+{
+    struct segment *segment;
+
+    publish_usurpers();
+    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    const ino_t last = inode_of("fresh0");
+
+    usurpations = 1;
+    cr_assert_eq(registry_find(registry, "s", &segment), 0);
+    cr_assert_eq(usurpations, 0);
+    cr_assert_eq(segment->inode, last);
+    cr_assert_eq(segment->mode, 0444);
+    segment_drop(segment);
+}
+
+Test(registry, shows_more_closed_what_never_keeps_its_name, .init = open_view, .fini = close_view)
+{
+    struct segment *segment;
+
+    publish_usurpers();
+    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    usurpations = 10;
+    cr_assert_eq(registry_find(registry, "s", &segment), 0);
+    cr_assert_lt(usurpations, 10);
+    cr_assert_eq(segment->mode, 0400);
+    usurpations = 0;
+    segment_drop(segment);
+    /* Until it does. */
+    cr_assert_eq(registry_find(registry, "s", &segment), 0);
+    cr_assert_eq(segment->inode, inode_of("s"));
+    cr_assert_eq(segment->mode, 0444);
+    segment_drop(segment);
+}
 
 Test(registry, counts_what_it_skips, .init = open_view, .fini = close_view)
 {
