@@ -7,84 +7,19 @@
  * entry leaves the table first and is released after a grace period (RCU-1), so that a lookup that
  * met it could still take hold of it.
  */
-#include "registry.h"
+#include "registry_internal.h"
 
 #include <dirent.h>
-#include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
-
-#define URCU_API_MAP
-#include <urcu/urcu-memb.h>
-
-#include <urcu/rculfhash.h>
 
 #define WATCHED \
     (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR)
-
-/* Names that the listener has to hear of. */
-struct news {
-    char **names;
-    size_t count;
-    size_t capacity;
-};
-
-/* A segment that has gone: an entry without a reader, that is in no table. */
-struct departed {
-    struct segment *segment;
-    uint64_t when; /* CLOCK_MONOTONIC ns */
-};
-
-#define DEPARTED_LIMIT 256
-
-struct registry {
-    struct cds_lfht *table;
-    struct registry_listener listener;
-    pthread_mutex_t lock; /* of all below, and of changing the table */
-    int inotify;
-    int watch;    /* -1: there is no directory */
-    dev_t device; /* with `inode`: the directory that is watched */
-    ino_t inode;
-    struct news changed;
-    struct news skipped;
-    uint64_t skipped_count;
-    unsigned long capacity;                   /* segments that may be open at once */
-    unsigned long opened;                     /* that are; changed without the lock */
-    bool crowded;                             /* some could not be opened for want of room */
-    struct departed departed[DEPARTED_LIMIT]; /* the newest, in a circle */
-    uint64_t departed_count;                  /* ever */
-    int wake;        /* an eventfd: for the thread to look at `changed`, or to stop */
-    uint32_t untidy; /* not under the lock: 1 where somebody wants `tidy` to be called */
-    bool stop;
-    bool started;
-    pthread_t thread;
-};
-
-struct entry {
-    struct segment segment;
-    struct registry *registry; /* that has counted it as open; NULL: none has */
-    struct segment *shell;     /* what stays of it when it has gone, held; NULL until then */
-    struct cds_lfht_node node;
-    struct rcu_head rcu;
-    unsigned long holders;
-    struct timespec changed; /* st_ctim */
-    char name[];
-};
-
-static struct entry *entry_of(const struct segment *segment)
-{
-    return caa_container_of(segment, struct entry, segment);
-}
 
 static void wake(struct registry *registry)
 {
@@ -151,185 +86,6 @@ static int entry_is_named(struct cds_lfht_node *node, const void *name)
     return strcmp(caa_container_of(node, struct entry, node)->name, name) == 0;
 }
 
-static void path_of(const char *name, char path[PATH_MAX])
-{
-    snprintf(path, PATH_MAX, "%s/%s", kymo_directory(), name);
-}
-
-bool registry_has_access_list(const char *path)
-{
-    return lgetxattr(path, "system.posix_acl_access", NULL, 0) > 0;
-}
-
-/* K: who may read the file, in mode bits. Where these do not say it all, nobody but the owner. */
-static uint32_t readable_mode(const char *path, mode_t mode)
-{
-    return mode & (registry_has_access_list(path) ? 0400 : 0444);
-}
-
-static bool leads_to(const char *path, const struct segment *segment)
-{
-    struct stat status;
-
-    return lstat(path, &status) == 0 && status.st_dev == segment->device &&
-           status.st_ino == segment->inode;
-}
-
-static struct entry *entry_new(const char *name)
-{
-    struct entry *entry = calloc(1, sizeof(*entry) + strlen(name) + 1);
-
-    if (!entry)
-        return NULL;
-    memcpy(entry->name, name, strlen(name) + 1);
-    entry->segment.name = entry->name;
-    entry->holders = 1;
-    return entry;
-}
-
-/* ---- room: each open segment takes a descriptor and a mapping ---- */
-
-/* Descriptors and mappings that are kept for all else. */
-#define DESCRIPTORS_KEPT 64
-#define MAPPINGS_KEPT    4096
-
-static unsigned long mapping_limit(void)
-{
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
-    unsigned long limit = 65530;
-
-    if (file) {
-        if (fscanf(file, "%lu", &limit) != 1)
-            limit = 65530;
-        fclose(file);
-    }
-    return limit;
-}
-
-static unsigned long room_in(unsigned long limit, unsigned long kept)
-{
-    return limit > 2 * kept ? limit - kept : limit / 2;
-}
-
-static unsigned long find_capacity(void)
-{
-    const unsigned long mappings = room_in(mapping_limit(), MAPPINGS_KEPT);
-    struct rlimit limit;
-    unsigned long descriptors;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return mappings;
-    descriptors = room_in(limit.rlim_cur, DESCRIPTORS_KEPT);
-    return descriptors < mappings ? descriptors : mappings;
-}
-
-static bool has_room(const struct registry *registry)
-{
-    return uatomic_read(&registry->opened) < registry->capacity;
-}
-
-static int entry_open_reader(struct registry *registry, struct entry *entry)
-{
-    int error;
-
-    if (!has_room(registry)) {
-        registry->crowded = true;
-        return -EMFILE;
-    }
-    error = kymo_reader_open(&entry->segment.reader, entry->name);
-    if (!error) {
-        entry->registry = registry;
-        uatomic_inc(&registry->opened);
-    }
-    return error;
-}
-
-static void entry_close_reader(struct entry *entry)
-{
-    kymo_reader_close(entry->segment.reader);
-    entry->segment.reader = NULL;
-    if (entry->registry)
-        uatomic_dec(&entry->registry->opened);
-    entry->registry = NULL;
-}
-
-/* What is there now under the name; `status` is what lstat said. Where the name leads to another
- * generation in the end, the access list that was looked for was not this one's. */
-static struct entry *entry_open(struct registry *registry, const char *name, const char *path,
-                                const struct stat *status, bool *departed)
-{
-    struct entry *entry = entry_new(name);
-    struct segment *segment = entry ? &entry->segment : NULL;
-    struct kymo_info info;
-
-    if (!entry)
-        return NULL;
-    segment->error = entry_open_reader(registry, entry);
-    if (!segment->error)
-        segment->error = kymo_segment_info(segment->reader->segment, &info);
-    if (segment->error) {
-        entry_close_reader(entry);
-        segment->device = status->st_dev;
-        segment->inode = status->st_ino;
-    } else {
-        /* The name may have changed hands since lstat: the descriptor's word counts. */
-        segment->device = info.device;
-        segment->inode = info.inode;
-        segment->created = info.created_realtime;
-    }
-    segment->size = segment->error ? (uint64_t)status->st_size : info.file_size;
-    segment->uid = segment->error ? status->st_uid : info.uid;
-    segment->gid = segment->error ? status->st_gid : info.gid;
-    segment->mode = readable_mode(path, segment->error ? status->st_mode : info.mode);
-    *departed = !segment->error && !leads_to(path, segment);
-    if (*departed)
-        segment->mode &= 0400;
-    entry->changed = status->st_ctim;
-    return entry;
-}
-
-static void entry_free(struct entry *entry)
-{
-    entry_close_reader(entry);
-    segment_drop(entry->shell);
-    free(entry);
-}
-
-/* The same, once more where the name changes hands meanwhile: the generation before would seem to be
- * for nobody to read. */
-static struct entry *entry_open_present(struct registry *registry, const char *name,
-                                        const char *path, const struct stat *status)
-{
-    const int tries = 8; /* E: a segment may be replaced over and over */
-    struct stat present = *status;
-    bool departed = false;
-    struct entry *entry = entry_open(registry, name, path, status, &departed);
-
-    for (int i = 1; i < tries && departed && lstat(path, &present) == 0; i++) {
-        entry_free(entry);
-        entry = entry_open(registry, name, path, &present, &departed);
-    }
-    return entry;
-}
-
-void segment_hold(struct segment *segment)
-{
-    uatomic_inc(&entry_of(segment)->holders);
-}
-
-void segment_drop(struct segment *segment)
-{
-    if (segment && uatomic_sub_return(&entry_of(segment)->holders, 1) == 0)
-        entry_free(entry_of(segment));
-}
-
-/* The table's own hold ends a grace period after the entry left it (RCU-1): pairs with the hold
- * that entry_find takes inside its read-side section. */
-static void entry_release(struct rcu_head *rcu)
-{
-    segment_drop(&caa_container_of(rcu, struct entry, rcu)->segment);
-}
-
 /* The entry of that name, held; or NULL. */
 static struct entry *entry_find(struct registry *registry, const char *name)
 {
@@ -346,39 +102,6 @@ static struct entry *entry_find(struct registry *registry, const char *name)
     }
     reading_end();
     return entry;
-}
-
-static bool same_instant(const struct timespec *one, const struct timespec *other)
-{
-    return one->tv_sec == other->tv_sec && one->tv_nsec == other->tv_nsec;
-}
-
-/* Whether want of something else than of a sound file was what kept it from being opened. */
-static bool is_passing(int error)
-{
-    return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN ||
-           error == -ENOENT;
-}
-
-/* Whether the entry is what the directory has, contents included. */
-static bool entry_holds(const struct entry *entry, const struct stat *status)
-{
-    const struct segment *segment = &entry->segment;
-
-    if (segment->device != status->st_dev || segment->inode != status->st_ino ||
-        segment->size != (uint64_t)status->st_size)
-        return false;
-    if (segment->error)
-        return same_instant(&entry->changed, &status->st_ctim) && !is_passing(segment->error);
-    return !kymo_ring_retired(&segment->reader->ring) &&
-           !kymo_load_relaxed32(&segment->reader->ring.damaged);
-}
-
-static bool owner_holds(const struct segment *segment, const struct stat *status, uint32_t mode)
-{
-    return kymo_load_relaxed32(&segment->uid) == status->st_uid &&
-           kymo_load_relaxed32(&segment->gid) == status->st_gid &&
-           kymo_load_relaxed32(&segment->mode) == mode;
 }
 
 /* ---- news ---- */
@@ -425,7 +148,7 @@ static void tell_skipped(struct registry *registry)
     for (size_t i = 0; i < news.count; i++) {
         const bool sound = kymo_segment_check(news.names[i], reason, sizeof(reason)) == 0;
 
-        if (sound && has_room(registry))
+        if (sound && room_is_left(registry))
             continue;
         if (sound)
             snprintf(reason, sizeof(reason),
@@ -533,9 +256,9 @@ static void table_put(struct registry *registry, struct entry *entry)
 static void refresh_owner(struct registry *registry, struct segment *segment, const char *path,
                           const struct stat *status)
 {
-    const uint32_t mode = readable_mode(path, status->st_mode);
+    const uint32_t mode = path_mode(path, status->st_mode);
 
-    if (owner_holds(segment, status, mode))
+    if (entry_owner_holds(segment, status, mode))
         return;
     kymo_store_relaxed32(&segment->uid, status->st_uid);
     kymo_store_relaxed32(&segment->gid, status->st_gid);
@@ -552,7 +275,7 @@ static void examine(struct registry *registry, const char *name)
     struct stat status;
     char path[PATH_MAX];
 
-    path_of(name, path);
+    segment_path(name, path);
     if (lstat(path, &status) != 0) {
         if (old)
             table_remove(registry, old);
@@ -693,7 +416,7 @@ static void drain(struct registry *registry)
             at += sizeof(*event) + event->len;
         }
     }
-    if (lost || (registry->crowded && has_room(registry)))
+    if (lost || (registry->crowded && room_is_left(registry)))
         scan(registry);
 }
 
@@ -709,9 +432,9 @@ int registry_find(struct registry *registry, const char *name, struct segment **
     if (kymo_name_check(name) != 0)
         return -ENOENT;
     entry = entry_find(registry, name);
-    path_of(name, path);
+    segment_path(name, path);
     if (!entry || lstat(path, &status) != 0 || !entry_holds(entry, &status) ||
-        !owner_holds(&entry->segment, &status, readable_mode(path, status.st_mode))) {
+        !entry_owner_holds(&entry->segment, &status, path_mode(path, status.st_mode))) {
         if (entry)
             segment_drop(&entry->segment);
         pthread_mutex_lock(&registry->lock);
@@ -771,15 +494,6 @@ ssize_t registry_list(struct registry *registry, struct segment ***segments)
     return (ssize_t)list.count;
 }
 
-struct segment *segment_remember(struct segment *segment)
-{
-    struct segment *shell = rcu_dereference(entry_of(segment)->shell);
-
-    if (shell)
-        segment_hold(shell);
-    return shell;
-}
-
 uint64_t registry_departures(struct registry *registry)
 {
     uint64_t count;
@@ -790,31 +504,19 @@ uint64_t registry_departures(struct registry *registry)
     return count;
 }
 
-bool segment_is_current(const struct segment *segment)
-{
-    return !kymo_load_relaxed32(&segment->gone) && !kymo_ring_retired(&segment->reader->ring);
-}
-
 bool registry_is_current(struct registry *registry, const struct segment *segment)
 {
     char path[PATH_MAX];
 
     if (!segment_is_current(segment))
         return false;
-    path_of(segment->name, path);
-    if (leads_to(path, segment))
+    segment_path(segment->name, path);
+    if (path_leads_to(path, segment))
         return true;
     pthread_mutex_lock(&registry->lock);
     examine(registry, segment->name);
     leave(registry);
     return segment_is_current(segment);
-}
-
-bool segment_same_owner(const struct segment *one, const struct segment *other)
-{
-    return kymo_load_relaxed32(&one->uid) == kymo_load_relaxed32(&other->uid) &&
-           kymo_load_relaxed32(&one->gid) == kymo_load_relaxed32(&other->gid) &&
-           kymo_load_relaxed32(&one->mode) == kymo_load_relaxed32(&other->mode);
 }
 
 uint64_t registry_skipped(struct registry *registry)
@@ -956,7 +658,7 @@ int registry_open(struct registry **out, const struct registry_listener *listene
     if (!registry)
         return -ENOMEM;
     registry->listener = *listener;
-    registry->capacity = find_capacity();
+    registry->capacity = room_find();
     registry->inotify = registry->wake = registry->watch = -1;
     pthread_mutex_init(&registry->lock, NULL);
     registry->table = cds_lfht_new(64, 64, 0, CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, NULL);

@@ -25,7 +25,7 @@ FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|pn
 WAITING = re.compile(r"fuse_lowlevel_notify_(inval|expire|delete|store|retrieve)\w*")
 MAY_INCLUDE = {
     "fuse": ("fusefs/ops.c", "fusefs/main.c", "fusefs/stream.c", "fusefs/stream_internal.h"),
-    "urcu": ("fusefs/registry.c", "fusefs/registry.h"),
+    "urcu": ("fusefs/registry_internal.h",),
 }
 
 breaches = 0
