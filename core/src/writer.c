@@ -148,39 +148,39 @@ struct request {
     uint32_t mode;
 };
 
-static int create(const struct request *request, struct kymo_writer **writer)
+/* A new generation, which gets the name once it is complete; over another one, if that is to be
+ * replaced. */
+static int make_file(const struct request *request, int replacing, struct kymo_file *file)
 {
     char unfinished[64];
-    struct kymo_file file;
     int error = kymo_file_create(request->directory, request->header, request->fields,
-                                 request->mode, &file, unfinished);
+                                 request->mode, file, unfinished);
 
     if (error)
         return error;
-    error = kymo_file_link(&file, request->directory, request->name, unfinished, 0);
-    if (error) {
-        kymo_file_close(&file);
-        return error;
-    }
-    return make_writer(writer, request->name, &file);
+    error = kymo_file_link(file, request->directory, request->name, unfinished, replacing);
+    if (error)
+        kymo_file_close(file);
+    return error;
+}
+
+static int create(const struct request *request, struct kymo_writer **writer)
+{
+    struct kymo_file file;
+    int error = make_file(request, 0, &file);
+
+    return error ? error : make_writer(writer, request->name, &file);
 }
 
 /* `old` is locked by us and has the name; it stays locked until its readers have been told. */
 static int replace(const struct request *request, const struct kymo_file *old,
                    struct kymo_writer **writer)
 {
-    char unfinished[64];
     struct kymo_file file;
-    int error = kymo_file_create(request->directory, request->header, request->fields,
-                                 request->mode, &file, unfinished);
+    int error = make_file(request, 1, &file);
 
     if (error)
         return error;
-    error = kymo_file_link(&file, request->directory, request->name, unfinished, 1);
-    if (error) {
-        kymo_file_close(&file);
-        return error;
-    }
     kymo_mapping_retire(old);
     return make_writer(writer, request->name, &file);
 }

@@ -10,9 +10,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 
+#include "nameless.h"
 #include "process.h"
 #include "stress/checked.h"
 #include "test.h"
@@ -50,30 +50,6 @@ static void publish(struct kymo_writer *writer, int count)
 
     for (int i = 0; i < count; i++)
         cr_assert_eq(checked_publish(writer, buffer), 0);
-}
-
-/* ---- a file system without nameless files, when told so ---- */
-
-static int without_tmpfile;
-
-int __real_openat(int directory, const char *path, int flags, ...);
-int __wrap_openat(int directory, const char *path, int flags, ...);
-
-int __wrap_openat(int directory, const char *path, int flags, ...)
-{
-    mode_t mode = 0;
-    va_list list;
-
-    if (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) {
-        va_start(list, flags);
-        mode = va_arg(list, mode_t);
-        va_end(list);
-    }
-    if (without_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
-        errno = EOPNOTSUPP;
-        return -1;
-    }
-    return __real_openat(directory, path, flags, mode);
 }
 
 /* ---- unfinished segments ---- */
@@ -350,7 +326,7 @@ Test(openings, killed_between_any_two_steps)
 
 Test(openings, killed_between_any_two_steps_where_files_need_names)
 {
-    without_tmpfile = 1;
+    no_tmpfile = 1;
     begin();
     for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
         if (scenes[i].act == do_open || scenes[i].act == do_replace)

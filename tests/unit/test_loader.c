@@ -2,13 +2,13 @@
  * test_loader.c - the newest record in private memory: what is pinned never changes, nobody who
  * pins can hold the loader up, and it goes on through deaths, new generations and want of memory.
  */
+#include "interrupted.h"
 #include "unit.h"
 
 #include <kymo/loader.h>
 
 #include <dirent.h>
 #include <pthread.h>
-#include <sys/time.h>
 
 #define WORDS 128 /* of a payload, all of which follow from its position */
 
@@ -383,24 +383,6 @@ Test(loader, shows_no_load_in_the_making, .timeout = 100)
 }
 
 /* ---- waiting ---- */
-
-static volatile sig_atomic_t interruptions;
-
-static void on_alarm(int number)
-{
-    (void)number;
-    interruptions++;
-}
-
-static void interrupt_every_ms(int on)
-{
-    const struct sigaction action = {.sa_handler = on_alarm}; /* not SA_RESTART */
-    const struct itimerval every = {.it_interval.tv_usec = on ? 1000 : 0,
-                                    .it_value.tv_usec = on ? 1000 : 0};
-
-    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
-    cr_assert_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
-}
 
 Test(loader, keeps_its_deadline_through_signals)
 {

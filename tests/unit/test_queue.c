@@ -2,13 +2,13 @@
  * test_queue.c - the lossless hand-off: what was pushed comes out once, in order; what was not
  * acknowledged comes again; both ends wait, with deadlines, and learn that the other one went.
  */
+#include "interrupted.h"
 #include "unit.h"
 
 #include <kymo/queue.h>
 
 #include <grp.h>
 #include <pthread.h>
-#include <sys/time.h>
 
 #define DEPTH  4
 #define NOBODY 65534
@@ -547,24 +547,6 @@ Test(queue, wakes_who_sleeps)
     cr_assert_eq(pthread_join(player.thread, NULL), 0);
     cr_assert_eq(player.error, -EIDRM);
     kymo_consumer_close(player.consumer);
-}
-
-static volatile sig_atomic_t interruptions;
-
-static void on_alarm(int number)
-{
-    (void)number;
-    interruptions++;
-}
-
-static void interrupt_every_ms(int on)
-{
-    const struct sigaction action = {.sa_handler = on_alarm}; /* not SA_RESTART */
-    const struct itimerval every = {.it_interval.tv_usec = on ? 1000 : 0,
-                                    .it_value.tv_usec = on ? 1000 : 0};
-
-    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
-    cr_assert_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
 }
 
 Test(queue, keeps_its_deadlines_through_signals)

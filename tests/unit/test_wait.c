@@ -4,14 +4,13 @@
  *
  * Most of these hang where the library is wrong, and then fail by their time limit.
  */
+#include "interrupted.h"
 #include "unit.h"
 
 #include <grp.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 #define NOBODY 65534
 
@@ -88,24 +87,6 @@ Test(wait, looks_once_without_a_deadline)
 }
 
 /* ---- deadlines (promise E) ---- */
-
-static volatile sig_atomic_t interruptions;
-
-static void on_alarm(int number)
-{
-    (void)number;
-    interruptions++;
-}
-
-static void interrupt_every_ms(int on)
-{
-    const struct sigaction action = {.sa_handler = on_alarm}; /* not SA_RESTART */
-    const struct itimerval every = {.it_interval.tv_usec = on ? 1000 : 0,
-                                    .it_value.tv_usec = on ? 1000 : 0};
-
-    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
-    cr_assert_eq(setitimer(ITIMER_REAL, &every, NULL), 0);
-}
 
 /* One wait that nothing comes for; ns late. */
 static uint64_t outwait(const struct kymo_reader *reader, int any, uint64_t ms)
