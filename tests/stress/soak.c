@@ -635,11 +635,14 @@ static int account(uint64_t seconds)
     }
     for (int i = 0; i < SOAK_READS; i++)
         printf("%10llu reads %s\n", (unsigned long long)soak->reads[i], reads[i]);
-    printf("count: soak, %llu s: %llu events survived, %llu records, %llu reads, %llu wrong, %llu "
-           "leaked\n",
-           (unsigned long long)seconds, (unsigned long long)total,
-           (unsigned long long)soak->published, (unsigned long long)sum(soak->reads, SOAK_READS),
-           (unsigned long long)soak->wrong, (unsigned long long)soak->leaked);
+    printf(
+        "count: soak, %llu s: %llu events survived, %llu of them clock steps, %llu records, %llu "
+        "reads, %llu wrong, %llu leaked\n",
+        (unsigned long long)seconds, (unsigned long long)total,
+        (unsigned long long)sum(&soak->events[CLOCK_SET_FORWARD],
+                                MACHINE_FROZEN + 1 - CLOCK_SET_FORWARD),
+        (unsigned long long)soak->published, (unsigned long long)sum(soak->reads, SOAK_READS),
+        (unsigned long long)soak->wrong, (unsigned long long)soak->leaked);
     if (soak->wrong)
         printf("the first: %s\n", soak->what);
     return soak->wrong || soak->leaked;
