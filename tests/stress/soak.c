@@ -564,6 +564,7 @@ static void check_closed(const char *kind, uint64_t count)
 {
     struct kymo_reader *reader;
     char name[64];
+    int alive;
 
     for (uint64_t i = 0; i < count; i++) {
         soak_name(name, sizeof(name), kind, i);
@@ -571,8 +572,9 @@ static void check_closed(const char *kind, uint64_t count)
             soak_blame("%s has gone", name);
             continue;
         }
-        if (kymo_segment_liveness(reader->segment, KYMO_FOREVER) != KYMO_LIVE_CLOSED)
-            soak_blame("%s still has a writer", name);
+        alive = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
+        if (alive != KYMO_LIVE_CLOSED)
+            soak_blame("%s is not closed, but %s", name, kymo_liveness_text(alive));
         kymo_reader_close(reader);
     }
 }

@@ -102,7 +102,8 @@ void soak_begin(const struct soak_actor *actor);
 uint64_t soak_roll(uint64_t sides);
 void soak_nap(uint64_t ns);
 
-/* Once there is room for it, and nobody else writes. NULL where the actor is to end before that. */
+/* Once there is room for it, and nobody else writes. NULL where the actor is to end, and there is none
+ * within a second. */
 struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options);
 
 /* Whether a read may say that. */

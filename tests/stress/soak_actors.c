@@ -109,13 +109,17 @@ static int take_wish(uint32_t *wishes)
                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-/* Opening may find the file system full, or a writer that is just being killed. */
+/* Opening may find the file system full, or a writer that is just being killed. Who is told to end
+ * opens all the same: the one before may have been killed, and somebody has to say goodbye. */
 struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options)
 {
     struct kymo_writer *writer = NULL;
-    int error;
 
-    while (!soak_told_to_end && (error = kymo_writer_open(&writer, name, options)) != 0) {
+    for (int tries = 0; tries < 1000 || !soak_told_to_end; tries++) {
+        int error = kymo_writer_open(&writer, name, options);
+
+        if (!error)
+            break;
         if (error != -ENOSPC && error != -EBUSY)
             soak_blame("%s: can't be opened for writing: %d", name, error);
         soak_nap(1000000);
