@@ -285,6 +285,8 @@ static void examine(struct registry *registry, const char *name)
         entry = entry_open_present(registry, name, path, &status);
         if (entry)
             table_put(registry, entry);
+        else if (old && lstat(path, &status) != 0)
+            table_remove(registry, old);
     }
     if (old)
         segment_drop(&old->segment);

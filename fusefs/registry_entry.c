@@ -156,7 +156,7 @@ static void entry_free(struct entry *entry)
 }
 
 /* The same, once more where the name changes hands meanwhile: the generation before would seem to be
- * for nobody to read. */
+ * for nobody to read. What loses its name meanwhile is not there. */
 struct entry *entry_open_present(struct registry *registry, const char *name, const char *path,
                                  const struct stat *status)
 {
@@ -165,8 +165,10 @@ struct entry *entry_open_present(struct registry *registry, const char *name, co
     bool departed = false;
     struct entry *entry = entry_open(registry, name, path, status, &departed);
 
-    for (int i = 1; i < tries && departed && lstat(path, &present) == 0; i++) {
+    for (int i = 1; i < tries && departed; i++) {
         entry_free(entry);
+        if (lstat(path, &present) != 0)
+            return NULL;
         entry = entry_open(registry, name, path, &present, &departed);
     }
     return entry;

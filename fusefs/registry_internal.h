@@ -87,7 +87,7 @@ bool room_is_left(const struct registry *registry);
 
 struct entry *entry_new(const char *name);
 /* What is there now under the name; `status` is what lstat said a moment ago. Where it can't be shown
- * the entry says why. NULL: no memory. Under the registry's lock. */
+ * the entry says why. NULL: it has gone since, or no memory. Under the registry's lock. */
 struct entry *entry_open_present(struct registry *registry, const char *name, const char *path,
                                  const struct stat *status);
 /* The table's own hold ends a grace period after the entry left it (RCU-1): pairs with the hold

@@ -462,7 +462,7 @@ int tree_lookup(struct tree *tree, struct node *directory, const char *name,
         error = match(tree, &now, name, &key, &inode);
         node_key_drop(&now.key);
     }
-    if (error == -ENOENT && is_walking(since))
+    if ((error == -ENOENT || error == -ESTALE) && is_walking(since))
         error = match_departed(tree, directory, name, since, &key, &inode);
     return error ? error : know(tree, directory, &key, inode, name, node);
 }
@@ -477,6 +477,7 @@ int tree_take(struct tree *tree, struct node *directory, const struct listing_en
 int tree_list(struct tree *tree, struct node *directory, const struct caller *caller,
               struct listing *listing)
 {
+    bool walks = true;
     struct node now;
     int error;
 
@@ -484,12 +485,12 @@ int tree_list(struct tree *tree, struct node *directory, const struct caller *ca
         workers_step_aside();
         walk_begin(tree, caller);
     } else {
-        walk_goes_on(tree, caller);
+        walks = is_walking(walk_goes_on(tree, caller));
     }
     error = follow(tree, directory, &now);
 
     if (error)
-        return error == -ENOENT ? 0 : error;
+        return error == -ENOENT || walks ? 0 : error;
     error = node_list(tree->registry, &now, listing);
     node_key_drop(&now.key);
     return error;
@@ -584,8 +585,8 @@ int tree_open_file(struct tree *tree, struct node *node, const struct caller *ca
         error = make_now(tree, known, caller, out);
     if (error == -EIDRM)
         error = -ENOENT;
-    if (error == -ENOENT && node->key.segment && !segment_is_current(node->key.segment) &&
-        is_walking(walk_goes_on(tree, caller)))
+    if ((error == -ENOENT || error == -ESTALE) && node->key.segment &&
+        !segment_is_current(node->key.segment) && is_walking(walk_goes_on(tree, caller)))
         error = make_remains(tree, known, out);
     return error;
 }

@@ -1081,6 +1081,29 @@ Test(generations, with_other_permissions_are_walked_to_again, .init = open_view,
     expect_content(node_at("s/field/n"), "4\n");
 }
 
+/* Who was on his way through the one before goes on there. */
+Test(generations, with_other_permissions_send_nobody_back_who_walks, .init = open_view,
+     .fini = close_view)
+{
+    struct listing listing = {0};
+    struct snapshot *snapshot;
+    struct node *node;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    struct node *directory = node_at("s");
+    struct node *latest = node_at("s/latest");
+
+    cr_assert_eq(tree_list(tree, tree_root(tree), &walker, &listing), 0);
+    listing_free(&listing);
+    publish("s", "n:u64", 5, KYMO_REPLACE, 0600);
+    cr_assert_eq(tree_list(tree, directory, &walker, &listing), 0);
+    cr_assert_eq(listing.count, 0);
+    cr_assert_eq(tree_lookup(tree, directory, "latest", &walker, &node), 0);
+    cr_assert_eq(tree_open_file(tree, latest, &walker, &snapshot), 0);
+    cr_assert_str_eq(snapshot->text.data, "{\"pos\":2,\"time\":20,\"tag\":2,\"data\":{\"n\":2}}\n");
+    tree_close_file(tree, snapshot);
+}
+
 Test(generations, that_have_gone_are_not_found, .init = open_view, .fini = close_view)
 {
     struct listing listing = {0};
@@ -1225,11 +1248,16 @@ Test(generations, that_have_gone_are_still_there_for_who_walks, .init = open_vie
  * opened the one before, asks for the name's access list. */
 static int usurpations;
 static unsigned int usurpers;
+static bool usurpers_leave; /* nothing behind */
 
 static void usurp(const char *path)
 {
     char fresh[PATH_MAX];
 
+    if (usurpers_leave) {
+        cr_assert_eq(unlink(path), 0);
+        return;
+    }
     snprintf(fresh, sizeof(fresh), "%s/fresh%u", kymo_directory(), usurpers++ % 10);
     cr_assert_eq(rename(fresh, path), 0);
 }
@@ -1280,6 +1308,19 @@ Test(registry, judges_no_segment_by_the_access_list_of_another, .init = open_vie
     cr_assert_eq(segment->inode, last);
     cr_assert_eq(segment->mode, 0444);
     segment_drop(segment);
+}
+
+Test(registry, does_not_show_what_loses_its_name_while_it_is_opened, .init = open_view,
+     .fini = close_view)
+{
+    struct segment *segment;
+
+    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    usurpers_leave = true;
+    usurpations = 1;
+    cr_assert_eq(registry_find(registry, "s", &segment), -ENOENT);
+    cr_assert_eq(usurpations, 0);
+    usurpers_leave = false;
 }
 
 Test(registry, shows_more_closed_what_never_keeps_its_name, .init = open_view, .fini = close_view)
