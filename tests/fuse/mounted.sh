@@ -38,6 +38,8 @@ clean_up()
         kill -CONT "$pid" 2>/dev/null
         stop "$pid"
     done
+    # What a writer had not finished when it was ended: `kymo reap` takes that after two seconds.
+    [ -z "${KYMO_DIR-}" ] || rm -f "$KYMO_DIR"/.kymo-*
     if [ -n "$mnt" ]; then
         while grep -q " $mnt fuse" /proc/self/mounts; do
             fusermount3 -u -z "$mnt" || break
