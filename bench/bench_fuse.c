@@ -167,7 +167,7 @@ static void publish_one(struct view *view)
     const struct kymo_options options = {.depth = 64,
                                          .size = 24,
                                          .schema = &schema,
-                                         .existing = KYMO_CREATE};
+                                         .existing = KYMO_CREATE_NEW};
     const double values[3] = {0.5, 1.25, 9.81};
 
     bench_require(kymo_writer_open(&view->writer, "viewed", &options), "opening a writer");
@@ -458,7 +458,7 @@ static int make_many(struct view *view, unsigned int count, unsigned int fields)
     const struct kymo_options options = {.depth = 2,
                                          .size = fields * 8,
                                          .schema = &schema,
-                                         .existing = KYMO_CREATE};
+                                         .existing = KYMO_CREATE_NEW};
     int error = 0;
 
     bench_require(table && values ? 0 : -ENOMEM, "a schema");

@@ -34,7 +34,7 @@ static int open_hand_off(const struct bench_row *row, void **context)
     const struct kymo_options options = {.kind = KYMO_QUEUE,
                                          .depth = row->depth,
                                          .size = (uint32_t)row->size,
-                                         .existing = KYMO_CREATE};
+                                         .existing = KYMO_CREATE_NEW};
     struct hand_off *off = aligned_alloc(64, (sizeof(*off) + 63) & ~(size_t)63);
     static unsigned int opened;
     char name[24];

@@ -384,11 +384,11 @@ static void close_raced(void *context)
  * there all the time must not be closer, and of two equally far the earlier counts. */
 static int is_closest(uint64_t instant, uint64_t pos, uint64_t lowest, uint64_t head)
 {
-    const uint64_t distance = kymo_distance(instant, time_of(pos));
+    const uint64_t distance = kymo_impl_distance(instant, time_of(pos));
 
-    if (pos > lowest && kymo_distance(instant, time_of(pos - 1)) <= distance)
+    if (pos > lowest && kymo_impl_distance(instant, time_of(pos - 1)) <= distance)
         return 0;
-    return pos + 1 >= head || kymo_distance(instant, time_of(pos + 1)) >= distance;
+    return pos + 1 >= head || kymo_impl_distance(instant, time_of(pos + 1)) >= distance;
 }
 
 static int is_right(const struct raced *raced, uint64_t instant, uint64_t head,

@@ -61,7 +61,7 @@ static void fill_words(void)
 static void open_direction(struct direction *direction)
 {
     static unsigned int opened;
-    const struct kymo_options options = {.depth = 64, .existing = KYMO_CREATE};
+    const struct kymo_options options = {.depth = 64, .existing = KYMO_CREATE_NEW};
     const struct bench_word word = {{0}};
     char name[24];
 

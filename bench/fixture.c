@@ -33,7 +33,7 @@ int bench_pair_open(const struct bench_row *row, struct bench_pair *pair)
     const struct kymo_options options = {
         .depth = row->depth,
         .size = (uint32_t)row->size,
-        .existing = KYMO_CREATE,
+        .existing = KYMO_CREATE_NEW,
     };
     static unsigned int opened;
     int error;

@@ -113,7 +113,7 @@ static void open_guarded(struct guarded *guarded, int is_queue)
     const struct kymo_options options = {.kind = is_queue ? KYMO_QUEUE : KYMO_RING,
                                          .clock = KYMO_USER,
                                          .depth = guarded->depth,
-                                         .existing = KYMO_CREATE};
+                                         .existing = KYMO_CREATE_NEW};
 
     bench_require(line_writer_open(&guarded->writer, "guard", &options), "opening a writer");
     bench_require(line_reader_open(&guarded->reader, "guard"), "opening a reader");

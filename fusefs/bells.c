@@ -151,17 +151,18 @@ static void set_hearing(struct bells *bells, struct listener *listener)
 static bool listen(struct bells *bells, struct round *round, struct listener *listener)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    struct kymo_ear ear = {0};
+    struct kymo_wait_token token = {0};
     const bool fits = round->word_count <= BELLS_EACH;
 
     /* Who sleeps on no word asks for no ring, which would cost the writer a call for nothing. */
     if (fits) {
-        if (kymo_ring_listen(listener->reader, listener->seen, &ear) != -EAGAIN)
+        if (kymo_ring_prepare_wait(listener->reader, listener->seen, &token) != -EAGAIN)
             return false;
-        round->words[round->word_count++] =
-            (struct futex_waitv){.val = ear.value, .uaddr = (uintptr_t)ear.word, .flags = FUTEX_32};
+        round->words[round->word_count++] = (struct futex_waitv){.val = token.value,
+                                                                 .uaddr = (uintptr_t)token.word,
+                                                                 .flags = FUTEX_32};
     }
-    wake_at(round, now + (ear.rings ? SECOND : nap(listener, now)));
+    wake_at(round, now + (token.wake_guaranteed ? SECOND : nap(listener, now)));
     set_hearing(bells, listener);
     return true;
 }

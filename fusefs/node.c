@@ -72,7 +72,7 @@ static int moment_match(struct registry *registry, const struct node *directory,
 
 static int latest_find(const struct node *node, uint64_t *pos)
 {
-    return kymo_ring_behind(node_ring(node), 0, pos);
+    return kymo_ring_find_back(node_ring(node), 0, pos);
 }
 
 /* A plain decimal number, as listings spell it. */
@@ -131,7 +131,7 @@ static int history_list(struct registry *registry, const struct node *directory,
 
 static int history_find(const struct node *node, uint64_t *pos)
 {
-    return kymo_ring_behind(node_ring(node), node->key.number, pos);
+    return kymo_ring_find_back(node_ring(node), node->key.number, pos);
 }
 
 /* ---- questions about time ---- */

@@ -12,20 +12,20 @@
 
 /* ---- opening and checking ---- */
 
-__attribute__((format(printf, 3, 4))) static int flawed(struct kymo_flaw *flaw, int error,
-                                                        const char *format, ...)
+__attribute__((format(printf, 3, 4))) static int report(struct kymo_diagnostic *diagnostic,
+                                                        int error, const char *format, ...)
 {
     va_list arguments;
 
-    if (flaw) {
+    if (diagnostic) {
         va_start(arguments, format);
-        vsnprintf(flaw->text, sizeof(flaw->text), format, arguments);
+        vsnprintf(diagnostic->text, sizeof(diagnostic->text), format, arguments);
         va_end(arguments);
     }
     return error;
 }
 
-static int check_status(const struct stat *status, struct kymo_flaw *flaw)
+static int check_status(const struct stat *status, struct kymo_diagnostic *diagnostic)
 {
     static const struct {
         mode_t type;
@@ -38,31 +38,31 @@ static int check_status(const struct stat *status, struct kymo_flaw *flaw)
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if ((status->st_mode & S_IFMT) == types[i].type)
-            return flawed(flaw, -EBADMSG, "%s", types[i].text);
+            return report(diagnostic, -EBADMSG, "%s", types[i].text);
     }
     if (status->st_size == 0)
-        return flawed(flaw, -EBADMSG, "an empty file");
+        return report(diagnostic, -EBADMSG, "an empty file");
     if (status->st_size < (off_t)sizeof(struct kymo_header))
-        return flawed(flaw, -EBADMSG, "not a kymo segment: only %lld bytes",
+        return report(diagnostic, -EBADMSG, "not a kymo segment: only %lld bytes",
                       (long long)status->st_size);
     return 0;
 }
 
 /* Whether this machine and this library can read it at all. */
-static int check_version(const struct kymo_header *header, struct kymo_flaw *flaw)
+static int check_version(const struct kymo_header *header, struct kymo_diagnostic *diagnostic)
 {
     if (memcmp(header->magic, KYMO_MAGIC, sizeof(header->magic)) != 0)
-        return flawed(flaw, -EBADMSG, "not a kymo segment");
+        return report(diagnostic, -EBADMSG, "not a kymo segment");
     if (header->byte_order != KYMO_BYTE_ORDER)
-        return flawed(flaw, -EPROTONOSUPPORT, "made on a machine of another byte order");
+        return report(diagnostic, -EPROTONOSUPPORT, "made on a machine of another byte order");
     if (header->layout_major != KYMO_LAYOUT_MAJOR)
-        return flawed(flaw, -EPROTONOSUPPORT, "layout version %u.%u, this library reads %u",
+        return report(diagnostic, -EPROTONOSUPPORT, "layout version %u.%u, this library reads %u",
                       header->layout_major, header->layout_minor, KYMO_LAYOUT_MAJOR);
     if (header->word_size != sizeof(void *))
-        return flawed(flaw, -EPROTONOSUPPORT, "made by a program of %u-bit words",
+        return report(diagnostic, -EPROTONOSUPPORT, "made by a program of %u-bit words",
                       header->word_size * 8);
     if (header->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
-        return flawed(flaw, -EPROTONOSUPPORT, "made on a machine with pages of %u bytes",
+        return report(diagnostic, -EPROTONOSUPPORT, "made on a machine with pages of %u bytes",
                       header->page_size);
     return 0;
 }
@@ -74,14 +74,15 @@ static int check_texts(const struct kymo_header *header)
 }
 
 /* Holds the header against the plan of its own choices (layout.c). */
-static int check_plan(const struct kymo_header *header, off_t size, struct kymo_flaw *flaw)
+static int check_plan(const struct kymo_header *header, off_t size,
+                      struct kymo_diagnostic *diagnostic)
 {
     struct kymo_header planned = *header;
 
     if (kymo_layout_plan(&planned) != 0 || memcmp(&planned, header, sizeof(planned)) != 0)
-        return flawed(flaw, -EBADMSG, "damaged: the header contradicts itself");
+        return report(diagnostic, -EBADMSG, "damaged: the header contradicts itself");
     if (header->file_size != (uint64_t)size)
-        return flawed(flaw, -EBADMSG, "%s: %lld bytes, the header says %llu",
+        return report(diagnostic, -EBADMSG, "%s: %lld bytes, the header says %llu",
                       (uint64_t)size < header->file_size ? "truncated" : "overgrown",
                       (long long)size, (unsigned long long)header->file_size);
     return 0;
@@ -103,7 +104,7 @@ static int read_exactly(int fd, void *bytes, size_t len, off_t offset)
     return 0;
 }
 
-static int read_fields(struct kymo_file *file, struct kymo_flaw *flaw)
+static int read_fields(struct kymo_file *file, struct kymo_diagnostic *diagnostic)
 {
     const uint32_t count = file->header.field_count;
     struct kymo_schema schema;
@@ -114,55 +115,55 @@ static int read_fields(struct kymo_file *file, struct kymo_flaw *flaw)
             return -ENOMEM;
         if (read_exactly(file->fd, file->fields, count * sizeof(*file->fields),
                          sizeof(file->header)) != 0)
-            return flawed(flaw, -EBADMSG, "damaged: the schema can't be read");
+            return report(diagnostic, -EBADMSG, "damaged: the schema can't be read");
     }
     if (kymo_layout_checksum(&file->header, file->fields) != file->header.checksum)
-        return flawed(flaw, -EBADMSG, "damaged: the header's checksum does not hold");
+        return report(diagnostic, -EBADMSG, "damaged: the header's checksum does not hold");
     schema = (struct kymo_schema){file->fields, count, file->header.schema_size};
     if (count > 0 && kymo_schema_check(&schema, NULL) != 0)
-        return flawed(flaw, -EBADMSG, "damaged: the schema contradicts itself");
+        return report(diagnostic, -EBADMSG, "damaged: the schema contradicts itself");
     return 0;
 }
 
 /* Every byte that is believed later is read once, here, and checked (promise F). */
-static int check_file(struct kymo_file *file, struct kymo_flaw *flaw)
+static int check_file(struct kymo_file *file, struct kymo_diagnostic *diagnostic)
 {
-    int error = check_status(&file->status, flaw);
+    int error = check_status(&file->status, diagnostic);
 
     if (!error && read_exactly(file->fd, &file->header, sizeof(file->header), 0) != 0)
-        error = flawed(flaw, -EBADMSG, "the header can't be read");
+        error = report(diagnostic, -EBADMSG, "the header can't be read");
     if (!error)
-        error = check_version(&file->header, flaw);
+        error = check_version(&file->header, diagnostic);
     if (!error)
-        error = check_plan(&file->header, file->status.st_size, flaw);
+        error = check_plan(&file->header, file->status.st_size, diagnostic);
     if (!error && !check_texts(&file->header))
-        error = flawed(flaw, -EBADMSG, "damaged: a text in the header has no end");
-    return error ? error : read_fields(file, flaw);
+        error = report(diagnostic, -EBADMSG, "damaged: a text in the header has no end");
+    return error ? error : read_fields(file, diagnostic);
 }
 
 int kymo_file_open(int directory, const char *name, int flags, struct kymo_file *file,
-                   struct kymo_flaw *flaw)
+                   struct kymo_diagnostic *diagnostic)
 {
     int error = kymo_name_check(name);
 
     memset(file, 0, sizeof(*file));
     file->fd = -1;
-    if (flaw)
-        flaw->text[0] = 0;
+    if (diagnostic)
+        diagnostic->text[0] = 0;
     if (error)
-        return flawed(flaw, error, "not a segment name");
+        return report(diagnostic, error, "not a segment name");
     /* Looked at before it is opened: opening a device can do things, and a fifo can wait. */
     if (fstatat(directory, name, &file->status, AT_SYMLINK_NOFOLLOW) != 0)
-        return flawed(flaw, -errno, "%s", kymo_error_text(errno));
+        return report(diagnostic, -errno, "%s", kymo_error_text(errno));
     if (!S_ISREG(file->status.st_mode))
-        return check_status(&file->status, flaw);
+        return check_status(&file->status, diagnostic);
     file->fd = openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (file->fd < 0)
-        return flawed(flaw, errno == ELOOP ? -EBADMSG : -errno, "%s", kymo_error_text(errno));
+        return report(diagnostic, errno == ELOOP ? -EBADMSG : -errno, "%s", kymo_error_text(errno));
     if (fstat(file->fd, &file->status) != 0)
-        error = flawed(flaw, -errno, "%s", kymo_error_text(errno));
+        error = report(diagnostic, -errno, "%s", kymo_error_text(errno));
     if (!error)
-        error = check_file(file, flaw);
+        error = check_file(file, diagnostic);
     if (error)
         kymo_file_close(file);
     return error;

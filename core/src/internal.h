@@ -6,7 +6,7 @@
  *     info.c liveness.c prefault.c align.c  questions to an open handle
  *     ring.c wait.c                         the slow paths of the hot operations
  *     mapping.c guard.c fork.c              the file in memory: when it shrinks, when we fork
- *     seat.c futex.c                        the lock of several writers; sleeping and waking
+ *     robust_lock.c futex.c                 the lock of several writers; sleeping and waking
  *     file.c layout.c                       the file on disk: found, checked, made
  *     directory.c clock.c error.c           names, time, words
  *     schema.c text*.c time.c metrics*.c    meaning and spelling: schema.h, text.h, metrics.h
@@ -53,14 +53,14 @@ struct kymo_file {
 };
 
 /* What is wrong with a file, in words. */
-struct kymo_flaw {
+struct kymo_diagnostic {
     char text[160];
 };
 
 /* Opens name in the directory with flags O_RDONLY or O_RDWR and checks all of its header (promise
- * F). `flaw` may be NULL. */
+ * F). `diagnostic` may be NULL. */
 int kymo_file_open(int directory, const char *name, int flags, struct kymo_file *file,
-                   struct kymo_flaw *flaw);
+                   struct kymo_diagnostic *diagnostic);
 void kymo_file_close(struct kymo_file *file);
 /* 1 where the name still leads to this file. */
 int kymo_file_is_named(const struct kymo_file *file, int directory, const char *name);
@@ -96,22 +96,22 @@ unsigned char *kymo_fork_find(uint64_t device, uint64_t inode);
 /* Ends that, and closes the descriptor. */
 void kymo_fork_forget(struct kymo_segment *segment);
 
-/* ---- seat.c ---- */
+/* ---- robust_lock.c ---- */
 
 /* A process's place at a shared lock. */
-struct kymo_seat {
+struct kymo_lock_slot {
     uint32_t *word;      /* the lock, in shared memory */
     uint64_t *takeovers; /* how often it was taken from a dead owner */
-    uint64_t first;      /* the byte of the file that is seat 0 */
-    int fd;              /* the description that holds the seat's byte */
+    uint64_t first;      /* the byte of the file that is lock slot 0 */
+    int fd;              /* the description that holds the lock slot's byte */
     uint32_t number;
 };
 
-/* Takes a free seat. -EBUSY: all 1024 are taken. */
-int kymo_seat_take(struct kymo_seat *seat);
+/* Takes a free lock slot. -EBUSY: all 1024 are taken. */
+int kymo_lock_slot_claim(struct kymo_lock_slot *slot);
 /* 0, or 1 where a dead owner had it: what it guards may be half-done. -ETIMEDOUT. */
-int kymo_seat_lock(const struct kymo_seat *seat, uint64_t deadline);
-void kymo_seat_unlock(const struct kymo_seat *seat);
+int kymo_robust_lock(const struct kymo_lock_slot *slot, uint64_t deadline);
+void kymo_robust_unlock(const struct kymo_lock_slot *slot);
 
 /* ---- mapping.c ---- */
 
@@ -141,13 +141,13 @@ struct kymo_segment {
     uint64_t *limit;
     struct kymo_segment *next;
     /* Shared writers and consumers: how the lock is taken, how long one call waits for it, ns. */
-    struct kymo_seat seat;
-    uint64_t patience;
+    struct kymo_lock_slot lock_slot;
+    uint64_t lock_timeout;
 };
 
-/* Joins those who share a lock: takes a seat, then the lock, as kymo_seat_lock. */
-int kymo_seat_join(struct kymo_segment *segment, uint32_t *word, uint64_t *takeovers,
-                   uint64_t first);
+/* Joins those who share a lock: takes a lock slot, then the lock, as kymo_robust_lock. */
+int kymo_robust_lock_join(struct kymo_segment *segment, uint32_t *word, uint64_t *takeovers,
+                          uint64_t first);
 
 /* Takes over file's descriptor and fields, maps it, and fills in ring. The descriptor is closed and
  * the fields are freed on failure as well. */

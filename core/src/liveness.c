@@ -52,10 +52,10 @@ int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)
     if (fstat(segment->fd, &status) == 0 && status.st_nlink == 0)
         return -EIDRM;
     /* STATE-3 (acquire load): who has signed in before the kernel's word on the lock. Pairs with
-     * sign_in. */
+     * announce_owner. */
     writers = kymo_load_acquire32(&control->writers);
     held = is_held(segment);
-    /* STATE-1 (acquire load): the state before what the writer did until then. Pairs with sign_in and
+    /* STATE-1 (acquire load): the state before what the writer did until then. Pairs with announce_owner and
      * kymo_writer_close. */
     state = kymo_load_acquire32(&control->state);
     if (kymo_load_relaxed32(&segment->ring->damaged))

@@ -94,8 +94,8 @@ static void *map_somewhere(const struct kymo_segment *segment, size_t size, int 
 static int map_file(struct kymo_segment *segment)
 {
     const size_t size = segment->header.file_size;
-    const int guest = segment->role == KYMO_READING;
-    int fd = guest ? segment->fd : kymo_file_reopen(segment->fd, O_RDWR);
+    const int read_only = segment->role == KYMO_READING;
+    int fd = read_only ? segment->fd : kymo_file_reopen(segment->fd, O_RDWR);
     uint64_t from, to;
     void *map;
     int error = 0;
@@ -105,14 +105,14 @@ static int map_file(struct kymo_segment *segment)
     map = map_somewhere(segment, size, fd);
     if (map == MAP_FAILED)
         error = -errno;
-    if (!guest)
+    if (!read_only)
         close(fd);
     if (error)
         return error;
     segment->map = map;
     writable_pages(segment, &from, &to);
-    if (!guest && (mprotect(segment->map + from, to - from, PROT_READ | PROT_WRITE) != 0 ||
-                   madvise(map, size, MADV_DONTFORK) != 0))
+    if (!read_only && (mprotect(segment->map + from, to - from, PROT_READ | PROT_WRITE) != 0 ||
+                       madvise(map, size, MADV_DONTFORK) != 0))
         return -errno;
     return 0;
 }

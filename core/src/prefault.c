@@ -53,7 +53,7 @@ static void read_residence(const struct kymo_segment *segment, struct kymo_resid
     fclose(smaps);
 }
 
-/* Reading is enough for a guest; a writer's first store to a page would fault once more. */
+/* Reading is enough for a reader; a writer's first store to a page would fault once more. */
 static int populate(struct kymo_segment *segment)
 {
     const size_t size = segment->header.file_size;

@@ -29,7 +29,7 @@ static uint64_t sooner(uint64_t one, uint64_t other)
 
 /* How long this call may wait for a lock that it shares: until its deadline, and a moment where it
  * has none, since whoever holds the lock is about to let it go. */
-static uint64_t patience_until(uint64_t deadline)
+static uint64_t lock_timeout_until(uint64_t deadline)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
     const uint64_t left = deadline > now ? deadline - now : 0;
@@ -119,13 +119,13 @@ static int publish_until(struct kymo_writer *writer, const void *data, size_t le
                          uint64_t tag, uint64_t deadline)
 {
     struct kymo_segment *segment = writer->segment;
-    const uint64_t patience = segment->patience;
+    const uint64_t lock_timeout = segment->lock_timeout;
     int error;
 
     if (segment->header.flags & KYMO_SHARED_WRITER)
-        segment->patience = patience_until(deadline);
+        segment->lock_timeout = lock_timeout_until(deadline);
     error = kymo_ring_publish(writer, data, len, time, tag);
-    segment->patience = patience;
+    segment->lock_timeout = lock_timeout;
     return error;
 }
 
@@ -172,14 +172,14 @@ static int find_limit(struct kymo_consumer *consumer)
     return 0;
 }
 
-int kymo_queue_receive_slow(struct kymo_consumer *consumer)
+int kymo_impl_queue_receive_slow(struct kymo_consumer *consumer)
 {
     if (consumer->segment->orphan)
         return -EPERM;
     return is_shared(consumer) ? -EINVAL : find_limit(consumer);
 }
 
-void kymo_queue_wake_producer(struct kymo_consumer *consumer)
+void kymo_impl_queue_wake_producer(struct kymo_consumer *consumer)
 {
     kymo_bell_ring(consumer->bell);
 }
@@ -202,7 +202,7 @@ static int look(const struct kymo_consumer *consumer)
     const struct kymo_ring *ring = &consumer->ring;
 
     /* BELL-1 (ordered load): our bit in the bell before this look at head. Pairs with
-     * kymo_ring_complete. */
+     * kymo_impl_ring_complete. */
     if (kymo_load_ordered(&ring->control->head) != next_of(consumer))
         return 0;
     if (kymo_load_relaxed32(&ring->damaged))
@@ -254,7 +254,7 @@ static int pop_shared(struct kymo_consumer *consumer, void *buffer, size_t size,
 {
     struct kymo_segment *segment = consumer->segment;
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    int error = kymo_seat_lock(&segment->seat, now + patience_until(deadline));
+    int error = kymo_robust_lock(&segment->lock_slot, now + lock_timeout_until(deadline));
 
     /* A dead owner left nothing half-done: the tail is one word. */
     if (error < 0)
@@ -262,13 +262,13 @@ static int pop_shared(struct kymo_consumer *consumer, void *buffer, size_t size,
     consumer->next = kymo_load_relaxed(&consumer->control->tail);
     error = find_limit(consumer);
     if (!error)
-        error = kymo_ring_read(&consumer->ring, consumer->next, buffer, size, record);
+        error = kymo_impl_ring_read(&consumer->ring, consumer->next, buffer, size, record);
     if (!error) {
         consumer->next++;
         kymo_queue_acknowledge(consumer);
     }
     consumer->limit = 0;
-    kymo_seat_unlock(&segment->seat);
+    kymo_robust_unlock(&segment->lock_slot);
     return error == -ESTALE ? -EBADMSG : error;
 }
 
@@ -318,11 +318,11 @@ static int lock_consumer(const struct kymo_file *file, int directory, const char
     return error;
 }
 
-static void sign_in(struct kymo_consumer_control *control)
+static void announce_owner(struct kymo_consumer_control *control)
 {
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->consumer_pid, (uint32_t)getpid());
-    /* STATE-1 (release store): who consumes before that somebody does, as in a writer's sign_in; but
+    /* STATE-1 (release store): who consumes before that somebody does, as in a writer's announce_owner; but
      * nothing here looks yet. */
     kymo_store_release32(&control->state, KYMO_OPEN);
     KYMO_TESTPOINT(CONSUMER_SIGNED_IN);
@@ -341,18 +341,19 @@ static int take_place(struct kymo_consumer *consumer)
 
         if (consumer->next > head || head - consumer->next > consumer->ring.mask + 1)
             return -EBADMSG;
-        sign_in(control);
+        announce_owner(control);
         return 0;
     }
-    locked = kymo_seat_join(segment, &control->lock, &control->takeovers, KYMO_LOCK_CONSUMER_SEATS);
+    locked = kymo_robust_lock_join(segment, &control->lock, &control->takeovers,
+                                   KYMO_LOCK_CONSUMER_SLOTS);
     if (locked < 0)
         return locked;
-    sign_in(control);
-    kymo_seat_unlock(&segment->seat);
+    announce_owner(control);
+    kymo_robust_unlock(&segment->lock_slot);
     return 0;
 }
 
-static void let_go(struct kymo_consumer *consumer)
+static void destroy_handle(struct kymo_consumer *consumer)
 {
     kymo_mapping_close(consumer->segment);
     free(consumer);
@@ -380,7 +381,7 @@ static int make_consumer(struct kymo_consumer **out, const char *name, struct ky
     kymo_fork_watch(consumer->segment);
     error = take_place(consumer);
     if (error)
-        let_go(consumer);
+        destroy_handle(consumer);
     else
         *out = consumer;
     return error;
@@ -402,7 +403,7 @@ static int open_named(struct kymo_consumer **consumer, int directory, const char
     return error ? error : make_consumer(consumer, name, &file);
 }
 
-int kymo_consumer_open_version(struct kymo_consumer **consumer, const char *name, uint32_t major)
+int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name, uint32_t major)
 {
     int directory;
     int error;
@@ -430,5 +431,5 @@ void kymo_consumer_close(struct kymo_consumer *consumer)
         kymo_file_lock(consumer->segment->fd, KYMO_LOCK_CONSUMER, 1) == 0)
         kymo_store_release32(&consumer->control->state, KYMO_CLOSED);
     KYMO_TESTPOINT(CONSUMER_CLOSED);
-    let_go(consumer);
+    destroy_handle(consumer);
 }

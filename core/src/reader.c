@@ -1,5 +1,5 @@
 /*
- * reader.c - guests: open, close, check a name.
+ * reader.c - read-only handles: open, close, check a name.
  */
 #include "internal.h"
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int kymo_reader_open_version(struct kymo_reader **out, const char *name, uint32_t major)
+int kymo_impl_reader_open(struct kymo_reader **out, const char *name, uint32_t major)
 {
     struct kymo_reader *reader;
     struct kymo_file file;
@@ -52,19 +52,20 @@ void kymo_reader_close(struct kymo_reader *reader)
 
 int kymo_segment_check(const char *name, char *text, size_t size)
 {
-    struct kymo_flaw flaw = {""};
+    struct kymo_diagnostic diagnostic = {""};
     struct kymo_file file;
     int directory = kymo_directory_open();
-    int error = directory < 0 ? directory : kymo_file_open(directory, name, O_RDONLY, &file, &flaw);
+    int error =
+        directory < 0 ? directory : kymo_file_open(directory, name, O_RDONLY, &file, &diagnostic);
 
     if (!error)
         kymo_file_close(&file);
     if (directory >= 0)
         close(directory);
-    if (error && !flaw.text[0])
-        snprintf(flaw.text, sizeof(flaw.text), "%s", kymo_error_text(error));
+    if (error && !diagnostic.text[0])
+        snprintf(diagnostic.text, sizeof(diagnostic.text), "%s", kymo_error_text(error));
     if (size > 0)
-        snprintf(text, size, "%s", error ? flaw.text : "");
+        snprintf(text, size, "%s", error ? diagnostic.text : "");
     return error;
 }
 
@@ -79,7 +80,7 @@ int kymo_segment_exists(const char *name)
 
 int kymo_segment_list(int (*visit)(void *context, const struct kymo_entry *entry), void *context)
 {
-    char reason[sizeof(struct kymo_flaw)];
+    char reason[sizeof(struct kymo_diagnostic)];
     char **names;
     size_t count;
     int result = kymo_directory_names(&names, &count);

@@ -15,14 +15,15 @@ static void leave(struct kymo_writer *writer)
     if (!is_shared(writer))
         return;
     writer->limit = 0;
-    kymo_seat_unlock(&writer->segment->seat);
+    kymo_robust_unlock(&writer->segment->lock_slot);
 }
 
 /* Takes the lock that shared writers share, and sees to what the others have published. */
 static int lock_shared(struct kymo_writer *writer)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-    const int locked = kymo_seat_lock(&writer->segment->seat, now + writer->segment->patience);
+    const int locked =
+        kymo_robust_lock(&writer->segment->lock_slot, now + writer->segment->lock_timeout);
 
     if (locked == 1)
         kymo_writer_adopt(writer);
@@ -63,7 +64,7 @@ static int enter(struct kymo_writer *writer)
 }
 
 /* A shared writer holds the lock from loan to commit or abort. */
-int kymo_ring_loan_slow(struct kymo_writer *writer, void **payload)
+int kymo_impl_ring_loan_slow(struct kymo_writer *writer, void **payload)
 {
     int error = enter(writer);
 
@@ -75,7 +76,7 @@ int kymo_ring_loan_slow(struct kymo_writer *writer, void **payload)
     return error;
 }
 
-int kymo_ring_commit_slow(struct kymo_writer *writer, size_t len, uint64_t time, uint64_t tag)
+int kymo_impl_ring_commit_slow(struct kymo_writer *writer, size_t len, uint64_t time, uint64_t tag)
 {
     int error;
 
@@ -94,8 +95,8 @@ int kymo_ring_commit_slow(struct kymo_writer *writer, size_t len, uint64_t time,
     return error;
 }
 
-int kymo_ring_publish_slow(struct kymo_writer *writer, const void *data, size_t len, uint64_t time,
-                           uint64_t tag)
+int kymo_impl_ring_publish_slow(struct kymo_writer *writer, const void *data, size_t len,
+                                uint64_t time, uint64_t tag)
 {
     int error;
 
@@ -110,7 +111,7 @@ int kymo_ring_publish_slow(struct kymo_writer *writer, const void *data, size_t 
 }
 
 /* The slot stays odd, as after a kill: its old record is gone, the next one begins there anew. */
-int kymo_ring_abort_slow(struct kymo_writer *writer)
+int kymo_impl_ring_abort_slow(struct kymo_writer *writer)
 {
     struct kymo_control *control = writer->ring.control;
 
@@ -124,7 +125,7 @@ int kymo_ring_abort_slow(struct kymo_writer *writer)
     return 0;
 }
 
-int kymo_ring_order_time(struct kymo_writer *writer, uint64_t *time)
+int kymo_impl_ring_order_time(struct kymo_writer *writer, uint64_t *time)
 {
     struct kymo_control *control = writer->ring.control;
 
@@ -139,7 +140,7 @@ int kymo_ring_order_time(struct kymo_writer *writer, uint64_t *time)
 
 /* ---- the bell (promise D) ---- */
 
-void kymo_ring_wake(struct kymo_writer *writer)
+void kymo_impl_ring_wake(struct kymo_writer *writer)
 {
     struct kymo_control *control = writer->ring.control;
 

@@ -31,19 +31,19 @@ static int history_read(const struct kymo_ring *ring, uint64_t time, struct hist
     if (error)
         return error;
     if (time != KYMO_FOREVER)
-        window.high = kymo_window_after(ring, window.low, window.high, time);
+        window.high = kymo_impl_window_after(ring, window.low, window.high, time);
     history->end = window.high;
     if (window.high == window.low) {
         error = window.low == ring->first ? -ENODATA : -ESTALE;
-        return kymo_window_holds(ring, window.low) ? error : kymo_ring_lost(ring);
+        return kymo_impl_window_holds(ring, window.low) ? error : kymo_impl_ring_lost(ring);
     }
     history->count = window.high - window.low;
     history->oldest = kymo_window_time(ring, window.low);
     history->newest = kymo_window_time(ring, window.high - 1);
-    if (kymo_window_holds(ring, window.low))
+    if (kymo_impl_window_holds(ring, window.low))
         return 0;
     *history = (struct history){.end = window.high};
-    return kymo_ring_lost(ring);
+    return kymo_impl_ring_lost(ring);
 }
 
 /* A writer that runs flat out may pass the window's low end between two looks; it is so fast only

@@ -4,7 +4,7 @@
 #include <kymo/typed.h>
 
 /* 0 where the segment's payload is that of the type. */
-static int check(const struct kymo_segment *segment, const struct kymo_typed *type)
+static int check(const struct kymo_segment *segment, const struct kymo_impl_type *type)
 {
     struct kymo_info info;
     int error = kymo_segment_info(segment, &info);
@@ -21,7 +21,7 @@ static int check(const struct kymo_segment *segment, const struct kymo_typed *ty
 }
 
 /* The options with what the type says in place of zeros. */
-static int fill_in(struct kymo_options *options, const struct kymo_typed *type)
+static int fill_in(struct kymo_options *options, const struct kymo_impl_type *type)
 {
     if (!options->size)
         options->size = type->size;
@@ -34,9 +34,9 @@ static int fill_in(struct kymo_options *options, const struct kymo_typed *type)
     return options->alignment && options->alignment < type->alignment ? -EINVAL : 0;
 }
 
-int kymo_typed_writer_open(struct kymo_writer **writer, const char *name,
-                           const struct kymo_options *options, const struct kymo_typed *type,
-                           uint32_t major)
+int kymo_impl_typed_writer_open(struct kymo_writer **writer, const char *name,
+                                const struct kymo_options *options,
+                                const struct kymo_impl_type *type, uint32_t major)
 {
     struct kymo_options filled;
     int error;
@@ -48,7 +48,7 @@ int kymo_typed_writer_open(struct kymo_writer **writer, const char *name,
             return error;
         options = &filled;
     }
-    error = kymo_writer_open_version(writer, name, options, major);
+    error = kymo_impl_writer_open(writer, name, options, major);
     if (error)
         return error;
     error = check((*writer)->segment, type);
@@ -59,10 +59,10 @@ int kymo_typed_writer_open(struct kymo_writer **writer, const char *name,
     return error;
 }
 
-int kymo_typed_reader_open(struct kymo_reader **reader, const char *name,
-                           const struct kymo_typed *type, uint32_t major)
+int kymo_impl_typed_reader_open(struct kymo_reader **reader, const char *name,
+                                const struct kymo_impl_type *type, uint32_t major)
 {
-    int error = kymo_reader_open_version(reader, name, major);
+    int error = kymo_impl_reader_open(reader, name, major);
 
     if (error)
         return error;

@@ -16,7 +16,7 @@
  * hundredth of the time that the wait has lasted, up to 50 ms. So a reader without write permission
  * is 1 ms late, or one per cent of the gap.
  */
-static uint64_t nap(uint64_t waited)
+static uint64_t backoff_interval(uint64_t waited)
 {
     const uint64_t length = waited / 100;
 
@@ -25,27 +25,27 @@ static uint64_t nap(uint64_t waited)
     return length < 50 * MILLISECOND ? length : 50 * MILLISECOND;
 }
 
-/* One ring's bell, as a waiter sees it. */
-struct ear {
+/* One ring's bell, with this waiter's bit set where it may be. */
+struct armed {
     struct kymo_bell *bell;
-    uint32_t word; /* what it held when we began to listen: sleep only while it still does */
-    int will_ring; /* 0: the writer does not know of us */
+    uint32_t word; /* what it held when the bell was armed: sleep only while it still does */
+    int will_ring; /* 0: the writer cannot see this waiter */
 };
 
-static void listen(const struct kymo_reader *reader, struct ear *ear)
+static void arm(const struct kymo_reader *reader, struct armed *armed)
 {
     struct kymo_segment *segment = reader->segment;
     int may_write;
 
-    ear->bell = kymo_mapping_bell(segment, &may_write);
+    armed->bell = kymo_mapping_bell(segment, &may_write);
     /* BELL-1 (ordered change): our bit before the look at head that follows; and where we may not
-     * set one, the word before it. Pairs with kymo_ring_complete. */
-    ear->will_ring = may_write || segment->header.wake_policy == KYMO_WAKE_ALWAYS;
+     * set one, the word before it. Pairs with kymo_impl_ring_complete. */
+    armed->will_ring = may_write || segment->header.wake_policy == KYMO_WAKE_ALWAYS;
     /* BELL-2 (acquire, by the same): the bell's word before the look at the state. Pairs with
      * kymo_bell_ring. */
-    ear->word =
-        may_write ? kymo_fetch_or_ordered32(&ear->bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING
-                  : kymo_load_ordered32(&ear->bell->word);
+    armed->word = may_write ? kymo_fetch_or_ordered32(&armed->bell->word, KYMO_BELL_WAITING) |
+                                  KYMO_BELL_WAITING
+                            : kymo_load_ordered32(&armed->bell->word);
     KYMO_TESTPOINT(WAITING);
 }
 
@@ -53,7 +53,7 @@ static void listen(const struct kymo_reader *reader, struct ear *ear)
 static int look(const struct kymo_ring *ring, uint64_t seen)
 {
     /* BELL-1 (ordered load): our bit in the bell before this look at head. Pairs with
-     * kymo_ring_complete, which stores head before it looks at the bell. */
+     * kymo_impl_ring_complete, which stores head before it looks at the bell. */
     if (kymo_load_ordered(&ring->control->head) > seen)
         return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : 0;
     if (kymo_load_relaxed32(&ring->damaged))
@@ -66,7 +66,7 @@ static int look(const struct kymo_ring *ring, uint64_t seen)
  * Whoever removes or replaces a generation takes its name first and then rings. Killed in between,
  * it leaves readers to whom nobody will ever ring: who has slept asks the file (promises C and I).
  */
-static int is_nameless(const struct kymo_reader *reader)
+static int is_unlinked(const struct kymo_reader *reader)
 {
     struct stat status;
 
@@ -76,19 +76,19 @@ static int is_nameless(const struct kymo_reader *reader)
 /* When to look again at the latest. */
 static uint64_t wake_time(uint64_t now, uint64_t began, uint64_t deadline, int will_ring)
 {
-    const uint64_t length = will_ring ? SECOND : nap(now - began);
+    const uint64_t length = will_ring ? SECOND : backoff_interval(now - began);
 
     return deadline - now < length ? deadline : now + length;
 }
 
-int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_t deadline)
+int kymo_impl_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_t deadline)
 {
     const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
     uint64_t now = began;
     int gone = 0;
 
     for (;;) {
-        struct ear ear;
+        struct armed armed;
         int error = look(&reader->ring, seen);
 
         if (error != -EAGAIN)
@@ -97,12 +97,12 @@ int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_
             return -EIDRM;
         if (now >= deadline)
             return -ETIMEDOUT;
-        listen(reader, &ear);
+        arm(reader, &armed);
         error = look(&reader->ring, seen);
         if (error != -EAGAIN)
             return error;
-        error = kymo_futex_wait(&ear.bell->word, ear.word,
-                                wake_time(now, began, deadline, ear.will_ring));
+        error = kymo_futex_wait(&armed.bell->word, armed.word,
+                                wake_time(now, began, deadline, armed.will_ring));
         if (error)
             return error;
         /* Whom a record woke is not kept from it by two more questions to the kernel. */
@@ -110,16 +110,17 @@ int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen, uint64_
         if (error != -EAGAIN)
             return error;
         now = kymo_clock_now(KYMO_MONOTONIC);
-        gone = is_nameless(reader);
+        gone = is_unlinked(reader);
     }
 }
 
-int kymo_ring_listen(const struct kymo_reader *reader, uint64_t seen, struct kymo_ear *out)
+int kymo_ring_prepare_wait(const struct kymo_reader *reader, uint64_t seen,
+                           struct kymo_wait_token *out)
 {
-    struct ear ear;
+    struct armed armed;
 
-    listen(reader, &ear);
-    *out = (struct kymo_ear){&ear.bell->word, ear.word, ear.will_ring};
+    arm(reader, &armed);
+    *out = (struct kymo_wait_token){&armed.bell->word, armed.word, armed.will_ring};
     return look(&reader->ring, seen);
 }
 
@@ -137,28 +138,28 @@ static int look_any(const struct kymo_reader *const *readers, const uint64_t *se
     return -EAGAIN;
 }
 
-static int is_any_nameless(const struct kymo_reader *const *readers, size_t count)
+static int is_any_unlinked(const struct kymo_reader *const *readers, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (is_nameless(readers[i]))
+        if (is_unlinked(readers[i]))
             return 1;
     }
     return 0;
 }
 
-/* Begins to listen everywhere; 1 where every writer knows of us. */
-static int listen_any(const struct kymo_reader *const *readers, size_t count,
-                      struct futex_waitv *waiters)
+/* Begins to arm everywhere; 1 where every writer knows of us. */
+static int arm_any(const struct kymo_reader *const *readers, size_t count,
+                   struct futex_waitv *waiters)
 {
     int will_ring = 1;
 
     for (size_t i = 0; i < count; i++) {
-        struct ear ear;
+        struct armed armed;
 
-        listen(readers[i], &ear);
-        will_ring &= ear.will_ring;
-        waiters[i] = (struct futex_waitv){.val = ear.word,
-                                          .uaddr = (uintptr_t)&ear.bell->word,
+        arm(readers[i], &armed);
+        will_ring &= armed.will_ring;
+        waiters[i] = (struct futex_waitv){.val = armed.word,
+                                          .uaddr = (uintptr_t)&armed.bell->word,
                                           .flags = FUTEX_32};
     }
     return will_ring;
@@ -202,7 +203,7 @@ int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t 
             return -EIDRM;
         if (now >= deadline)
             return -ETIMEDOUT;
-        will_ring = listen_any(readers, count, waiters);
+        will_ring = arm_any(readers, count, waiters);
         result = look_any(readers, seen, count);
         if (result != -EAGAIN)
             return result;
@@ -213,6 +214,6 @@ int kymo_ring_wait_any(const struct kymo_reader *const *readers, const uint64_t 
         if (result != -EAGAIN)
             return result;
         now = kymo_clock_now(KYMO_MONOTONIC);
-        gone = is_any_nameless(readers, count);
+        gone = is_any_unlinked(readers, count);
     }
 }

@@ -19,13 +19,13 @@ static void count_complete(struct kymo_ring *ring)
 {
     struct kymo_control *control = ring->control;
     const uint64_t head = kymo_load_relaxed(&control->head);
-    const struct kymo_slot *slot = kymo_ring_slot(ring, head);
+    const struct kymo_slot *slot = kymo_impl_ring_slot(ring, head);
 
-    if (!kymo_slot_read_begin(slot, head) || kymo_load_relaxed32(&slot->len) > ring->size)
+    if (!kymo_impl_slot_read_begin(slot, head) || kymo_load_relaxed32(&slot->len) > ring->size)
         return;
     kymo_store_relaxed(&ring->times[head & ring->mask], kymo_load_relaxed(&slot->time));
     kymo_store_relaxed(&control->adopted, kymo_load_relaxed(&control->adopted) + 1);
-    /* HEAD-1 and BELL-1 (ordered store): as in kymo_ring_complete; the ring comes behind. */
+    /* HEAD-1 and BELL-1 (ordered store): as in kymo_impl_ring_complete; the ring comes behind. */
     kymo_store_ordered(&control->head, head + 1);
     KYMO_TESTPOINT(ADOPTED);
 }
@@ -52,7 +52,7 @@ void kymo_writer_catch_up(struct kymo_writer *writer)
         head > ring->first ? kymo_load_relaxed(&ring->times[(head - 1) & ring->mask]) : 0;
 }
 
-static void sign_in(struct kymo_control *control)
+static void announce_owner(struct kymo_control *control)
 {
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
@@ -76,7 +76,7 @@ static int take_over(struct kymo_writer *writer)
         return -EBADMSG;
     kymo_writer_adopt(writer);
     kymo_writer_catch_up(writer);
-    sign_in(writer->ring.control);
+    announce_owner(writer->ring.control);
     /* A queue's limit is where its consumer is: the first push finds out. */
     writer->limit = writer->segment->header.kind == KYMO_QUEUE ? 0 : KYMO_POSITION_LIMIT;
     return 0;
@@ -90,13 +90,14 @@ static int join(struct kymo_writer *writer)
 
     if (!head_holds(&writer->ring))
         return -EBADMSG;
-    locked = kymo_seat_join(writer->segment, &control->lock, &control->takeovers, KYMO_LOCK_SEATS);
+    locked = kymo_robust_lock_join(writer->segment, &control->lock, &control->takeovers,
+                                   KYMO_LOCK_WRITER_SLOTS);
     if (locked < 0)
         return locked;
     if (locked == 1)
         kymo_writer_adopt(writer);
-    sign_in(control);
-    kymo_seat_unlock(&writer->segment->seat);
+    announce_owner(control);
+    kymo_robust_unlock(&writer->segment->lock_slot);
     return 0;
 }
 
@@ -224,7 +225,7 @@ static int open_existing(const struct request *request, struct kymo_writer **wri
     if (!error && same)
         return make_writer(writer, request->name, &file);
     if (!error)
-        error = request->existing == KYMO_RESUME ? -EEXIST : replace(request, &file, writer);
+        error = request->existing == KYMO_OPEN_EXISTING ? -EEXIST : replace(request, &file, writer);
     kymo_file_close(&file);
     return error;
 }
@@ -233,11 +234,11 @@ static int open_request(const struct request *request, struct kymo_writer **writ
 {
     int error = -EAGAIN;
 
-    if (request->existing == KYMO_CREATE)
+    if (request->existing == KYMO_CREATE_NEW)
         return create(request, writer);
     for (int tries = 0; tries < 100 && error == -EAGAIN; tries++) {
         error = open_existing(request, writer);
-        if (error != -ENOENT || request->existing == KYMO_RESUME)
+        if (error != -ENOENT || request->existing == KYMO_OPEN_EXISTING)
             continue;
         error = create(request, writer);
         if (error == -EEXIST)
@@ -246,10 +247,10 @@ static int open_request(const struct request *request, struct kymo_writer **writ
     return error;
 }
 
-int kymo_writer_open_version(struct kymo_writer **writer, const char *name,
-                             const struct kymo_options *options, uint32_t major)
+int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
+                          const struct kymo_options *options, uint32_t major)
 {
-    struct request request = {.name = name, .existing = KYMO_RESUME};
+    struct request request = {.name = name, .existing = KYMO_OPEN_EXISTING};
     struct kymo_header header;
     int error = kymo_name_check(name);
 
@@ -279,7 +280,7 @@ int kymo_writer_open_version(struct kymo_writer **writer, const char *name,
 
 /* ---- letting go ---- */
 
-static void let_go(struct kymo_writer *writer)
+static void destroy_handle(struct kymo_writer *writer)
 {
     kymo_mapping_close(writer->segment);
     free(writer);
@@ -294,7 +295,7 @@ static void close_shared(struct kymo_writer *writer)
 
     if (writer->loaned)
         kymo_ring_abort(writer);
-    locked = kymo_seat_lock(&segment->seat, now + segment->patience);
+    locked = kymo_robust_lock(&segment->lock_slot, now + segment->lock_timeout);
     if (locked == 1)
         kymo_writer_adopt(writer);
     /* STATE-1 (release store): every record before the end. Pairs with liveness.c. */
@@ -304,7 +305,7 @@ static void close_shared(struct kymo_writer *writer)
     /* Our share goes before the lock does: the next one to close has to find it gone. */
     kymo_file_unlock(segment->fd, KYMO_LOCK_WRITER);
     if (locked >= 0)
-        kymo_seat_unlock(&segment->seat);
+        kymo_robust_unlock(&segment->lock_slot);
 }
 
 void kymo_writer_close(struct kymo_writer *writer)
@@ -318,15 +319,15 @@ void kymo_writer_close(struct kymo_writer *writer)
         kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
         KYMO_TESTPOINT(CLOSED);
     }
-    let_go(writer);
+    destroy_handle(writer);
 }
 
-int kymo_writer_set_patience(struct kymo_writer *writer, uint64_t patience)
+int kymo_writer_set_lock_timeout(struct kymo_writer *writer, uint64_t lock_timeout)
 {
     if (!is_shared(&writer->segment->header))
         return -EINVAL;
     /* Half of all time is for ever, and can be added to any time without coming round to a past. */
-    writer->segment->patience = patience < UINT64_MAX / 2 ? patience : UINT64_MAX / 2;
+    writer->segment->lock_timeout = lock_timeout < UINT64_MAX / 2 ? lock_timeout : UINT64_MAX / 2;
     return 0;
 }
 
@@ -355,7 +356,7 @@ int kymo_writer_remove(struct kymo_writer *writer)
         kymo_store_release32(&writer->ring.control->state, KYMO_RETIRED);
         KYMO_TESTPOINT(RETIRED);
         kymo_bell_ring(writer->bell);
-        let_go(writer);
+        destroy_handle(writer);
     } else {
         kymo_writer_close(writer);
     }

@@ -16,10 +16,7 @@ import named_tests
 
 # What stands in public headers because it is inline, and is not for users to call.
 INTERNAL_HEADERS = ("atomic.h", "seqlock.h")
-INTERNAL = re.compile(
-    r"kymo_(\w+_slow|window_\w+|slot_\w+|typed_\w+|distance|queue_wake_producer"
-    r"|ring_(slot|order_time|wake|complete|lost|none|confirm|read|read_unusual|look|admits|behind|back_counted))$"
-)
+INTERNAL = re.compile(r"kymo_impl_")
 # Pages of ours that other parts bring (commands.py reads those), or of the system.
 OTHER_PAGES = {"kymo.1", "kymofs.8", "fork.2", "shm_overview.7"}
 PROTOTYPE = re.compile(

@@ -52,7 +52,7 @@ static void set_existing(struct settings *settings, const char *value)
     if (strcmp(value, "replace") == 0)
         settings->options.existing = KYMO_REPLACE;
     else if (strcmp(value, "create") == 0)
-        settings->options.existing = KYMO_CREATE;
+        settings->options.existing = KYMO_CREATE_NEW;
 }
 
 /* What a schema that came from text does not have. */

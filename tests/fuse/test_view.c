@@ -58,7 +58,7 @@ static void set_sequence(const char *name, uint64_t pos, uint64_t sequence)
     struct kymo_writer *writer;
 
     cr_assert_eq(kymo_writer_open(&writer, name, NULL), 0);
-    kymo_store_relaxed(&kymo_ring_slot(&writer->ring, pos)->seq, sequence);
+    kymo_store_relaxed(&kymo_impl_ring_slot(&writer->ring, pos)->seq, sequence);
     kymo_writer_close(writer);
 }
 
@@ -274,7 +274,7 @@ Test(kinds, what_is_listed_can_be_looked_up, .init = open_view, .fini = close_vi
 {
     static const char *const directories[] = {"s", "s/history", "s/field"};
 
-    publish("s", "n:u64,v:f32[3],t:char[4],long:u8[65],m:i16[2][2]", 70, KYMO_CREATE, 0);
+    publish("s", "n:u64,v:f32[3],t:char[4],long:u8[65],m:i16[2][2]", 70, KYMO_CREATE_NEW, 0);
     for (size_t d = 0; d < 3; d++) {
         struct node *directory = node_at(directories[d]);
         struct listing listing = {0};
@@ -301,10 +301,10 @@ Test(kinds, what_is_listed_can_be_looked_up, .init = open_view, .fini = close_vi
 
 Test(histories, hold_all_records_the_newest_last, .init = open_view, .fini = close_view)
 {
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     expect_content(node_at("s/history.csv"), "pos,time,tag,n\n0,0,0,0\n1,10,1,1\n2,20,2,2\n");
     expect_content(node_at("s/history.ndjson"), RECORD(0, 0) RECORD(1, 10) RECORD(2, 20));
-    publish("none", "n:u64", 0, KYMO_CREATE, 0);
+    publish("none", "n:u64", 0, KYMO_CREATE_NEW, 0);
     expect_content(node_at("none/history.csv"), "pos,time,tag,n\n");
     cr_assert_eq(content_length(node_at("none/history.ndjson")), 0);
 }
@@ -313,7 +313,7 @@ Test(histories, leave_out_the_slot_that_is_next, .init = open_view, .fini = clos
 {
     struct snapshot *snapshot;
 
-    publish("s", "n:u64", 100, KYMO_CREATE, 0); /* 64 slots */
+    publish("s", "n:u64", 100, KYMO_CREATE_NEW, 0); /* 64 slots */
     cr_assert_eq(tree_open_file(tree, node_at("s/history.csv"), 0, &snapshot), 0);
     cr_assert(strncmp(snapshot->text.data, "pos,time,tag,n\n37,370,37,37\n", 28) == 0);
     tree_close_file(tree, snapshot);
@@ -322,14 +322,14 @@ Test(histories, leave_out_the_slot_that_is_next, .init = open_view, .fini = clos
 /* A slot that was overwritten while the others were copied looks like one that never was. */
 Test(histories, begin_behind_what_was_lost_and_count_it, .init = open_view, .fini = close_view)
 {
-    publish("s", "n:u64", 6, KYMO_CREATE, 0);
+    publish("s", "n:u64", 6, KYMO_CREATE_NEW, 0);
     set_sequence("s", 3, 999);
     expect_content(node_at("s/history.csv"), "pos,time,tag,n\n4,40,4,4\n5,50,5,5\n# missed 4\n");
     expect_content(node_at("s/history.ndjson"), RECORD(4, 40) RECORD(5, 50) "{\"missed\":4}\n");
     expect_content(node_at("s/range/20..40"), RECORD(4, 40) "{\"missed\":2}\n");
     expect_content(node_at("s/range/0..20"), RECORD(0, 0) RECORD(1, 10) RECORD(2, 20));
     cr_assert_eq(open_error(node_at("s/range/30..30"), 0), -EAGAIN);
-    publish("lost", "n:u64", 6, KYMO_CREATE, 0);
+    publish("lost", "n:u64", 6, KYMO_CREATE_NEW, 0);
     for (uint64_t pos = 0; pos < 6; pos++)
         set_sequence("lost", pos, 999);
     cr_assert_eq(open_error(node_at("lost/history.csv"), 0), -EAGAIN);
@@ -337,7 +337,7 @@ Test(histories, begin_behind_what_was_lost_and_count_it, .init = open_view, .fin
 
 Test(histories, of_a_range_hold_both_ends, .init = open_view, .fini = close_view)
 {
-    publish("s", "n:u64", 6, KYMO_CREATE, 0);
+    publish("s", "n:u64", 6, KYMO_CREATE_NEW, 0);
     expect_content(node_at("s/range?from=20&to=30"), RECORD(2, 20) RECORD(3, 30));
     expect_content(node_at("s/range?from=19&to=30&format=csv"),
                    "pos,time,tag,n\n2,20,2,2\n3,30,3,3\n");
@@ -357,12 +357,12 @@ Test(questions, interp_shows_the_pair_and_what_lies_between, .init = open_view, 
         "1,"
         "\"data\":{\"n\":1}},\"after\":{\"pos\":2,\"time\":20,\"tag\":2,\"data\":{\"n\":2}}}\n";
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     expect_content(node_at("s/interp/15"), content);
     expect_content(node_at("s/interp?t=15ns"), content);
     cr_assert_eq(open_error(node_at("s/interp/21"), 0), -EDOM);
     cr_assert_eq(look_up_error("s/interp/15.raw"), -EINVAL);
-    publish("none", "n:u64", 0, KYMO_CREATE, 0);
+    publish("none", "n:u64", 0, KYMO_CREATE_NEW, 0);
     cr_assert_eq(open_error(node_at("none/interp/0"), 0), -ENODATA);
 }
 
@@ -401,7 +401,7 @@ Test(moments, show_nothing_that_came_later, .init = open_view, .fini = close_vie
 {
     struct snapshot *snapshot;
 
-    publish("s", "n:u64", 6, KYMO_CREATE, 0);
+    publish("s", "n:u64", 6, KYMO_CREATE_NEW, 0);
     expect_content(node_at("at/25/s/latest"), RECORD(2, 20));
     expect_content(node_at("at/20ns/s/history/0"), RECORD(2, 20));
     expect_content(node_at("at/25/s/history/2"), RECORD(0, 0));
@@ -443,7 +443,7 @@ Test(moments, before_the_first_record_are_empty, .init = open_view, .fini = clos
 
 Test(moments, whose_records_were_overwritten_are_not_found, .init = open_view, .fini = close_view)
 {
-    publish("s", "n:u64", 100, KYMO_CREATE, 0); /* 37 to 99 are left */
+    publish("s", "n:u64", 100, KYMO_CREATE_NEW, 0); /* 37 to 99 are left */
     cr_assert_eq(open_error(node_at("at/369/s/latest"), 0), -ENOENT);
     cr_assert_eq(open_error(node_at("at/369/s/history.csv"), 0), -ENOENT);
     cr_assert_eq(open_error(node_at("at/369/s/info"), 0), -ENOENT);
@@ -616,8 +616,8 @@ Test(limits, hold_for_the_longest_values, .init = open_view, .fini = close_view)
 
 Test(sizes, are_a_page_or_exact, .init = open_view, .fini = close_view)
 {
-    publish("small", "n:u64", 3, KYMO_CREATE, 0);
-    publish("large", "n:u64,v:u8[5000]", 3, KYMO_CREATE, 0);
+    publish("small", "n:u64", 3, KYMO_CREATE_NEW, 0);
+    publish("large", "n:u64,v:u8[5000]", 3, KYMO_CREATE_NEW, 0);
     cr_assert_eq(size_of(node_at("small/latest")), NODE_PAGE);
     cr_assert_eq(size_of(node_at("small/latest.raw")), NODE_PAGE);
     cr_assert_eq(size_of(node_at("large/latest.raw")), 5008);
@@ -804,7 +804,7 @@ Test(limits, of_all_contents_together, .init = open_view, .fini = close_view)
     cr_assert_eq(error, -ENOMEM);
     cr_assert_gt(opened, 12);
     cr_assert_lt(opened, 17);
-    publish("small", "n:u64", 3, KYMO_CREATE, 0);
+    publish("small", "n:u64", 3, KYMO_CREATE_NEW, 0);
     cr_assert_eq(open_error(node_at("small/history.csv"), 0), 0);
     for (size_t i = 0; i < opened; i++) {
         cr_assert_eq(snapshots[i]->text.len, size);
@@ -819,16 +819,16 @@ Test(limits, of_all_contents_together, .init = open_view, .fini = close_view)
 /* A history counts for what it is, not for what the values might have been. */
 Test(limits, of_what_grows, .init = open_view, .fini = close_view)
 {
-    publish("s", "n:u64,v:f64[800]", 64, KYMO_CREATE, 0);
+    publish("s", "n:u64,v:f64[800]", 64, KYMO_CREATE_NEW, 0);
     const size_t len = content_length(node_at("s/history.csv"));
 
-    publish("other", "n:u64,v:f64[800]", 64, KYMO_CREATE, 0);
+    publish("other", "n:u64,v:f64[800]", 64, KYMO_CREATE_NEW, 0);
     tree_limit_memory(tree, 11 * len);
     cr_assert_gt(node_at("other/history.csv")->key.kind->limit(node_at("other/history.csv")),
                  11 * len);
     cr_assert_eq(content_length(node_at("other/history.csv")), len);
     tree_limit_memory(tree, len);
-    publish("third", "n:u64,v:f64[800]", 64, KYMO_CREATE, 0);
+    publish("third", "n:u64,v:f64[800]", 64, KYMO_CREATE_NEW, 0);
     cr_assert_eq(open_error(node_at("third/history.csv"), 0), -ENOMEM);
     tree_limit_memory(tree, 11 * len);
     cr_assert_eq(content_length(node_at("third/history.csv")), len);
@@ -838,10 +838,10 @@ Test(limits, of_what_grows, .init = open_view, .fini = close_view)
 
 Test(nodes, of_small_files_are_the_same_each_time, .init = open_view, .fini = close_view)
 {
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *first = node_at("s/latest");
 
-    publish("s", "n:u64", 0, KYMO_CONTINUE, 0);
+    publish("s", "n:u64", 0, KYMO_OPEN_OR_CREATE, 0);
     cr_assert_eq(node_at("s/latest"), first);
     cr_assert_neq(node_at("s/history/0"), first);
     cr_assert_neq(node_at("s/latest.raw"), first);
@@ -852,7 +852,7 @@ Test(nodes, of_large_files_are_those_of_their_content, .init = open_view, .fini 
 {
     struct snapshot *snapshot;
 
-    publish("s", "n:u64,v:u8[5000]", 1, KYMO_CREATE, 0);
+    publish("s", "n:u64,v:u8[5000]", 1, KYMO_CREATE_NEW, 0);
     struct node *first = node_at("s/latest.raw");
 
     cr_assert_eq(node_at("s/latest.raw"), first);
@@ -881,7 +881,7 @@ Test(nodes, of_large_files_are_those_of_their_content, .init = open_view, .fini 
 Test(nodes, become_exact_when_they_are_read_through_the_page_cache, .init = open_view,
      .fini = close_view)
 {
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *first = node_at("s/latest.raw");
 
     cr_assert_eq(size_of(first), NODE_PAGE);
@@ -906,7 +906,7 @@ Test(nodes, are_forgotten_and_come_back_the_same, .init = open_view, .fini = clo
 {
     uint64_t inode;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *segment = node_at("s");
     struct node *latest;
 
@@ -947,7 +947,7 @@ Test(tidying, lets_go_of_what_has_gone, .init = open_view, .fini = close_view)
 {
     struct node *node;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *directory = node_at("s");
     struct node *field = node_at("s/field/n");
     struct node *question = node_at("s/closest?t=20");
@@ -969,7 +969,7 @@ Test(tidying, lets_go_of_what_has_gone, .init = open_view, .fini = close_view)
     cr_assert_eq(open_error(question, &another), 0); /* looked up for this */
     cr_assert_gt(size_of(field), 0);
     cr_assert_eq(tree_lookup(tree, directory, "latest", 0, &node), -ENOENT);
-    publish("s", "n:u64", 5, KYMO_CREATE, 0);
+    publish("s", "n:u64", 5, KYMO_CREATE_NEW, 0);
     expect_content(field, "4\n");
     cr_assert_eq(tree_lookup(tree, directory, "latest", 0, &node), 0);
     expect_content(node, "{\"pos\":4,\"time\":40,\"tag\":4,\"data\":{\"n\":4}}\n");
@@ -979,7 +979,7 @@ Test(tidying, spares_what_is_open, .init = open_view, .fini = close_view)
 {
     struct node *below;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *directory = node_at("s");
     struct node *latest = node_at("s/latest");
 
@@ -1009,7 +1009,7 @@ Test(tidying, forgets_names_that_nobody_comes_by_twice, .init = open_view, .fini
     struct node *node, *open = NULL;
     size_t known = 0;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *latest = node_at("s/latest");
 
     cr_assert_not(tree_is_untidy(tree));
@@ -1048,7 +1048,7 @@ Test(tidying, forgets_names_that_nobody_comes_by_twice, .init = open_view, .fini
 
 Test(generations, are_followed_by_name, .init = open_view, .fini = close_view)
 {
-    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0644);
     struct node *directory = node_at("s");
     struct node *field = node_at("s/field/n");
     struct node *back = node_at("s/history/2");
@@ -1070,7 +1070,7 @@ Test(generations, with_other_permissions_are_walked_to_again, .init = open_view,
     struct listing listing = {0};
     struct node *node;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0644);
     struct node *directory = node_at("s");
     struct node *latest = node_at("s/latest");
 
@@ -1089,7 +1089,7 @@ Test(generations, with_other_permissions_send_nobody_back_who_walks, .init = ope
     struct snapshot *snapshot;
     struct node *node;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0644);
     struct node *directory = node_at("s");
     struct node *latest = node_at("s/latest");
 
@@ -1108,7 +1108,7 @@ Test(generations, that_have_gone_are_not_found, .init = open_view, .fini = close
 {
     struct listing listing = {0};
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *directory = node_at("s");
     struct node *latest = node_at("s/latest");
 
@@ -1126,7 +1126,7 @@ Test(generations, that_have_gone_send_back_who_came_by_a_name, .init = open_view
     const struct caller unknown = {.thread = 0};
     struct listing listing = {0};
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *directory = node_at("s");
     struct node *latest = node_at("s/latest");
 
@@ -1162,8 +1162,8 @@ Test(generations, whose_name_was_taken_send_back_too, .init = open_view, .fini =
 {
     char from[PATH_MAX], to[PATH_MAX];
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
-    publish("t", "n:u64", 5, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
+    publish("t", "n:u64", 5, KYMO_CREATE_NEW, 0);
     struct node *latest = node_at("s/latest");
     struct node *other = node_at("t");
 
@@ -1185,8 +1185,8 @@ Test(generations, are_walked_through_by_who_opens_each_once, .init = open_view, 
     char path[] = "s/history/0";
     struct node *gone, *latest;
 
-    publish("gone", "n:u64", 3, KYMO_CREATE, 0);
-    publish("s", "n:u64", 8, KYMO_CREATE, 0);
+    publish("gone", "n:u64", 3, KYMO_CREATE_NEW, 0);
+    publish("s", "n:u64", 8, KYMO_CREATE_NEW, 0);
     gone = node_at("gone");
     latest = node_at("s/latest");
     cr_assert_eq(tree_list(tree, tree_root(tree), &walker, &listing), 0);
@@ -1222,7 +1222,7 @@ Test(generations, are_walked_through_within_a_minute, .init = open_view, .fini =
     struct listing listing = {0};
     struct node *node;
 
-    publish("gone", "n:u64", 3, KYMO_CREATE, 0);
+    publish("gone", "n:u64", 3, KYMO_CREATE_NEW, 0);
     cr_assert_eq(tree_list(tree, tree_root(tree), &walker, &listing), 0);
     listing_free(&listing);
     cr_assert_eq(kymo_segment_remove("gone"), 0);
@@ -1243,8 +1243,8 @@ Test(generations, that_have_gone_are_still_there_for_who_walks, .init = open_vie
     struct snapshot *snapshot;
     struct node *node, *below;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
-    publish("before", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
+    publish("before", "n:u64", 3, KYMO_CREATE_NEW, 0);
     struct node *latest = node_at("s/latest");
     struct node *info = node_at("s/info");
 
@@ -1310,7 +1310,7 @@ static void publish_usurpers(void)
     usurpers = 0;
     for (int i = 0; i < 10; i++) {
         snprintf(name, sizeof(name), "fresh%d", i);
-        publish(name, "n:u64", 1, KYMO_CREATE, 0644);
+        publish(name, "n:u64", 1, KYMO_CREATE_NEW, 0644);
     }
 }
 
@@ -1331,7 +1331,7 @@ Test(registry, judges_no_segment_by_the_access_list_of_another, .init = open_vie
     struct segment *segment;
 
     publish_usurpers();
-    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0644);
     const ino_t last = inode_of("fresh0");
 
     usurpations = 1;
@@ -1347,7 +1347,7 @@ Test(registry, does_not_show_what_loses_its_name_while_it_is_opened, .init = ope
 {
     struct segment *segment;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0644);
     usurpers_leave = true;
     usurpations = 1;
     cr_assert_eq(registry_find(registry, "s", &segment), -ENOENT);
@@ -1360,7 +1360,7 @@ Test(registry, shows_more_closed_what_never_keeps_its_name, .init = open_view, .
     struct segment *segment;
 
     publish_usurpers();
-    publish("s", "n:u64", 3, KYMO_CREATE, 0644);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0644);
     usurpations = 10;
     cr_assert_eq(registry_find(registry, "s", &segment), 0);
     cr_assert_lt(usurpations, 10);
@@ -1393,7 +1393,7 @@ Test(registry, counts_what_it_skips, .init = open_view, .fini = close_view)
     free(segments);
     cr_assert_eq(registry_skipped(registry), 1);
     unlink(path);
-    publish("text", "n:u64", 1, KYMO_CREATE, 0);
+    publish("text", "n:u64", 1, KYMO_CREATE_NEW, 0);
     cr_assert_eq(registry_list(registry, &segments), 1);
     cr_assert_str_eq(segments[0]->name, "text");
     segment_drop(segments[0]);
@@ -1410,7 +1410,7 @@ Test(registry, keeps_what_is_held, .init = open_view, .fini = close_view)
     struct segment *first, *second;
     struct kymo_view view;
 
-    publish("s", "n:u64", 3, KYMO_CREATE, 0);
+    publish("s", "n:u64", 3, KYMO_CREATE_NEW, 0);
     cr_assert_eq(registry_find(registry, "s", &first), 0);
     cr_assert(segment_is_current(first));
     publish("s", "n:u64", 9, KYMO_REPLACE, 0);
@@ -1442,7 +1442,7 @@ static void publish_many(size_t from, size_t to)
 
     for (size_t i = from; i < to; i++) {
         snprintf(name, sizeof(name), "many%zu", i);
-        publish(name, "n:u64", 1, KYMO_CREATE, 0);
+        publish(name, "n:u64", 1, KYMO_CREATE_NEW, 0);
     }
 }
 

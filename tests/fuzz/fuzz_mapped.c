@@ -129,7 +129,7 @@ static struct kymo_writer *make_segment(const char *name, uint8_t kind)
 
     cr_assert_eq(kymo_writer_open(&writer, name, &options), 0);
     if (options.flags)
-        kymo_writer_set_patience(writer, 0);
+        kymo_writer_set_lock_timeout(writer, 0);
     for (uint64_t pos = 0; pos < 13; pos++)
         kymo_ring_publish(writer, (const uint64_t[]){pos, ~pos}, 16, 10 * pos, pos);
     snprintf(path, sizeof(path), "%s/%s", kymo_directory(), name);

@@ -143,7 +143,7 @@ static void publish(struct kymo_writer *writer)
 /* Of the same layout, then of another one, which takes the name over. */
 static void try_writers(const char *name)
 {
-    struct kymo_options options = {.clock = KYMO_USER, .size = 8, .existing = KYMO_RESUME};
+    struct kymo_options options = {.clock = KYMO_USER, .size = 8, .existing = KYMO_OPEN_EXISTING};
     struct kymo_reader *reader;
     struct kymo_writer *writer;
     int error = kymo_writer_open(&writer, name, NULL);
@@ -163,7 +163,7 @@ static void try_writers(const char *name)
     }
     if (kymo_reader_open(&reader, name) != 0)
         reader = NULL;
-    options.existing = KYMO_CONTINUE;
+    options.existing = KYMO_OPEN_OR_CREATE;
     error = kymo_writer_open(&writer, name, &options);
     EXPECT(error, EBADMSG, EPROTONOSUPPORT, ENOMEM);
     if (!error) {

@@ -195,7 +195,7 @@ static inline int is_adoptable(const struct frozen_file *file)
 {
     const uint64_t head = control_of(file)->head;
 
-    return seq_at(file, head) == kymo_seq_complete(head);
+    return seq_at(file, head) == kymo_impl_seq_complete(head);
 }
 
 /* The oldest record has lost its slot to the one that comes next. */
@@ -204,7 +204,7 @@ static inline int has_begun(const struct frozen_file *file)
     const uint64_t head = control_of(file)->head;
     const uint64_t depth = header_of(file)->depth;
 
-    return head >= depth && seq_at(file, head) != kymo_seq_complete(head - depth);
+    return head >= depth && seq_at(file, head) != kymo_impl_seq_complete(head - depth);
 }
 
 /* ---- the process that dies ---- */

@@ -209,7 +209,7 @@ static int publish_for_ever(void *context)
     (void)context;
     if (kymo_writer_open(&writer, NAME, &shared_options) != 0)
         return 1;
-    kymo_writer_set_patience(writer, KYMO_FOREVER);
+    kymo_writer_set_lock_timeout(writer, KYMO_FOREVER);
     while (kymo_ring_publish(writer, buffer, SIZE, 0, 0) == 0)
         ;
     return 2;

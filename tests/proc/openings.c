@@ -362,7 +362,7 @@ static const struct race races[] = {
      -EBUSY},
     {"create",
      leave_nothing,
-     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER, .existing = KYMO_CREATE},
+     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER, .existing = KYMO_CREATE_NEW},
      -EEXIST},
 };
 #define RACES (sizeof(races) / sizeof(races[0]))

@@ -681,13 +681,13 @@ Test(shared_writer, does_not_rob_one_that_is_stopped, .timeout = 60)
     stopped = process_start(loan_until_told, stopping);
     process_await(&stopping->holding, 1);
     kill(stopped, SIGSTOP);
-    for (uint64_t patience = 0; patience <= 200 * MILLISECOND; patience += 100 * MILLISECOND) {
-        cr_assert_eq(kymo_writer_set_patience(writer, patience), 0);
+    for (uint64_t timeout = 0; timeout <= 200 * MILLISECOND; timeout += 100 * MILLISECOND) {
+        cr_assert_eq(kymo_writer_set_lock_timeout(writer, timeout), 0);
         began = kymo_clock_now(KYMO_MONOTONIC);
         cr_assert_eq(publish_one(writer, 1), -ETIMEDOUT);
         length = kymo_clock_now(KYMO_MONOTONIC) - began;
-        cr_assert_geq(length, patience);
-        printf("patience of %ju ms: ended after %ju us\n", (uintmax_t)(patience / MILLISECOND),
+        cr_assert_geq(length, timeout);
+        printf("timeout of %ju ms: ended after %ju us\n", (uintmax_t)(timeout / MILLISECOND),
                (uintmax_t)(length / 1000));
     }
     cr_assert_eq(info_of(reader).takeovers, 0U);

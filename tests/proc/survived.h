@@ -52,7 +52,7 @@ static inline struct kymo_options options_of(const struct estate *estate,
     struct kymo_options options =
         *(is_next(estate, file) ? estate->operation->next : estate->operation->options);
 
-    options.existing = KYMO_CONTINUE;
+    options.existing = KYMO_OPEN_OR_CREATE;
     return options;
 }
 
@@ -260,7 +260,7 @@ static inline void expect_read_and_resumed(const struct estate *estate,
 /* One of another layout begins a generation of its own, and the old one's readers are told. */
 static inline void expect_other_layout(const struct estate *estate)
 {
-    const struct kymo_options strict = {.size = 24, .depth = 8, .existing = KYMO_RESUME};
+    const struct kymo_options strict = {.size = 24, .depth = 8, .existing = KYMO_OPEN_EXISTING};
     struct kymo_options options = strict;
     struct kymo_reader *old, *reader;
     unsigned char buffer[READING_LIMIT];
@@ -269,9 +269,9 @@ static inline void expect_other_layout(const struct estate *estate)
 
     old = open_reader(estate, NAME);
     cr_assert_eq(kymo_writer_open(&writer, NAME, &strict), -EEXIST, "%s", estate->where);
-    options.existing = KYMO_CREATE;
+    options.existing = KYMO_CREATE_NEW;
     cr_assert_eq(kymo_writer_open(&writer, NAME, &options), -EEXIST, "%s", estate->where);
-    options.existing = KYMO_CONTINUE;
+    options.existing = KYMO_OPEN_OR_CREATE;
     cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0, "%s", estate->where);
     cr_assert_eq(kymo_ring_latest(old, buffer, sizeof(buffer), NULL), -EIDRM, "%s", estate->where);
     reader = open_reader(estate, NAME);

@@ -2,8 +2,8 @@
  * bell.pml - the bell as a model for Spin: waiters that set their bit and sleep, a writer that
  * publishes and wakes them, a kernel that compares before it lets anybody sleep (promise D).
  *
- * What is modelled are the ordered accesses of kymo_ring_complete, kymo_bell_ring and
- * kymo_ring_wait_slow, in their single order (core/ORDERING.md, BELL-1). Checked is that every waiter
+ * What is modelled are the ordered accesses of kymo_impl_ring_complete, kymo_bell_ring and
+ * kymo_impl_ring_wait_slow, in their single order (core/ORDERING.md, BELL-1). Checked is that every waiter
  * gets to know of every record: where one would sleep for ever, Spin finds an invalid end state.
  * Sleeps end by themselves only once the writer was killed; nothing else relies on that.
  *

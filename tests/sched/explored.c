@@ -91,28 +91,28 @@ struct need {
 #define EXCHANGE "compare_exchange_ordered32"
 
 static const struct need needs[] = {
-    {"SEQ-1", "seqlock.h", "kymo_slot_write_begin", "fence_release", 1, RELEASE, "slot"},
-    {"SEQ-1", "seqlock.h", "kymo_slot_read_retry", "fence_acquire", 1, ACQUIRE, "slot"},
-    {"SEQ-2", "seqlock.h", "kymo_slot_write_end", "store_release", 1, RELEASE, "slot"},
-    {"SEQ-2", "seqlock.h", "kymo_slot_read_begin", "load_acquire", 1, ACQUIRE, "slot"},
-    {"HEAD-1", "ring.h", "kymo_ring_complete", "store_ordered", 1, RELEASE, "as of"},
+    {"SEQ-1", "seqlock.h", "kymo_impl_slot_write_begin", "fence_release", 1, RELEASE, "slot"},
+    {"SEQ-1", "seqlock.h", "kymo_impl_slot_read_retry", "fence_acquire", 1, ACQUIRE, "slot"},
+    {"SEQ-2", "seqlock.h", "kymo_impl_slot_write_end", "store_release", 1, RELEASE, "slot"},
+    {"SEQ-2", "seqlock.h", "kymo_impl_slot_read_begin", "load_acquire", 1, ACQUIRE, "slot"},
+    {"HEAD-1", "ring.h", "kymo_impl_ring_complete", "store_ordered", 1, RELEASE, "as of"},
     {"HEAD-1", "ring.h", "kymo_ring_head", "load_acquire", 1, ACQUIRE, "as of"},
-    {"SER-1", "seqlock.h", "kymo_slot_write_begin", "fence_release", 1, RELEASE, "range"},
-    {"SER-1", "series.h", "kymo_window_holds", "fence_acquire", 1, ACQUIRE, "range"},
+    {"SER-1", "seqlock.h", "kymo_impl_slot_write_begin", "fence_release", 1, RELEASE, "range"},
+    {"SER-1", "series.h", "kymo_impl_window_holds", "fence_acquire", 1, ACQUIRE, "range"},
 
-    {"BELL-1", "ring.h", "kymo_ring_complete", "store_ordered", 1, ORDERED, "wait"},
-    {"BELL-1", "ring.h", "kymo_ring_complete", "load_ordered32", 1, ORDERED, "wait"},
-    {"BELL-1", "wait.c", "listen", "fetch_or_ordered32", 1, ORDERED, "wait"},
+    {"BELL-1", "ring.h", "kymo_impl_ring_complete", "store_ordered", 1, ORDERED, "wait"},
+    {"BELL-1", "ring.h", "kymo_impl_ring_complete", "load_ordered32", 1, ORDERED, "wait"},
+    {"BELL-1", "wait.c", "arm", "fetch_or_ordered32", 1, ORDERED, "wait"},
     {"BELL-1", "wait.c", "look", "load_ordered", 1, ORDERED, "wait"},
     {"BELL-1", "queue.c", "kymo_queue_wait", "fetch_or_ordered32", 1, ORDERED, "push and pop"},
     {"BELL-1", "queue.c", "look", "load_ordered", 1, ORDERED, "push and pop"},
     {"BELL-2", "futex.c", "kymo_bell_ring", EXCHANGE, 1, RELEASE, "retire"},
-    {"BELL-2", "wait.c", "listen", "fetch_or_ordered32", 1, ACQUIRE, "retire"},
-    {"BELL-2", "wait.c", "listen", "load_ordered32", 1, ACQUIRE, "retire as a guest"},
+    {"BELL-2", "wait.c", "arm", "fetch_or_ordered32", 1, ACQUIRE, "retire"},
+    {"BELL-2", "wait.c", "arm", "load_ordered32", 1, ACQUIRE, "retire as a guest"},
     {"BELL-3", "mapping.c", "kymo_mapping_bell", "store_release32", 1, RELEASE, "first wait"},
     {"BELL-3", "mapping.c", "kymo_mapping_bell", "load_acquire32", 1, ACQUIRE, "first wait"},
 
-    {"STATE-1", "writer.c", "sign_in", "store_release32", 2, RELEASE, "open"},
+    {"STATE-1", "writer.c", "announce_owner", "store_release32", 2, RELEASE, "open"},
     {"STATE-1", "info.c", "describe_control", "load_acquire32", 1, ACQUIRE, "open"},
     {"STATE-1", "writer.c", "kymo_writer_close", "store_release32", 1, RELEASE, "close"},
     {"STATE-1", "writer.c", "kymo_writer_close", "store_release32", 1, RELEASE, "resume and ask"},
@@ -126,7 +126,7 @@ static const struct need needs[] = {
      "pop and retire"},
     {"STATE-2", "ring.h", "kymo_ring_is_over", "load_acquire32", 1, ACQUIRE, "publish and retire"},
     {"STATE-2", "ring.h", "kymo_ring_is_over", "load_acquire32", 1, ACQUIRE, "pop and retire"},
-    {"STATE-3", "writer.c", "sign_in", "store_release32", 1, RELEASE, "open and ask"},
+    {"STATE-3", "writer.c", "announce_owner", "store_release32", 1, RELEASE, "open and ask"},
     {"STATE-3", "liveness.c", "kymo_segment_liveness", "load_acquire32", 1, ACQUIRE,
      "open and ask"},
 
@@ -137,9 +137,9 @@ static const struct need needs[] = {
     {"QUEUE-2", "queue.c", "wait_for_room", "fetch_or_ordered32", 1, ORDERED, "push and pop"},
     {"QUEUE-2", "queue.c", "is_full", "load_ordered", 1, ORDERED, "push and pop"},
 
-    {"LOCK-1", "seat.c", "take_free", EXCHANGE, 1, ACQUIRE, "lock"},
-    {"LOCK-1", "seat.c", "kymo_seat_unlock", EXCHANGE, 1, RELEASE, "lock"},
-    {"LOCK-1", "seat.c", "kymo_seat_unlock", EXCHANGE, 2, RELEASE, "lock"},
+    {"LOCK-1", "robust_lock.c", "take_free", EXCHANGE, 1, ACQUIRE, "lock"},
+    {"LOCK-1", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 1, RELEASE, "lock"},
+    {"LOCK-1", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 2, RELEASE, "lock"},
 
     {"HEAD-1", "writer.c", "count_complete", "store_ordered", 1, RELEASE, "adopt"},
 
@@ -168,9 +168,9 @@ static const struct need needs[] = {
     {"", "ring.h", "kymo_ring_latest", "load_acquire", 1, RELAXED, "latest"},
     /* Says that somebody waits, in one step with the look at who holds the lock (below): more it need
      * not. */
-    {"", "seat.c", "kymo_seat_lock", EXCHANGE, 1, RELAXED, "lock"},
+    {"", "robust_lock.c", "kymo_robust_lock", EXCHANGE, 1, RELAXED, "lock"},
     /* The kernel's word that the owner is dead orders what it did. */
-    {"", "seat.c", "take_from_dead", EXCHANGE, 1, RELAXED, "takeover"},
+    {"", "robust_lock.c", "take_from_dead", EXCHANGE, 1, RELAXED, "takeover"},
     /* Takes back a pin under which nothing was read. */
     {"", "loader.c", "kymo_loader_pin", "fetch_add_ordered32", 2, RELAXED, "pin"},
 };
@@ -187,14 +187,14 @@ static const struct need needs[] = {
 #define ADD    "fetch_add_ordered32"
 
 static const struct need steps[] = {
-    {"LOCK-1", "seat.c", "take_free", EXCHANGE, 1, PARTED, "lock"},
-    {"LOCK-2", "seat.c", "kymo_seat_unlock", EXCHANGE, 1, PARTED, "lock of three"},
-    {"LOCK-2", "seat.c", "kymo_seat_lock", EXCHANGE, 1, PARTED, "lock"},
+    {"LOCK-1", "robust_lock.c", "take_free", EXCHANGE, 1, PARTED, "lock"},
+    {"LOCK-2", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 1, PARTED, "lock of three"},
+    {"LOCK-2", "robust_lock.c", "kymo_robust_lock", EXCHANGE, 1, PARTED, "lock"},
     {"LOCK-2", "kernel", "futex_wait", "comparison", 1, PARTED, "lock"},
     {"BELL-1", "kernel", "futex_wait", "comparison", 1, PARTED, "wait"},
-    {"BELL-1", "wait.c", "listen", OR, 1, PARTED, "wait both"},
+    {"BELL-1", "wait.c", "arm", OR, 1, PARTED, "wait both"},
     {"BELL-2", "kernel", "futex_wait", "comparison", 1, PARTED, "retire"},
-    {"BELL-2", "wait.c", "listen", OR, 1, PARTED, "retire"},
+    {"BELL-2", "wait.c", "arm", OR, 1, PARTED, "retire"},
     {"BELL-2", "queue.c", "kymo_queue_wait", OR, 1, PARTED, "pop and retire"},
     {"QUEUE-2", "kernel", "futex_wait", "comparison", 1, PARTED, "push and pop"},
     {"LOADER-1", "loader.c", "kymo_loader_pin", ADD, 1, PARTED, "pin both"},
@@ -203,11 +203,11 @@ static const struct need steps[] = {
     {"LOADER-2", "kernel", "futex_wait", "comparison", 1, PARTED, "pin and wait"},
 
     /* One at a time asks the kernel, and others only set the bit, which it sets as well. */
-    {"", "seat.c", "take_from_dead", EXCHANGE, 1, ORDERED, "takeover"},
+    {"", "robust_lock.c", "take_from_dead", EXCHANGE, 1, ORDERED, "takeover"},
     /* A count, and one at a time counts. */
-    {"", "seat.c", "take_from_dead", "fetch_add_relaxed", 1, ORDERED, "takeover"},
+    {"", "robust_lock.c", "take_from_dead", "fetch_add_relaxed", 1, ORDERED, "takeover"},
     /* Nobody changes a lock that is held and has the bit. */
-    {"", "seat.c", "kymo_seat_unlock", EXCHANGE, 2, ORDERED, "lock of three"},
+    {"", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 2, ORDERED, "lock of three"},
     /* Whoever sets the bit in between does not sleep on what it found, or is woken: all are. */
     {"", "futex.c", "kymo_bell_ring", EXCHANGE, 1, ORDERED, "wait both"},
     /* It looks at tail, or at newest, behind its store. */
@@ -363,11 +363,11 @@ static struct {
     const char *file, *operation;
     int found;
 } beyond[] = {
-    /* kymo_seat_unlock's last try is for a word that somebody scribbled on. */
-    {.file = "seat.c", .operation = "compare_exchange_ordered32"},
+    /* kymo_robust_unlock's last try is for a word that somebody scribbled on. */
+    {.file = "robust_lock.c", .operation = "compare_exchange_ordered32"},
     /* kymo_writer_remove takes the name away for good; behind that, as kymo_mapping_retire. */
     {.file = "writer.c", .operation = "store_release32"},
-    /* A consumer's sign_in, and kymo_consumer_close: nobody looks at that state yet. */
+    /* A consumer's announce_owner, and kymo_consumer_close: nobody looks at that state yet. */
     {.file = "queue.c", .operation = "store_release32"},
     {.file = "queue.c", .operation = "store_release32"},
 };

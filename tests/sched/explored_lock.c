@@ -28,7 +28,7 @@ static void open_segment(const struct explore_scenario *scenario)
     for (int i = 0; i < writer_count(scenario); i++) {
         if (kymo_writer_open(&writers[i], NAME, &options) != 0)
             explore_fail("no writer");
-        kymo_writer_set_patience(writers[i], KYMO_FOREVER);
+        kymo_writer_set_lock_timeout(writers[i], KYMO_FOREVER);
         fresh[i] = *writers[i];
         if (i == 0) {
             explored_share_ring(&writers[0]->ring, writers[0]->bell);
@@ -83,23 +83,23 @@ static void publish_third(const struct explore_scenario *scenario)
 
 /* ---- owners that die ---- */
 
-/* Whoever shares the lock holds a seat, until it closes its descriptor, or dies. */
-static void keep_seats(const struct explore_scenario *scenario)
+/* Whoever shares the lock holds a lock slot, until it closes its descriptor, or dies. */
+static void hold_slots(const struct explore_scenario *scenario)
 {
     explored_kernel_begin();
-    explored_kernel_free(KYMO_LOCK_SEATING);
+    explored_kernel_free(KYMO_LOCK_SLOT_CLAIM);
     for (int i = 0; i < writer_count(scenario); i++) {
-        const struct kymo_seat *seat = &writers[i]->segment->seat;
+        const struct kymo_lock_slot *slot = &writers[i]->segment->lock_slot;
 
-        explored_kernel_know(seat->fd);
-        explored_kernel_lock(seat->first + seat->number, seat->fd, 1);
+        explored_kernel_know(slot->fd);
+        explored_kernel_lock(slot->first + slot->number, slot->fd, 1);
     }
 }
 
 static void open_mortal(const struct explore_scenario *scenario)
 {
     open_segment(scenario);
-    keep_seats(scenario);
+    hold_slots(scenario);
 }
 
 /* The first one has died with the lock in hand: in the middle of a record, or before it counted
@@ -115,14 +115,15 @@ static void open_dead(const struct explore_scenario *scenario)
     if (kymo_ring_loan(writers[0], &payload) != 0)
         explore_fail("no loan");
     if (scenario->history) {
-        slot = kymo_ring_slot(ring, 0);
+        slot = kymo_impl_ring_slot(ring, 0);
         *(uint64_t *)payload = slot->tag = 1;
         slot->time = ring->times[0] = 1;
         slot->len = 8;
-        kymo_slot_write_end(slot, 0);
+        kymo_impl_slot_write_end(slot, 0);
     }
-    keep_seats(scenario);
-    explored_kernel_free(writers[0]->segment->seat.first + writers[0]->segment->seat.number);
+    hold_slots(scenario);
+    explored_kernel_free(writers[0]->segment->lock_slot.first +
+                         writers[0]->segment->lock_slot.number);
 }
 
 static void close_mortal(const struct explore_scenario *scenario)
@@ -157,20 +158,21 @@ static const char *finish_mortal(const struct explore_scenario *scenario)
     uint64_t found[EXPLORE_THREADS] = {0};
 
     for (uint64_t pos = 0; pos < count; pos++) {
-        const struct kymo_slot *slot = kymo_ring_slot(ring, pos);
+        const struct kymo_slot *slot = kymo_impl_ring_slot(ring, pos);
         const uint64_t tag = explore_newest(&slot->tag);
 
-        if (explore_newest(&slot->seq) != kymo_seq_complete(pos))
+        if (explore_newest(&slot->seq) != kymo_impl_seq_complete(pos))
             return "half a record counts";
         if (tag / 100 >= EXPLORE_THREADS || tag % 100 != ++found[tag / 100] ||
-            explore_newest(kymo_slot_payload_const(slot)) != tag)
+            explore_newest(kymo_impl_slot_payload_const(slot)) != tag)
             return "a record was overwritten";
     }
     for (int i = 0; i < writer_count(scenario); i++)
         if (!is_right(scenario, i, found[i]))
             return "a record was lost";
-    return lock == 0 || lock == writers[0]->segment->seat.number + 1 ? NULL
-                                                                     : "the lock is still held";
+    return lock == 0 || lock == writers[0]->segment->lock_slot.number + 1
+               ? NULL
+               : "the lock is still held";
 }
 
 /* The lock alone, and something that it guards. */
@@ -184,13 +186,13 @@ static void open_lock(const struct explore_scenario *scenario)
 
 static void count(const struct explore_scenario *scenario, int number)
 {
-    const struct kymo_seat *seat = &writers[number]->segment->seat;
+    const struct kymo_lock_slot *slot = &writers[number]->segment->lock_slot;
 
     for (uint64_t i = 0; i < scenario->records; i++) {
-        if (kymo_seat_lock(seat, KYMO_FOREVER) != 0)
+        if (kymo_robust_lock(slot, KYMO_FOREVER) != 0)
             explore_fail("not locked");
         explore_plain_write(&guarded, explore_plain_read(&guarded) + 1);
-        kymo_seat_unlock(seat);
+        kymo_robust_unlock(slot);
     }
 }
 
@@ -226,12 +228,12 @@ static const char *finish(const struct explore_scenario *scenario)
     if (explore_newest(&ring->control->head) != count)
         return "a record was lost";
     for (uint64_t pos = 0; pos < count; pos++) {
-        const struct kymo_slot *slot = kymo_ring_slot(ring, pos);
+        const struct kymo_slot *slot = kymo_impl_ring_slot(ring, pos);
         const uint64_t tag = explore_newest(&slot->tag);
         const uint64_t number = tag / 100;
 
         if (number >= EXPLORE_THREADS || tag % 100 != ++next[number] ||
-            explore_newest(kymo_slot_payload_const(slot)) != tag)
+            explore_newest(kymo_impl_slot_payload_const(slot)) != tag)
             return "a record was overwritten";
     }
     return explore_newest(&ring->control->lock) == 0 ? NULL : "the lock is still held";

@@ -135,7 +135,7 @@ static void read_slot(const struct explore_scenario *scenario)
         const uint64_t pos = scenario->first + scenario->history - 1 + i;
         struct kymo_record record = {0};
         unsigned char buffer[SIZE];
-        const int error = kymo_ring_read(&reader.ring, pos, buffer, SIZE, &record);
+        const int error = kymo_impl_ring_read(&reader.ring, pos, buffer, SIZE, &record);
 
         if (error && error != -ESTALE)
             explore_fail("read: error %d", error);

@@ -39,7 +39,7 @@ static void open_handles(const struct explore_scenario *scenario)
         if (kymo_writer_open(&writers[i], NAME, &options) != 0)
             explore_fail("no writer");
         if (is_of_several(scenario))
-            kymo_writer_set_patience(writers[i], KYMO_FOREVER);
+            kymo_writer_set_lock_timeout(writers[i], KYMO_FOREVER);
         fresh[i] = *writers[i];
         explored_handles[i] = (struct explored_handle){fresh[i].segment, &fresh[i].ring};
     }
@@ -276,11 +276,11 @@ static void ask_as_of(const struct explore_scenario *scenario)
 static const char *finish_adopted(const struct explore_scenario *scenario)
 {
     const uint64_t head = explore_newest(&control->head);
-    const struct kymo_slot *slot = kymo_ring_slot(&fresh[0].ring, 1);
+    const struct kymo_slot *slot = kymo_impl_ring_slot(&fresh[0].ring, 1);
 
     (void)scenario;
-    if (head == 2 ? explore_newest(&slot->seq) != kymo_seq_complete(1)
-                  : explore_newest(&slot->seq) == kymo_seq_complete(1))
+    if (head == 2 ? explore_newest(&slot->seq) != kymo_impl_seq_complete(1)
+                  : explore_newest(&slot->seq) == kymo_impl_seq_complete(1))
         return "half a record counts, or a whole one does not";
     return head == 1 || head == 2 ? NULL : "a record was lost";
 }

@@ -295,8 +295,8 @@ static inline void oracle_take_row(struct oracle_trial *trial, const struct kymo
     trial->fault = checked_fault(&row->record, row->buffer, size);
     if (!trial->fault && pair)
         trial->fault = checked_fault(&row->later, row->after, size);
-    distance = kymo_distance(time, row->record.time);
-    other = kymo_distance(time, far->time);
+    distance = kymo_impl_distance(time, row->record.time);
+    other = kymo_impl_distance(time, far->time);
     if (!trial->fault && row->distance != (distance > other ? distance : other))
         trial->fault = "distance";
 }

@@ -233,7 +233,7 @@ static uint64_t search_unchecked(const struct kymo_ring *ring, uint64_t time)
     if (kymo_window_pin(ring, &window) != 0)
         return 0;
     window_moves(roll(ring->mask));
-    return kymo_window_after(ring, window.low, window.high, time) - 1;
+    return kymo_impl_window_after(ring, window.low, window.high, time) - 1;
 }
 
 /* The window is pinned and checked, but from the wrong end: the newest position always holds. */
@@ -246,8 +246,8 @@ static uint64_t search_checked_at_the_wrong_end(const struct kymo_ring *ring, ui
         if (kymo_window_pin(ring, &window) != 0)
             return 0;
         window_moves(roll(ring->mask));
-        after = kymo_window_after(ring, window.low, window.high, time);
-        if (kymo_window_holds(ring, window.high - 1))
+        after = kymo_impl_window_after(ring, window.low, window.high, time);
+        if (kymo_impl_window_holds(ring, window.high - 1))
             return after - 1;
     }
 }
@@ -262,7 +262,7 @@ static uint64_t search_oldest_of_ties(const struct kymo_ring *ring, uint64_t tim
     for (uint64_t pos = window.low; pos < window.high; pos++)
         if (kymo_window_time(ring, pos) == time)
             return pos;
-    return kymo_window_after(ring, window.low, window.high, time) - 1;
+    return kymo_impl_window_after(ring, window.low, window.high, time) - 1;
 }
 
 /* Asks as_of in the careless way. -1: where the right answer is an error, these do not say so;
@@ -338,8 +338,8 @@ static uint64_t search_carefully(const struct kymo_ring *ring, uint64_t time)
         if (kymo_window_pin(ring, &window) != 0)
             return 0;
         window_moves(roll(ring->mask));
-        after = kymo_window_after(ring, window.low, window.high, time);
-        if (kymo_window_holds(ring, after > window.low ? after - 1 : after))
+        after = kymo_impl_window_after(ring, window.low, window.high, time);
+        if (kymo_impl_window_holds(ring, after > window.low ? after - 1 : after))
             return after > window.low ? after - 1 : 0; /* 0: it is older than all of them */
     }
 }

@@ -245,13 +245,13 @@ static void check_closest(const struct dial *dial, const struct kymo_record *rec
     uint64_t other;
 
     if (time_at(dial, record->pos + 1, head, &other) &&
-        (other == time || (low > time && low - time > kymo_distance(low, other))))
+        (other == time || (low > time && low - time > kymo_impl_distance(low, other))))
         soak_blame("%s: closest to %llu: %llu, and not %llu behind it", dial->name,
                    (unsigned long long)low, (unsigned long long)time, (unsigned long long)other);
     /* Where it was in the window that the question was asked of. */
     if (record->pos > 0 && time_at(dial, record->pos - 1, head, &other) &&
         head_of(dial) - record->pos < kymo_ring_depth(&dial->reader->ring) - 1 && other != time &&
-        high < time && time - high >= kymo_distance(high, other))
+        high < time && time - high >= kymo_impl_distance(high, other))
         soak_blame("%s: closest to %llu: %llu, and not %llu before it", dial->name,
                    (unsigned long long)high, (unsigned long long)time, (unsigned long long)other);
 }

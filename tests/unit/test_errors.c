@@ -183,9 +183,9 @@ Test(errors, of_the_layout_compiled_in)
     const struct kymo_options options = {.size = 8};
 
     kymo_writer_close(unit_writer("major", &options));
-    cr_assert_eq(kymo_writer_open_version(&writer, "major", &options, 2), -EPROTONOSUPPORT);
-    cr_assert_eq(kymo_writer_open_version(&writer, "major", &options, 0), -EPROTONOSUPPORT);
-    cr_assert_eq(kymo_reader_open_version(&reader, "major", 2), -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_writer_open(&writer, "major", &options, 2), -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_writer_open(&writer, "major", &options, 0), -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_reader_open(&reader, "major", 2), -EPROTONOSUPPORT);
     cr_assert_null(writer);
     cr_assert_null(reader);
     cr_assert_str_eq(kymo_version(), "0.1.0");

@@ -347,7 +347,7 @@ Test(hostile, a_length_beyond_the_slot_is_an_error)
     cr_assert_lt(size, sizeof(buffer));
     unit_publish(writer, 1);
     for (uint32_t len = size + 1; len < 2 * sizeof(buffer); len += 7) {
-        kymo_store_relaxed32(&kymo_ring_slot(&writer->ring, 0)->len, len);
+        kymo_store_relaxed32(&kymo_impl_ring_slot(&writer->ring, 0)->len, len);
         kymo_cursor_oldest(&cursor, reader);
         cr_assert_eq(kymo_ring_latest(reader, buffer, sizeof(buffer), &record), -EBADMSG);
         cr_assert_eq(kymo_ring_latest(reader, buffer, size, &record), -EBADMSG);

@@ -786,7 +786,7 @@ Test(hpp, counters_and_memory_are_at_hand)
     cr_assert_eq(stats.timeouts, 1);
     cr_assert_gt(reader.prefault(KYMO_PREFAULT)->resident, 0);
     cr_assert_eq(writer.prefault(1u << 31).error(), -EINVAL);
-    cr_assert_eq(writer.set_patience(1s).error(), -EINVAL, "it does not share");
+    cr_assert_eq(writer.set_lock_timeout(1s).error(), -EINVAL, "it does not share");
     cr_assert(writer.remove());
 }
 
@@ -795,7 +795,7 @@ Test(hpp, writers_share)
     const kymo::options shared = kymo::options(user).shared_writer().time_policy(KYMO_CLAMP);
     kymo::writer<imu> one("hpp", shared), two("hpp", shared);
 
-    cr_assert(one.set_patience(2s));
+    cr_assert(one.set_lock_timeout(2s));
     cr_assert(one.publish(reading(0), 0));
     cr_assert(two.publish(reading(1), 1));
     cr_assert(one.publish(reading(2), 2));

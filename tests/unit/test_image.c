@@ -261,7 +261,7 @@ Test(image, keeps_frames_of_one_geometry_together)
     cr_assert_eq(kymo_image_geometry(KYMO_GRAY8, 10, 10, 0, &geometry), 0);
     kymo_writer_close(unit_writer("together", &options));
     cr_assert_eq(kymo_image_geometry(KYMO_GRAY8, 5, 10, 10, &geometry), 0);
-    options.existing = KYMO_RESUME;
+    options.existing = KYMO_OPEN_EXISTING;
     cr_assert_eq(kymo_writer_open(&writer, "together", &options), -EEXIST);
     cr_assert_eq(kymo_segment_remove("together"), 0);
 }

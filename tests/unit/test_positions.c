@@ -252,7 +252,7 @@ Test(positions, that_were_skipped_past_the_end)
 
     for (uint64_t pos = 0; pos < 3; pos++)
         cr_assert_eq(publish_at(writer, pos, 0), 0);
-    cr_assert_eq(kymo_window_range(&writer->ring, 1, UINT64_MAX - 1, 1000, &range), 0);
+    cr_assert_eq(kymo_impl_window_range(&writer->ring, 1, UINT64_MAX - 1, 1000, &range), 0);
     cr_assert_eq(range.count, 0);
     cr_assert_eq(range.first, 3);
     cr_assert_eq(kymo_writer_remove(writer), 0);

@@ -284,8 +284,7 @@ Test(queue, has_one_consumer)
     cr_assert_null(second);
     cr_assert_eq(kymo_consumer_open(&second, "nothing"), -ENOENT);
     cr_assert_eq(kymo_consumer_open(&second, "no/name"), -EINVAL);
-    cr_assert_eq(kymo_consumer_open_version(&second, "one", KYMO_LAYOUT_MAJOR + 1),
-                 -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_consumer_open(&second, "one", KYMO_LAYOUT_MAJOR + 1), -EPROTONOSUPPORT);
     cr_assert_eq(unit_child(consume_without_permission, NULL), 0);
     kymo_consumer_close(NULL);
     end(producer, consumer);
@@ -685,7 +684,7 @@ Test(queue, keeps_its_deadline_at_the_lock)
     void *lent;
 
     push_many(producer, 1);
-    kymo_store_relaxed32(&holder->control->lock, 1); /* seat 0 is the first one's */
+    kymo_store_relaxed32(&holder->control->lock, 1); /* lock slot 0 is the first one's */
     deadline = in_ms(5);
     cr_assert_eq(pop_error(consumer, deadline), -ETIMEDOUT);
     cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);

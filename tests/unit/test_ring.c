@@ -478,7 +478,7 @@ Test(ring, polls_a_slot_by_itself)
     cr_assert_eq(kymo_ring_poll(reader, 5, &payload, 1, &record), -EMSGSIZE);
     cr_assert_eq(record.len, sizeof(payload));
     /* As between the even seq and head. */
-    kymo_store_release(&kymo_ring_slot(&writer->ring, 6)->seq, kymo_seq_complete(6));
+    kymo_store_release(&kymo_impl_ring_slot(&writer->ring, 6)->seq, kymo_impl_seq_complete(6));
     cr_assert_eq(kymo_ring_head(&reader->ring), 6U);
     cr_assert_neq(kymo_ring_poll(reader, 6, &payload, sizeof(payload), NULL), -EAGAIN);
     cr_assert_eq(kymo_ring_abort(writer), 0);

@@ -105,7 +105,7 @@ Test(segment, is_not_there_before_it_is_made)
     cr_assert_eq(kymo_segment_exists("none"), 0);
     cr_assert_eq(reader_error("none"), -ENOENT);
     cr_assert_eq(open_error("none", NULL), -ENOENT, "no options: resume");
-    cr_assert_eq(open_existing("none", KYMO_RESUME), -ENOENT);
+    cr_assert_eq(open_existing("none", KYMO_OPEN_EXISTING), -ENOENT);
     cr_assert_eq(kymo_segment_remove("none"), -ENOENT);
     cr_assert_eq(kymo_segment_reap("none"), -ENOENT);
     cr_assert_eq(kymo_segment_check("none", NULL, 0), -ENOENT);
@@ -197,7 +197,7 @@ Test(segment, has_the_permissions_asked_for)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct kymo_writer *writer;
 
-        for (int existing = KYMO_CONTINUE; existing <= KYMO_REPLACE; existing++) {
+        for (int existing = KYMO_OPEN_OR_CREATE; existing <= KYMO_REPLACE; existing++) {
             umask(cases[i].mask);
             options.mode = cases[i].mode;
             options.existing = (enum kymo_existing)existing;
@@ -247,8 +247,8 @@ Test(segment, is_continued)
     writer = unit_writer("continued", NULL);
     cr_assert_eq(writer->pos, 6);
     kymo_writer_close(writer);
-    cr_assert_eq(open_existing("continued", KYMO_RESUME), 0);
-    cr_assert_eq(open_existing("continued", KYMO_CREATE), -EEXIST);
+    cr_assert_eq(open_existing("continued", KYMO_OPEN_EXISTING), 0);
+    cr_assert_eq(open_existing("continued", KYMO_CREATE_NEW), -EEXIST);
     cr_assert_eq(inode_of("continued"), inode);
     kymo_reader_close(reader);
 }
@@ -292,10 +292,10 @@ Test(segment, is_replaced_where_the_layout_differs)
 
         unit_publish(writer, 3);
         kymo_writer_close(writer);
-        others[i].existing = KYMO_RESUME;
+        others[i].existing = KYMO_OPEN_EXISTING;
         cr_assert_eq(open_error("differs", &others[i]), -EEXIST, "case %d", i);
         expect_latest(reader, 2);
-        others[i].existing = KYMO_CONTINUE;
+        others[i].existing = KYMO_OPEN_OR_CREATE;
         writer = unit_writer("differs", &others[i]);
         after = unit_info(writer->segment);
         cr_assert_neq(after.inode, before.inode, "case %d", i);
@@ -359,9 +359,9 @@ Test(segment, takes_no_strangers_name)
 
     fputs("a diary", file);
     fclose(file);
-    for (int existing = KYMO_CONTINUE; existing <= KYMO_CREATE; existing++)
+    for (int existing = KYMO_OPEN_OR_CREATE; existing <= KYMO_CREATE_NEW; existing++)
         cr_assert_eq(open_existing("stranger", (enum kymo_existing)existing),
-                     existing == KYMO_CREATE ? -EEXIST : -EBADMSG);
+                     existing == KYMO_CREATE_NEW ? -EEXIST : -EBADMSG);
     cr_assert_eq(kymo_segment_remove("stranger"), -EBADMSG);
     cr_assert_eq(kymo_segment_reap("stranger"), -EBADMSG);
     file = fopen(path, "r");
@@ -378,7 +378,7 @@ static int open_in_child(void *name)
     struct kymo_options options = of_payloads;
     struct kymo_writer *writer;
 
-    for (int existing = KYMO_CONTINUE; existing <= KYMO_RESUME; existing++) {
+    for (int existing = KYMO_OPEN_OR_CREATE; existing <= KYMO_OPEN_EXISTING; existing++) {
         options.existing = (enum kymo_existing)existing;
         if (kymo_writer_open(&writer, name, &options) != -EBUSY)
             return 1;

@@ -291,7 +291,7 @@ Test(series, answers_as_the_oracle_in_shallow_rings)
     ask_of_depths(2, 64);
 }
 
-/* G: beyond KYMO_BISECT_LIMIT the search guesses. */
+/* G: beyond KYMO_IMPL_BISECT_LIMIT the search guesses. */
 Test(series, answers_as_the_oracle_in_deep_rings)
 {
     ask_of_depths(128, DEEPEST);

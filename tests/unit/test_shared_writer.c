@@ -43,9 +43,9 @@ static int liveness(const struct kymo_reader *reader)
     return kymo_segment_liveness(reader->segment, KYMO_FOREVER);
 }
 
-static void set_patience(struct kymo_writer *writer, uint64_t patience)
+static void set_lock_timeout(struct kymo_writer *writer, uint64_t timeout)
 {
-    cr_assert_eq(kymo_writer_set_patience(writer, patience), 0);
+    cr_assert_eq(kymo_writer_set_lock_timeout(writer, timeout), 0);
 }
 
 /* ---- one after the other ---- */
@@ -85,7 +85,7 @@ Test(shared_writer, refuses_what_every_writer_refuses)
     cr_assert_eq(kymo_ring_commit(one, 1, 0, 0), -EINVAL);
     cr_assert_eq(kymo_ring_abort(one), -EINVAL);
     /* And holds no lock afterwards. */
-    set_patience(other, 0);
+    set_lock_timeout(other, 0);
     cr_assert_eq(publish(other, 5), 0);
     cr_assert_eq(publish(one, 4), -EINVAL);
     cr_assert_eq(publish(other, 6), 0);
@@ -104,7 +104,7 @@ Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
     void *loan, *again;
     uint64_t began;
 
-    set_patience(other, 20 * MILLISECOND);
+    set_lock_timeout(other, 20 * MILLISECOND);
     cr_assert_eq(kymo_ring_loan(one, &loan), 0);
     began = kymo_clock_now(KYMO_MONOTONIC);
     cr_assert_eq(publish(other, 0), -ETIMEDOUT);
@@ -134,7 +134,7 @@ Test(shared_writer, gives_a_loan_back)
     struct kymo_reader *reader = unit_reader("aborts");
     void *loan;
 
-    set_patience(other, 0);
+    set_lock_timeout(other, 0);
     for (uint64_t pos = 0; pos < 200; pos += 2) {
         cr_assert_eq(kymo_ring_loan(one, &loan), 0);
         memset(loan, 0xee, 16);
@@ -153,7 +153,7 @@ Test(shared_writer, gives_a_loan_back)
     cr_assert_eq(kymo_writer_remove(other), 0);
 }
 
-/* ---- patience ---- */
+/* ---- lock timeout ---- */
 
 struct release {
     struct kymo_writer *writer;
@@ -171,25 +171,25 @@ static void *abort_later(void *context)
 
 Test(shared_writer, waits_as_long_as_it_is_told)
 {
-    static const uint64_t patiences[] = {2 * UINT64_C(1000000000), UINT64_MAX / 2, UINT64_MAX - 1,
-                                         KYMO_FOREVER};
-    struct kymo_writer *one = open_shared("patience");
-    struct kymo_writer *other = open_shared("patience");
+    static const uint64_t timeouts[] = {2 * UINT64_C(1000000000), UINT64_MAX / 2, UINT64_MAX - 1,
+                                        KYMO_FOREVER};
+    struct kymo_writer *one = open_shared("timeout");
+    struct kymo_writer *other = open_shared("timeout");
     struct release release = {.writer = one, .after = 30000};
     pthread_t thread;
     void *loan;
 
     for (uint64_t i = 0; i < 4; i++) {
-        set_patience(other, patiences[i]);
+        set_lock_timeout(other, timeouts[i]);
         cr_assert_eq(kymo_ring_loan(one, &loan), 0);
         cr_assert_eq(pthread_create(&thread, NULL, abort_later, &release), 0);
-        cr_assert_eq(publish(other, i), 0, "patience %ju", (uintmax_t)patiences[i]);
+        cr_assert_eq(publish(other, i), 0, "timeout %ju", (uintmax_t)timeouts[i]);
         pthread_join(thread, NULL);
     }
     kymo_writer_close(one);
     cr_assert_eq(kymo_writer_remove(other), 0);
-    one = unit_writer_of_depth("patience", 4);
-    cr_assert_eq(kymo_writer_set_patience(one, 1), -EINVAL);
+    one = unit_writer_of_depth("timeout", 4);
+    cr_assert_eq(kymo_writer_set_lock_timeout(one, 1), -EINVAL);
     cr_assert_eq(kymo_writer_remove(one), 0);
 }
 
@@ -300,15 +300,15 @@ Test(shared_writer, keeps_its_segment_while_any_of_them_lives)
     cr_assert_eq(publish(one, 0), 0);
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(open_with("keeps", KYMO_REPLACE, 16), -EBUSY);
-        cr_assert_eq(open_with("keeps", KYMO_CONTINUE, 24), -EBUSY);
-        cr_assert_eq(open_with("keeps", KYMO_CREATE, 16), -EEXIST);
+        cr_assert_eq(open_with("keeps", KYMO_OPEN_OR_CREATE, 24), -EBUSY);
+        cr_assert_eq(open_with("keeps", KYMO_CREATE_NEW, 16), -EEXIST);
         cr_assert_eq(kymo_segment_remove("keeps"), -EBUSY);
         cr_assert_eq(kymo_segment_reap("keeps"), 0);
         expect_latest(reader, 0);
         if (i == 0)
             cr_assert_eq(kymo_writer_remove(two), -EBUSY, "and it is closed all the same");
     }
-    cr_assert_eq(open_with("keeps", KYMO_RESUME, 16), 0);
+    cr_assert_eq(open_with("keeps", KYMO_OPEN_EXISTING, 16), 0);
     cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
     cr_assert_eq(publish(one, 1), 0);
     expect_latest(reader, 1);
@@ -326,7 +326,7 @@ Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
 
     options.flags = 0;
     cr_assert_eq(kymo_writer_open(&two, "alone", &options), -EBUSY);
-    options.existing = KYMO_RESUME;
+    options.existing = KYMO_OPEN_EXISTING;
     cr_assert_eq(kymo_writer_open(&two, "alone", &options), -EBUSY);
     cr_assert_eq(kymo_writer_open(&two, "alone", NULL), 0);
     kymo_writer_close(two);
@@ -335,42 +335,42 @@ Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
     cr_assert_eq(kymo_segment_remove("alone"), 0);
 }
 
-/* ---- seats ---- */
+/* ---- lock slots ---- */
 
-Test(shared_writer, seats_1024_and_no_more, .timeout = 100)
+Test(shared_writer, has_1024_lock_slots, .timeout = 100)
 {
-    static struct kymo_writer *writers[KYMO_SEATS];
+    static struct kymo_writer *writers[KYMO_LOCK_SLOTS];
     const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
     struct kymo_reader *reader;
     struct kymo_writer *more;
 
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         cr_skip_test("cannot open so many files");
-    for (uint64_t i = 0; i < KYMO_SEATS; i++) {
-        writers[i] = open_shared("seats");
+    for (uint64_t i = 0; i < KYMO_LOCK_SLOTS; i++) {
+        writers[i] = open_shared("slots");
         cr_assert_eq(writers[i]->segment ? 0 : 1, 0);
     }
-    cr_assert_eq(kymo_writer_open(&more, "seats", &shared), -EBUSY);
+    cr_assert_eq(kymo_writer_open(&more, "slots", &shared), -EBUSY);
     cr_assert_null(more);
-    for (uint64_t i = 0; i < KYMO_SEATS; i++)
+    for (uint64_t i = 0; i < KYMO_LOCK_SLOTS; i++)
         cr_assert_eq(publish(writers[i], i), 0);
-    reader = unit_reader("seats");
-    expect_latest(reader, KYMO_SEATS - 1);
-    /* Any seat that gets free is taken again. */
-    for (uint64_t i = 0; i < KYMO_SEATS; i += 341) {
+    reader = unit_reader("slots");
+    expect_latest(reader, KYMO_LOCK_SLOTS - 1);
+    /* Any lock slot that gets free is taken again. */
+    for (uint64_t i = 0; i < KYMO_LOCK_SLOTS; i += 341) {
         kymo_writer_close(writers[i]);
-        writers[i] = open_shared("seats");
-        cr_assert_eq(kymo_writer_open(&more, "seats", &shared), -EBUSY);
-        cr_assert_eq(publish(writers[i], KYMO_SEATS + i / 341), 0);
+        writers[i] = open_shared("slots");
+        cr_assert_eq(kymo_writer_open(&more, "slots", &shared), -EBUSY);
+        cr_assert_eq(publish(writers[i], KYMO_LOCK_SLOTS + i / 341), 0);
     }
-    expect_latest(reader, KYMO_SEATS + 3);
+    expect_latest(reader, KYMO_LOCK_SLOTS + 3);
     kymo_reader_close(reader);
-    for (uint64_t i = 0; i < KYMO_SEATS; i++)
+    for (uint64_t i = 0; i < KYMO_LOCK_SLOTS; i++)
         kymo_writer_close(writers[i]);
-    cr_assert_eq(kymo_segment_remove("seats"), 0);
+    cr_assert_eq(kymo_segment_remove("slots"), 0);
 }
 
-Test(shared_writer, gets_its_seat_back, .timeout = 100)
+Test(shared_writer, reuses_a_released_lock_slot, .timeout = 100)
 {
     struct kymo_writer *one = open_shared("reused");
     struct kymo_reader *reader = unit_reader("reused");
@@ -510,10 +510,10 @@ Test(shared_writer, is_patient_with_a_lock_that_lies)
     struct kymo_writer *one = open_shared("lies");
     struct kymo_writer *other = open_shared("lies");
 
-    set_patience(one, 5 * MILLISECOND);
-    set_patience(other, 5 * MILLISECOND);
-    for (uint32_t seat = 1; seat <= 2; seat++) {
-        kymo_store_relaxed32(&one->ring.control->lock, seat);
+    set_lock_timeout(one, 5 * MILLISECOND);
+    set_lock_timeout(other, 5 * MILLISECOND);
+    for (uint32_t slot = 1; slot <= 2; slot++) {
+        kymo_store_relaxed32(&one->ring.control->lock, slot);
         cr_assert_eq(publish(one, 0), -ETIMEDOUT);
         cr_assert_eq(publish(other, 0), -ETIMEDOUT);
     }
@@ -524,21 +524,21 @@ Test(shared_writer, is_patient_with_a_lock_that_lies)
     cr_assert_eq(kymo_writer_remove(other), 0);
 }
 
-/* ---- a seat whose owner dies at the worst time ---- */
+/* ---- a lock slot whose owner dies at the worst time ---- */
 
-static void (*before_seat)(void);
+static void (*before_slot_claim)(void);
 int __real_fcntl(int fd, int command, ...);
 int __wrap_fcntl(int fd, int command, void *argument);
 
-/* Calls before_seat, once, before a seat is asked for. */
+/* Calls before_slot_claim, once, before a lock slot is claimed. */
 int __wrap_fcntl(int fd, int command, void *argument)
 {
     const struct flock *lock = argument;
-    void (*hook)(void) = before_seat;
+    void (*hook)(void) = before_slot_claim;
 
     if (hook && command == F_OFD_SETLK && lock->l_type == F_WRLCK &&
-        lock->l_start == (off_t)KYMO_LOCK_SEATS) {
-        before_seat = NULL;
+        lock->l_start == (off_t)KYMO_LOCK_WRITER_SLOTS) {
+        before_slot_claim = NULL;
         hook();
     }
     return __real_fcntl(fd, command, argument);
@@ -554,7 +554,7 @@ static int loan_and_wait(void)
     void *loan;
     char byte;
 
-    before_seat = NULL;
+    before_slot_claim = NULL;
     if (kymo_writer_open(&writer, "doomed", &shared) != 0 || write(doomed_ready[1], "o", 1) != 1 ||
         read(doomed_go[0], &byte, 1) != 1 || kymo_ring_loan(writer, &loan) != 0 ||
         write(doomed_ready[1], "l", 1) != 1)
@@ -570,7 +570,7 @@ static void await_doomed(void)
     cr_assert_eq(read(doomed_ready[0], &byte, 1), 1);
 }
 
-/* It takes the lock, and dies with it, after the newcomer has begun to look for a seat. */
+/* It takes the lock, and dies with it, after the newcomer has begun to look for a lock slot. */
 static void doom(void)
 {
     cr_assert_eq(write(doomed_go[1], "g", 1), 1);
@@ -592,9 +592,9 @@ Test(shared_writer, does_not_sit_down_on_a_dead_owner)
     if (doomed == 0)
         _exit(loan_and_wait());
     await_doomed();
-    before_seat = doom;
+    before_slot_claim = doom;
     newcomer = open_shared("doomed");
-    cr_assert_null(before_seat);
+    cr_assert_null(before_slot_claim);
     cr_assert_eq(publish(newcomer, 0), 0);
     cr_assert_eq(unit_info(newcomer->segment).takeovers, 1U);
     cr_assert_eq(kymo_writer_remove(newcomer), 0);
@@ -630,7 +630,7 @@ Test(shared_writer, is_dead_in_a_forked_child)
     /* A loan stays the parent's, with the lock. */
     cr_assert_eq(kymo_ring_loan(writer, &loan), 0);
     cr_assert_eq(unit_child(use_in_child, writer), 0);
-    set_patience(other, MILLISECOND);
+    set_lock_timeout(other, MILLISECOND);
     cr_assert_eq(publish(other, 2), -ETIMEDOUT);
     memcpy(loan, &(struct unit_payload){2, ~UINT64_C(2)}, 16);
     cr_assert_eq(kymo_ring_commit(writer, 16, 20, 0), 0);

@@ -68,10 +68,10 @@ static void step_on(const char *name)
     cr_assert_eq(kymo_reader_open(&reader, name), -EBADMSG, "%s", name);
     cr_assert_eq(kymo_consumer_open(&consumer, name), -EBADMSG, "%s", name);
     cr_assert_eq(kymo_writer_open(&writer, name, NULL), -EBADMSG, "%s", name);
-    for (int existing = KYMO_CONTINUE; existing <= KYMO_CREATE; existing++) {
+    for (int existing = KYMO_OPEN_OR_CREATE; existing <= KYMO_CREATE_NEW; existing++) {
         options.existing = (enum kymo_existing)existing;
         cr_assert_eq(kymo_writer_open(&writer, name, &options),
-                     existing == KYMO_CREATE ? -EEXIST : -EBADMSG, "%s", name);
+                     existing == KYMO_CREATE_NEW ? -EEXIST : -EBADMSG, "%s", name);
     }
     cr_assert_eq(kymo_segment_exists(name), -EBADMSG, "%s", name);
     cr_assert_eq(kymo_segment_check(name, NULL, 0), -EBADMSG, "%s", name);

@@ -300,29 +300,29 @@ Test(wait, outlasts_a_writer)
 
 /* ---- whoever sleeps by himself ---- */
 
-/* Follows the ring to record `seen`, counting on nothing but the ear. */
+/* Follows the ring to record `seen`, counting on nothing but the token. */
 static void *sleep_by_oneself(void *context)
 {
     struct waiter *waiter = context;
-    struct kymo_ear ear = {0};
+    struct kymo_wait_token token = {0};
 
     for (uint64_t seen = 0; seen < waiter->seen;) {
-        waiter->result = kymo_ring_listen(waiter->reader, seen, &ear);
+        waiter->result = kymo_ring_prepare_wait(waiter->reader, seen, &token);
         if (waiter->result == 0)
             seen++;
-        else if (waiter->result != -EAGAIN || !ear.rings)
+        else if (waiter->result != -EAGAIN || !token.wake_guaranteed)
             break;
         else
-            syscall(SYS_futex, ear.word, FUTEX_WAIT, ear.value, NULL, NULL, 0);
+            syscall(SYS_futex, token.word, FUTEX_WAIT, token.value, NULL, NULL, 0);
     }
     return NULL;
 }
 
 Test(wait, rings_for_those_who_sleep_by_themselves, .timeout = 100)
 {
-    struct kymo_writer *writer = unit_writer_of_depth("ear", 4);
-    struct waiter waiter = {.reader = unit_reader("ear"), .seen = 2000};
-    struct kymo_ear ear;
+    struct kymo_writer *writer = unit_writer_of_depth("token", 4);
+    struct waiter waiter = {.reader = unit_reader("token"), .seen = 2000};
+    struct kymo_wait_token token;
 
     cr_assert_eq(pthread_create(&waiter.thread, NULL, sleep_by_oneself, &waiter), 0);
     for (int i = 0; i < 2000; i++) {
@@ -331,12 +331,12 @@ Test(wait, rings_for_those_who_sleep_by_themselves, .timeout = 100)
         unit_publish(writer, 1);
     }
     cr_assert_eq(end_waiter(&waiter), 0);
-    cr_assert_eq(kymo_ring_listen(waiter.reader, 2000, &ear), -EAGAIN);
-    cr_assert_eq(*ear.word, ear.value);
-    cr_assert_eq(kymo_ring_listen(waiter.reader, 1999, &ear), 0);
+    cr_assert_eq(kymo_ring_prepare_wait(waiter.reader, 2000, &token), -EAGAIN);
+    cr_assert_eq(*token.word, token.value);
+    cr_assert_eq(kymo_ring_prepare_wait(waiter.reader, 1999, &token), 0);
     cr_assert_eq(kymo_writer_remove(writer), 0);
-    cr_assert_neq(*ear.word, ear.value, "the end rings");
-    cr_assert_eq(kymo_ring_listen(waiter.reader, 2000, &ear), -EIDRM);
+    cr_assert_neq(*token.word, token.value, "the end rings");
+    cr_assert_eq(kymo_ring_prepare_wait(waiter.reader, 2000, &token), -EIDRM);
     kymo_reader_close(waiter.reader);
 }
 
@@ -367,12 +367,13 @@ static int wait_as_guest(void *context)
     const struct guest *guest = context;
     struct kymo_reader *reader;
     struct unit_payload payload;
-    struct kymo_ear ear;
+    struct kymo_wait_token token;
     char byte;
 
     if (become_guest(guest->name) || kymo_reader_open(&reader, guest->name))
         return 1;
-    if (kymo_ring_listen(reader, 0, &ear) != -EAGAIN || ear.rings != guest->rings)
+    if (kymo_ring_prepare_wait(reader, 0, &token) != -EAGAIN ||
+        token.wake_guaranteed != guest->rings)
         return 3;
     for (uint64_t seen = 0; read(guest->go, &byte, 1) == 1; seen++) {
         if (write(guest->ready, "r", 1) != 1 || kymo_ring_wait(reader, seen, KYMO_FOREVER) ||

@@ -70,9 +70,9 @@ template <typename T, typename Policy = unchecked> class aligned
         distance_ = row.distance;
         pair_.alpha = row.alpha;
         if (!error_)
-            error_ = kymo_typed_end(0, sizeof(T), &row.record, &pair_.before);
+            error_ = kymo_impl_typed_end(0, sizeof(T), &row.record, &pair_.before);
         if (!error_ && mode_ == KYMO_ALIGN_BRACKET)
-            error_ = kymo_typed_end(0, sizeof(T), &row.later, &pair_.after);
+            error_ = kymo_impl_typed_end(0, sizeof(T), &row.later, &pair_.after);
     }
 
   private:

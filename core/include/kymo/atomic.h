@@ -32,14 +32,14 @@
 #endif
 
 #if defined(__SANITIZE_THREAD__)
-#define KYMO_TSAN 1
+#define KYMO_IMPL_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define KYMO_TSAN 1
+#define KYMO_IMPL_TSAN 1
 #endif
 #endif
-#ifndef KYMO_TSAN
-#define KYMO_TSAN 0
+#ifndef KYMO_IMPL_TSAN
+#define KYMO_IMPL_TSAN 0
 #endif
 
 #ifdef KYMO_ATOMIC_SEAM
@@ -47,17 +47,17 @@
 #else
 
 /* Where fences are missing, the accesses that they order carry the ordering themselves. */
-#if KYMO_TSAN
-#define KYMO_LOAD_FENCED  __ATOMIC_ACQUIRE
-#define KYMO_STORE_FENCED __ATOMIC_RELEASE
+#if KYMO_IMPL_TSAN
+#define KYMO_IMPL_LOAD_FENCED  __ATOMIC_ACQUIRE
+#define KYMO_IMPL_STORE_FENCED __ATOMIC_RELEASE
 #else
-#define KYMO_LOAD_FENCED  __ATOMIC_RELAXED
-#define KYMO_STORE_FENCED __ATOMIC_RELAXED
+#define KYMO_IMPL_LOAD_FENCED  __ATOMIC_RELAXED
+#define KYMO_IMPL_STORE_FENCED __ATOMIC_RELAXED
 #endif
 
 static inline uint64_t kymo_load_relaxed(const uint64_t *word)
 {
-    return __atomic_load_n(word, KYMO_LOAD_FENCED);
+    return __atomic_load_n(word, KYMO_IMPL_LOAD_FENCED);
 }
 
 static inline uint64_t kymo_load_acquire(const uint64_t *word)
@@ -72,7 +72,7 @@ static inline uint64_t kymo_load_ordered(const uint64_t *word)
 
 static inline void kymo_store_relaxed(uint64_t *word, uint64_t value)
 {
-    __atomic_store_n(word, value, KYMO_STORE_FENCED);
+    __atomic_store_n(word, value, KYMO_IMPL_STORE_FENCED);
 }
 
 static inline void kymo_store_release(uint64_t *word, uint64_t value)
@@ -88,7 +88,7 @@ static inline void kymo_store_ordered(uint64_t *word, uint64_t value)
 
 static inline uint32_t kymo_load_relaxed32(const uint32_t *word)
 {
-    return __atomic_load_n(word, KYMO_LOAD_FENCED);
+    return __atomic_load_n(word, KYMO_IMPL_LOAD_FENCED);
 }
 
 static inline uint32_t kymo_load_acquire32(const uint32_t *word)
@@ -103,7 +103,7 @@ static inline uint32_t kymo_load_ordered32(const uint32_t *word)
 
 static inline void kymo_store_relaxed32(uint32_t *word, uint32_t value)
 {
-    __atomic_store_n(word, value, KYMO_STORE_FENCED);
+    __atomic_store_n(word, value, KYMO_IMPL_STORE_FENCED);
 }
 
 static inline void kymo_store_release32(uint32_t *word, uint32_t value)
@@ -134,7 +134,7 @@ static inline int kymo_compare_exchange_ordered32(uint32_t *word, uint32_t expec
                                        __ATOMIC_SEQ_CST);
 }
 
-#if !KYMO_TSAN
+#if !KYMO_IMPL_TSAN
 
 static inline void kymo_fence_release(void)
 {
@@ -148,7 +148,7 @@ static inline void kymo_fence_acquire(void)
 
 /* gcc copies 257 to 8192 constant bytes by `rep movs`, which takes 20 ns to begin with; memcpy does
  * not. It is called where the size is no constant. */
-static inline size_t kymo_copy_size(size_t size)
+static inline size_t kymo_impl_copy_size(size_t size)
 {
 #if defined(__x86_64__)
     if (__builtin_constant_p(size) && size > 256)
@@ -162,7 +162,7 @@ static inline size_t kymo_copy_size(size_t size)
  * processor says that it is quick at that, and on some it is not quite as quick as vectors are. Copies
  * that leave the near caches take the same both ways.
  */
-static inline void kymo_copy_bytes(void *to, const void *from, size_t size)
+static inline void kymo_impl_copy_bytes(void *to, const void *from, size_t size)
 {
 #if defined(__x86_64__)
     const size_t part = 2048, limit = 16384;
@@ -172,12 +172,12 @@ static inline void kymo_copy_bytes(void *to, const void *from, size_t size)
         const unsigned char *rest = (const unsigned char *)from;
 
         for (; size > part; size -= part, next += part, rest += part)
-            memcpy(next, rest, kymo_copy_size(part));
+            memcpy(next, rest, kymo_impl_copy_size(part));
         to = next;
         from = rest;
     }
 #endif
-    memcpy(to, from, kymo_copy_size(size));
+    memcpy(to, from, kymo_impl_copy_size(size));
 }
 
 /*
@@ -189,15 +189,15 @@ static inline void kymo_copy_bytes(void *to, const void *from, size_t size)
  */
 static inline void kymo_copy_in(void *shared, const void *data, size_t size)
 {
-    kymo_copy_bytes(shared, data, size);
+    kymo_impl_copy_bytes(shared, data, size);
 }
 
 static inline void kymo_copy_out(void *data, const void *shared, size_t size)
 {
-    kymo_copy_bytes(data, shared, size);
+    kymo_impl_copy_bytes(data, shared, size);
 }
 
-#else /* KYMO_TSAN: the fences become an ordering on each word of the payload */
+#else /* KYMO_IMPL_TSAN: the fences become an ordering on each word of the payload */
 
 static inline void kymo_fence_release(void)
 {
@@ -236,7 +236,7 @@ static inline void kymo_copy_out(void *data, const void *shared, size_t size)
         *to++ = __atomic_load_n(byte++, __ATOMIC_ACQUIRE);
 }
 
-#endif /* KYMO_TSAN */
+#endif /* KYMO_IMPL_TSAN */
 #endif /* KYMO_ATOMIC_SEAM */
 
 #endif

@@ -78,7 +78,7 @@ class bytes_loan : public any_loan
         return room_;
     }
     /* Publishes its first `len` bytes. The loan stands after an error. */
-    KYMO_HOT status commit(std::size_t len, std::uint64_t time, std::uint64_t tag = 0) noexcept
+    KYMO_IMPL_HOT status commit(std::size_t len, std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return publish(len, time, tag);
     }
@@ -118,11 +118,11 @@ class bytes_writer : public any_writer
     {
         return {detail::filled{}, [&](bytes_writer &made) { return made.open_raw(name, nullptr); }};
     }
-    KYMO_HOT status publish(bytes data, std::uint64_t time, std::uint64_t tag = 0) noexcept
+    KYMO_IMPL_HOT status publish(bytes data, std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return failure{kymo_ring_publish(raw(), data.data(), data.size(), time, tag)};
     }
-    KYMO_HOT result<bytes_loan> loan() noexcept
+    KYMO_IMPL_HOT result<bytes_loan> loan() noexcept
     {
         return {detail::filled{}, [&](bytes_loan &lent) { return lent.take_bytes(raw()); }};
     }
@@ -173,18 +173,18 @@ class bytes_reader : public any_reader
                 }};
     }
 
-    KYMO_HOT result<bytes_view> view_latest() const noexcept
+    KYMO_IMPL_HOT result<bytes_view> view_latest() const noexcept
     {
         return view_back(0);
     }
-    KYMO_HOT result<bytes_view> view_back(std::uint64_t behind) const noexcept
+    KYMO_IMPL_HOT result<bytes_view> view_back(std::uint64_t behind) const noexcept
     {
         return {detail::filled{}, [&](bytes_view &found) {
                     found.reader_ = raw();
                     return kymo_ring_view_back(raw(), behind, &found.view_);
                 }};
     }
-    KYMO_HOT result<bytes_view> view_at(std::uint64_t pos) const noexcept
+    KYMO_IMPL_HOT result<bytes_view> view_at(std::uint64_t pos) const noexcept
     {
         return {detail::filled{}, [&](bytes_view &found) {
                     found.reader_ = raw();

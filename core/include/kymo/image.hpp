@@ -52,7 +52,7 @@ class frame_loan : public any_loan
         return frame_;
     }
     /* Publishes it. The loan stands after an error. */
-    KYMO_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
+    KYMO_IMPL_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return publish(frame_.pixels.size(), time, tag);
     }
@@ -90,7 +90,7 @@ class frame_writer : public any_writer
                     return made.open_raw(name, &how.raw());
                 }};
     }
-    KYMO_HOT result<frame_loan> loan() noexcept
+    KYMO_IMPL_HOT result<frame_loan> loan() noexcept
     {
         return {detail::filled{}, [&](frame_loan &lent) {
                     const int error = lent.take(raw());

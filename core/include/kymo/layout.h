@@ -168,7 +168,8 @@ struct kymo_control {
     uint64_t reserved2[3];
 
     /* Shared-writer segments: under contention. */
-    uint32_t lock; /* futex word: 0 free, else the owner's seat + 1; the top bit: somebody waits */
+    uint32_t
+        lock; /* futex word: 0 free, else the owner's lock slot + 1; the top bit: somebody waits */
     uint32_t reserved3;
     uint64_t takeovers; /* locks taken from a dead owner */
     uint64_t reserved4[6];
@@ -212,10 +213,10 @@ struct kymo_slot {
 /* Bytes of the file that OFD locks name. They need not exist, and hold nothing. */
 #define KYMO_LOCK_WRITER         UINT64_C(0) /* shared writers hold it shared */
 #define KYMO_LOCK_CONSUMER       UINT64_C(1) /* likewise */
-#define KYMO_LOCK_SEATING        UINT64_C(2) /* while a seat is taken, or a dead owner's lock */
-#define KYMO_LOCK_SEATS          UINT64_C(4096)
-#define KYMO_LOCK_CONSUMER_SEATS UINT64_C(8192)
-#define KYMO_SEATS               UINT64_C(1024)
+#define KYMO_LOCK_SLOT_CLAIM     UINT64_C(2) /* while a lock slot is taken, or a dead owner's lock */
+#define KYMO_LOCK_WRITER_SLOTS   UINT64_C(4096)
+#define KYMO_LOCK_CONSUMER_SLOTS UINT64_C(8192)
+#define KYMO_LOCK_SLOTS          UINT64_C(1024)
 
 /* kymo_control.lock */
 #define KYMO_LOCK_WAITING UINT32_C(0x80000000)

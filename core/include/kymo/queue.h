@@ -40,19 +40,19 @@ struct kymo_consumer {
  * -EBUSY: another consumer is alive. -EINVAL: not a queue. -EACCES: consuming takes write
  * permission on the file. Else as kymo_reader_open. In a forked child the handle is dead: -EPERM.
  */
-KYMO_EXPORT int kymo_consumer_open_version(struct kymo_consumer **consumer, const char *name,
-                                           uint32_t major);
+KYMO_EXPORT int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name,
+                                        uint32_t major);
 
 KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name)
 {
-    return kymo_consumer_open_version(consumer, name, KYMO_LAYOUT_MAJOR);
+    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR);
 }
 
 /* Leaves what was not acknowledged for the next consumer. NULL is fine. */
 KYMO_EXPORT void kymo_consumer_close(struct kymo_consumer *consumer);
 
-KYMO_EXPORT int kymo_queue_receive_slow(struct kymo_consumer *consumer);
-KYMO_EXPORT void kymo_queue_wake_producer(struct kymo_consumer *consumer);
+KYMO_EXPORT int kymo_impl_queue_receive_slow(struct kymo_consumer *consumer);
+KYMO_EXPORT void kymo_impl_queue_wake_producer(struct kymo_consumer *consumer);
 
 /*
  * Pushes a copy of data[len], and waits for room until `deadline` (CLOCK_MONOTONIC ns; 0 only
@@ -84,11 +84,11 @@ KYMO_INLINE int kymo_queue_receive(struct kymo_consumer *consumer, void *buffer,
     int error;
 
     if (KYMO_UNLIKELY(consumer->next >= consumer->limit)) {
-        error = kymo_queue_receive_slow(consumer);
+        error = kymo_impl_queue_receive_slow(consumer);
         if (error)
             return error;
     }
-    error = kymo_ring_read(&consumer->ring, consumer->next, buffer, size, record);
+    error = kymo_impl_ring_read(&consumer->ring, consumer->next, buffer, size, record);
     if (KYMO_LIKELY(error == 0))
         consumer->next++;
     return KYMO_LIKELY(error != -ESTALE) ? error : -EBADMSG;
@@ -100,11 +100,11 @@ KYMO_INLINE int kymo_queue_receive_view(struct kymo_consumer *consumer, struct k
     int error;
 
     if (KYMO_UNLIKELY(consumer->next >= consumer->limit)) {
-        error = kymo_queue_receive_slow(consumer);
+        error = kymo_impl_queue_receive_slow(consumer);
         if (error)
             return error;
     }
-    error = kymo_ring_look(&consumer->ring, consumer->next, view);
+    error = kymo_impl_ring_look(&consumer->ring, consumer->next, view);
     if (KYMO_LIKELY(error == 0))
         consumer->next++;
     return KYMO_LIKELY(error != -ESTALE) ? error : -EBADMSG;
@@ -121,7 +121,7 @@ KYMO_INLINE void kymo_queue_acknowledge(struct kymo_consumer *consumer)
     kymo_store_ordered(&consumer->control->tail, consumer->next);
     KYMO_TESTPOINT(TAIL_STORED);
     if (KYMO_UNLIKELY(kymo_load_ordered32(&consumer->bell->word) & KYMO_BELL_WAITING))
-        kymo_queue_wake_producer(consumer);
+        kymo_impl_queue_wake_producer(consumer);
 }
 
 /*

@@ -60,16 +60,16 @@ template <typename T> class consumer
         handle_.reset();
     }
 
-    KYMO_HOT result<record<T>> receive() noexcept
+    KYMO_IMPL_HOT result<record<T>> receive() noexcept
     {
         return {detail::filled{}, [&](record<T> &found) {
                     const int error = kymo_queue_receive(raw(), &found.data, sizeof(T), &found);
 
-                    return kymo_typed_end(error, sizeof(T), &found, nullptr);
+                    return kymo_impl_typed_end(error, sizeof(T), &found, nullptr);
                 }};
     }
     /* Consumes everything that was received so far. */
-    KYMO_HOT void acknowledge() noexcept
+    KYMO_IMPL_HOT void acknowledge() noexcept
     {
         kymo_queue_acknowledge(raw());
     }
@@ -79,7 +79,7 @@ template <typename T> class consumer
                     const int error =
                         kymo_queue_pop(raw(), &found.data, sizeof(T), &found, until.time());
 
-                    return kymo_typed_end(error, sizeof(T), &found, nullptr);
+                    return kymo_impl_typed_end(error, sizeof(T), &found, nullptr);
                 }};
     }
     status wait(deadline until = deadline::forever()) noexcept
@@ -107,7 +107,7 @@ template <typename T> class consumer
     /* As the typed opens of typed.h hold a segment against its type. */
     int check() const noexcept
     {
-        const kymo_typed typed = detail::record_type<T>::typed();
+        const kymo_impl_type typed = detail::record_type<T>::typed();
         kymo_info info;
         const int error = kymo_segment_info(raw()->segment, &info);
 

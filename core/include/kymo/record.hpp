@@ -52,7 +52,7 @@ template <typename T> struct record_type {
     static_assert(sizeof(T) <= KYMO_SIZE_LIMIT, "kymo: a record has at most 2^30 bytes");
     using type = T;
 
-    static kymo_typed typed() noexcept
+    static kymo_impl_type typed() noexcept
     {
         return {sizeof(T), alignof(T), schema_of<T>::get()};
     }

@@ -14,7 +14,7 @@
 #include <utility>
 
 /* The hot functions: every inline body behind them is compiled into them, with its constants. */
-#define KYMO_HOT [[gnu::flatten]]
+#define KYMO_IMPL_HOT [[gnu::flatten]]
 
 namespace kymo
 {

@@ -59,18 +59,18 @@ struct kymo_cursor {
 };
 
 /* Where the slow paths are: taken for shared writers, dead handles, sleepers and full rings. */
-KYMO_EXPORT int kymo_ring_loan_slow(struct kymo_writer *writer, void **payload);
-KYMO_EXPORT int kymo_ring_commit_slow(struct kymo_writer *writer, size_t len, uint64_t time,
-                                      uint64_t tag);
-KYMO_EXPORT int kymo_ring_abort_slow(struct kymo_writer *writer);
-KYMO_EXPORT int kymo_ring_publish_slow(struct kymo_writer *writer, const void *data, size_t len,
-                                       uint64_t time, uint64_t tag);
-KYMO_EXPORT int kymo_ring_order_time(struct kymo_writer *writer, uint64_t *time);
-KYMO_EXPORT void kymo_ring_wake(struct kymo_writer *writer);
-KYMO_EXPORT int kymo_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen,
-                                    uint64_t deadline);
+KYMO_EXPORT int kymo_impl_ring_loan_slow(struct kymo_writer *writer, void **payload);
+KYMO_EXPORT int kymo_impl_ring_commit_slow(struct kymo_writer *writer, size_t len, uint64_t time,
+                                           uint64_t tag);
+KYMO_EXPORT int kymo_impl_ring_abort_slow(struct kymo_writer *writer);
+KYMO_EXPORT int kymo_impl_ring_publish_slow(struct kymo_writer *writer, const void *data,
+                                            size_t len, uint64_t time, uint64_t tag);
+KYMO_EXPORT int kymo_impl_ring_order_time(struct kymo_writer *writer, uint64_t *time);
+KYMO_EXPORT void kymo_impl_ring_wake(struct kymo_writer *writer);
+KYMO_EXPORT int kymo_impl_ring_wait_slow(const struct kymo_reader *reader, uint64_t seen,
+                                         uint64_t deadline);
 
-KYMO_INLINE struct kymo_slot *kymo_ring_slot(const struct kymo_ring *ring, uint64_t pos)
+KYMO_INLINE struct kymo_slot *kymo_impl_ring_slot(const struct kymo_ring *ring, uint64_t pos)
 {
     return (struct kymo_slot *)(void *)(ring->slots + (pos & ring->mask) * ring->stride);
 }
@@ -121,15 +121,15 @@ KYMO_INLINE int kymo_ring_is_over(const struct kymo_ring *ring, uint64_t pos)
 /* ---- publishing ---- */
 
 /* Fills in what stands beside the payload at writer->pos, whose slot is begun, and publishes it. */
-KYMO_INLINE int kymo_ring_complete(struct kymo_writer *writer, struct kymo_slot *slot, size_t len,
-                                   uint64_t time, uint64_t tag)
+KYMO_INLINE int kymo_impl_ring_complete(struct kymo_writer *writer, struct kymo_slot *slot,
+                                        size_t len, uint64_t time, uint64_t tag)
 {
     struct kymo_ring *ring = &writer->ring;
     const uint64_t pos = writer->pos;
     const uint32_t len_and_flags[2] = {(uint32_t)len, 0};
 
     /* SER-1 (by the release fence of SEQ-1): head == pos before this position's time. Pairs with
-     * SER-1 in kymo_window_holds: whoever found this time also finds that its window has moved. */
+     * SER-1 in kymo_impl_window_holds: whoever found this time also finds that its window has moved. */
     kymo_store_relaxed(&ring->times[pos & ring->mask], time);
     kymo_store_relaxed(&slot->time, time);
     kymo_store_relaxed(&slot->tag, tag);
@@ -137,7 +137,7 @@ KYMO_INLINE int kymo_ring_complete(struct kymo_writer *writer, struct kymo_slot 
     static_assert(offsetof(struct kymo_slot, flags) == offsetof(struct kymo_slot, len) + 4, "");
     kymo_copy_in(&slot->len, len_and_flags, sizeof(len_and_flags));
     KYMO_TESTPOINT(RECORD_FILLED);
-    kymo_slot_write_end(slot, pos);
+    kymo_impl_slot_write_end(slot, pos);
     /* HEAD-1 (release, by the ordered store): the record before the head that counts it. Pairs
      * with kymo_ring_head. BELL-1 (ordered store, then ordered load): head before the look at the
      * bell. Pairs with BELL-1 in the waiter, which sets its bit and then looks at head: one of the
@@ -149,7 +149,7 @@ KYMO_INLINE int kymo_ring_complete(struct kymo_writer *writer, struct kymo_slot 
     writer->pos = pos + 1;
     if (KYMO_UNLIKELY((kymo_load_ordered32(&writer->bell->word) & KYMO_BELL_WAITING) |
                       writer->wake_always))
-        kymo_ring_wake(writer);
+        kymo_impl_ring_wake(writer);
     return KYMO_LIKELY(!kymo_load_relaxed32(&ring->damaged)) ? 0 : -EBADMSG;
 }
 
@@ -165,11 +165,11 @@ KYMO_INLINE int kymo_ring_loan(struct kymo_writer *writer, void **payload)
     struct kymo_slot *slot;
 
     if (KYMO_UNLIKELY(writer->pos >= writer->limit))
-        return kymo_ring_loan_slow(writer, payload);
-    slot = kymo_ring_slot(&writer->ring, writer->pos);
-    kymo_slot_write_begin(slot, writer->pos);
+        return kymo_impl_ring_loan_slow(writer, payload);
+    slot = kymo_impl_ring_slot(&writer->ring, writer->pos);
+    kymo_impl_slot_write_begin(slot, writer->pos);
     writer->loaned = 1;
-    *payload = kymo_slot_payload(slot);
+    *payload = kymo_impl_slot_payload(slot);
     return KYMO_LIKELY(!kymo_load_relaxed32(&writer->ring.damaged)) ? 0 : -EBADMSG;
 }
 
@@ -184,25 +184,26 @@ KYMO_INLINE int kymo_ring_commit(struct kymo_writer *writer, size_t len, uint64_
     int error;
 
     if (KYMO_UNLIKELY(writer->pos >= writer->limit))
-        return kymo_ring_commit_slow(writer, len, time, tag);
+        return kymo_impl_ring_commit_slow(writer, len, time, tag);
     if (KYMO_UNLIKELY(!writer->loaned))
         return -EINVAL;
     if (KYMO_UNLIKELY(len > writer->ring.size))
         return -EMSGSIZE;
     if (KYMO_UNLIKELY(time < writer->time)) {
-        error = kymo_ring_order_time(writer, &time);
+        error = kymo_impl_ring_order_time(writer, &time);
         if (error)
             return error;
     }
     writer->loaned = 0;
-    return kymo_ring_complete(writer, kymo_ring_slot(&writer->ring, writer->pos), len, time, tag);
+    return kymo_impl_ring_complete(writer, kymo_impl_ring_slot(&writer->ring, writer->pos), len,
+                                   time, tag);
 }
 
 /* Gives the loan back; nothing is published, the position is used by the next record. -EINVAL:
  * nothing is loaned. */
 KYMO_INLINE int kymo_ring_abort(struct kymo_writer *writer)
 {
-    return kymo_ring_abort_slow(writer);
+    return kymo_impl_ring_abort_slow(writer);
 }
 
 /*
@@ -217,41 +218,41 @@ KYMO_INLINE int kymo_ring_publish(struct kymo_writer *writer, const void *data, 
     int error;
 
     if (KYMO_UNLIKELY(writer->pos >= writer->limit))
-        return kymo_ring_publish_slow(writer, data, len, time, tag);
+        return kymo_impl_ring_publish_slow(writer, data, len, time, tag);
     if (KYMO_UNLIKELY(len > writer->ring.size))
         return -EMSGSIZE;
     if (KYMO_UNLIKELY(writer->loaned))
         return -EINVAL;
     if (KYMO_UNLIKELY(time < writer->time)) {
-        error = kymo_ring_order_time(writer, &time);
+        error = kymo_impl_ring_order_time(writer, &time);
         if (error)
             return error;
     }
-    slot = kymo_ring_slot(&writer->ring, writer->pos);
-    kymo_slot_write_begin(slot, writer->pos);
-    kymo_copy_in(kymo_slot_payload(slot), data, len);
+    slot = kymo_impl_ring_slot(&writer->ring, writer->pos);
+    kymo_impl_slot_write_begin(slot, writer->pos);
+    kymo_copy_in(kymo_impl_slot_payload(slot), data, len);
     KYMO_TESTPOINT(PAYLOAD_COPIED);
-    return kymo_ring_complete(writer, slot, len, time, tag);
+    return kymo_impl_ring_complete(writer, slot, len, time, tag);
 }
 
 /* ---- reading ---- */
 
 /* Why a slot did not hold still: the guard put a zero page there, or the writer came by. */
-KYMO_INLINE int kymo_ring_lost(const struct kymo_ring *ring)
+KYMO_INLINE int kymo_impl_ring_lost(const struct kymo_ring *ring)
 {
     return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : -ESTALE;
 }
 
 /* Why there is no such record: head is on a zero page, or has not got that far. */
-KYMO_INLINE int kymo_ring_none(const struct kymo_ring *ring)
+KYMO_INLINE int kymo_impl_ring_none(const struct kymo_ring *ring)
 {
     return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : -ENODATA;
 }
 
-/* Like the payload's, these bytes count only after kymo_ring_confirm. The length is loaded, once,
+/* Like the payload's, these bytes count only after kymo_impl_ring_confirm. The length is loaded, once,
  * since it bounds a copy before that. */
-KYMO_INLINE void kymo_slot_record(const struct kymo_slot *slot, uint64_t pos,
-                                  struct kymo_record *record)
+KYMO_INLINE void kymo_impl_slot_record(const struct kymo_slot *slot, uint64_t pos,
+                                       struct kymo_record *record)
 {
     record->pos = pos;
     kymo_copy_out(&record->time, &slot->time, sizeof(record->time));
@@ -262,25 +263,26 @@ KYMO_INLINE void kymo_slot_record(const struct kymo_slot *slot, uint64_t pos,
 
 /* The end of every read: 0 where what was read of the slot since read_begin is the record at pos.
  */
-KYMO_INLINE int kymo_ring_confirm(const struct kymo_ring *ring, const struct kymo_slot *slot,
-                                  uint64_t pos)
+KYMO_INLINE int kymo_impl_ring_confirm(const struct kymo_ring *ring, const struct kymo_slot *slot,
+                                       uint64_t pos)
 {
-    if (KYMO_UNLIKELY(kymo_slot_read_retry(slot, pos) || kymo_load_relaxed32(&ring->damaged)))
-        return kymo_ring_lost(ring);
+    if (KYMO_UNLIKELY(kymo_impl_slot_read_retry(slot, pos) || kymo_load_relaxed32(&ring->damaged)))
+        return kymo_impl_ring_lost(ring);
     return 0;
 }
 
 /* A record that does not fill the buffer: a shorter one, or one that is too large for it. */
-KYMO_INLINE int kymo_ring_read_unusual(const struct kymo_ring *ring, const struct kymo_slot *slot,
-                                       void *buffer, size_t size, const struct kymo_record *found)
+KYMO_INLINE int kymo_impl_ring_read_unusual(const struct kymo_ring *ring,
+                                            const struct kymo_slot *slot, void *buffer, size_t size,
+                                            const struct kymo_record *found)
 {
     int error;
 
     /* A length from shared memory bounds nothing until it is held against both sizes. */
     if (KYMO_LIKELY(found->len <= size && found->len <= ring->size))
-        kymo_copy_out(buffer, kymo_slot_payload_const(slot), found->len);
+        kymo_copy_out(buffer, kymo_impl_slot_payload_const(slot), found->len);
     KYMO_TESTPOINT(RECORD_COPIED);
-    error = kymo_ring_confirm(ring, slot, found->pos);
+    error = kymo_impl_ring_confirm(ring, slot, found->pos);
     if (KYMO_UNLIKELY(error))
         return error;
     if (KYMO_UNLIKELY(found->len > ring->size))
@@ -289,23 +291,23 @@ KYMO_INLINE int kymo_ring_read_unusual(const struct kymo_ring *ring, const struc
 }
 
 /* Copies the record at pos, if its slot still holds it; does not look at head. */
-KYMO_INLINE int kymo_ring_read(const struct kymo_ring *ring, uint64_t pos, void *buffer,
-                               size_t size, struct kymo_record *record)
+KYMO_INLINE int kymo_impl_ring_read(const struct kymo_ring *ring, uint64_t pos, void *buffer,
+                                    size_t size, struct kymo_record *record)
 {
-    const struct kymo_slot *slot = kymo_ring_slot(ring, pos);
+    const struct kymo_slot *slot = kymo_impl_ring_slot(ring, pos);
     struct kymo_record found;
     int error;
 
-    if (KYMO_UNLIKELY(!kymo_slot_read_begin(slot, pos)))
-        return kymo_ring_lost(ring);
-    kymo_slot_record(slot, pos, &found);
+    if (KYMO_UNLIKELY(!kymo_impl_slot_read_begin(slot, pos)))
+        return kymo_impl_ring_lost(ring);
+    kymo_impl_slot_record(slot, pos, &found);
     /* Most records fill the buffer, and where its size is a constant, so is the copy. */
     if (KYMO_LIKELY(found.len == size && size <= ring->size)) {
-        kymo_copy_out(buffer, kymo_slot_payload_const(slot), size);
+        kymo_copy_out(buffer, kymo_impl_slot_payload_const(slot), size);
         KYMO_TESTPOINT(RECORD_COPIED);
-        error = kymo_ring_confirm(ring, slot, pos);
+        error = kymo_impl_ring_confirm(ring, slot, pos);
     } else {
-        error = kymo_ring_read_unusual(ring, slot, buffer, size, &found);
+        error = kymo_impl_ring_read_unusual(ring, slot, buffer, size, &found);
     }
     if (record && KYMO_LIKELY(!error || error == -EMSGSIZE))
         *record = found;
@@ -313,67 +315,68 @@ KYMO_INLINE int kymo_ring_read(const struct kymo_ring *ring, uint64_t pos, void 
 }
 
 /* Looks at the record at pos in place, if its slot still holds it; does not look at head. */
-KYMO_INLINE int kymo_ring_look(const struct kymo_ring *ring, uint64_t pos, struct kymo_view *view)
+KYMO_INLINE int kymo_impl_ring_look(const struct kymo_ring *ring, uint64_t pos,
+                                    struct kymo_view *view)
 {
-    const struct kymo_slot *slot = kymo_ring_slot(ring, pos);
+    const struct kymo_slot *slot = kymo_impl_ring_slot(ring, pos);
 
-    if (KYMO_UNLIKELY(!kymo_slot_read_begin(slot, pos)))
-        return kymo_ring_lost(ring);
-    kymo_slot_record(slot, pos, &view->record);
-    view->payload = kymo_slot_payload_const(slot);
+    if (KYMO_UNLIKELY(!kymo_impl_slot_read_begin(slot, pos)))
+        return kymo_impl_ring_lost(ring);
+    kymo_impl_slot_record(slot, pos, &view->record);
+    view->payload = kymo_impl_slot_payload_const(slot);
     if (KYMO_UNLIKELY(view->record.len > ring->size))
-        return kymo_ring_confirm(ring, slot, pos) ? kymo_ring_lost(ring) : -EBADMSG;
-    return kymo_ring_confirm(ring, slot, pos);
+        return kymo_impl_ring_confirm(ring, slot, pos) ? kymo_impl_ring_lost(ring) : -EBADMSG;
+    return kymo_impl_ring_confirm(ring, slot, pos);
 }
 
 /* 0 where pos may be asked for: not before the first record, not yet to come. */
-KYMO_INLINE int kymo_ring_admits(const struct kymo_ring *ring, uint64_t pos)
+KYMO_INLINE int kymo_impl_ring_admits(const struct kymo_ring *ring, uint64_t pos)
 {
     uint64_t head = kymo_ring_head(ring);
 
     if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
         return -EIDRM;
     if (pos >= head || pos < ring->first)
-        return kymo_ring_none(ring);
-    return head - pos <= ring->mask + 1 ? 0 : kymo_ring_lost(ring);
+        return kymo_impl_ring_none(ring);
+    return head - pos <= ring->mask + 1 ? 0 : kymo_impl_ring_lost(ring);
 }
 
 /* The position `back` records behind the newest, into *pos. */
-KYMO_INLINE int kymo_ring_behind(const struct kymo_ring *ring, uint64_t back, uint64_t *pos)
+KYMO_INLINE int kymo_ring_find_back(const struct kymo_ring *ring, uint64_t back, uint64_t *pos)
 {
     uint64_t head = kymo_ring_head(ring);
 
     if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
         return -EIDRM;
     if (KYMO_UNLIKELY(back >= head - ring->first))
-        return kymo_ring_none(ring);
+        return kymo_impl_ring_none(ring);
     *pos = head - 1 - back;
-    return back <= ring->mask ? 0 : kymo_ring_lost(ring);
+    return back <= ring->mask ? 0 : kymo_impl_ring_lost(ring);
 }
 
 /* Copies the record at pos into buffer[size]. */
 KYMO_INLINE int kymo_ring_at(const struct kymo_reader *reader, uint64_t pos, void *buffer,
                              size_t size, struct kymo_record *record)
 {
-    int error = kymo_ring_admits(&reader->ring, pos);
+    int error = kymo_impl_ring_admits(&reader->ring, pos);
 
-    return error ? error : kymo_ring_read(&reader->ring, pos, buffer, size, record);
+    return error ? error : kymo_impl_ring_read(&reader->ring, pos, buffer, size, record);
 }
 
 /* kymo_ring_back for those who count (stats.h): *retries, where it is not NULL, grows by how often
  * the writer came by in the middle. */
-KYMO_INLINE int kymo_ring_back_counted(const struct kymo_reader *reader, uint64_t back,
-                                       void *buffer, size_t size, struct kymo_record *record,
-                                       uint64_t *retries)
+KYMO_INLINE int kymo_impl_ring_back_counted(const struct kymo_reader *reader, uint64_t back,
+                                            void *buffer, size_t size, struct kymo_record *record,
+                                            uint64_t *retries)
 {
     uint64_t pos;
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_RETRIES && error == -ESTALE; tries++) {
-        error = kymo_ring_behind(&reader->ring, back, &pos);
+        error = kymo_ring_find_back(&reader->ring, back, &pos);
         if (KYMO_UNLIKELY(error))
             return error;
-        error = kymo_ring_read(&reader->ring, pos, buffer, size, record);
+        error = kymo_impl_ring_read(&reader->ring, pos, buffer, size, record);
         if (retries && error == -ESTALE)
             ++*retries;
     }
@@ -384,7 +387,7 @@ KYMO_INLINE int kymo_ring_back_counted(const struct kymo_reader *reader, uint64_
 KYMO_INLINE int kymo_ring_back(const struct kymo_reader *reader, uint64_t back, void *buffer,
                                size_t size, struct kymo_record *record)
 {
-    return kymo_ring_back_counted(reader, back, buffer, size, record, NULL);
+    return kymo_impl_ring_back_counted(reader, back, buffer, size, record, NULL);
 }
 
 /*
@@ -401,15 +404,15 @@ KYMO_INLINE int kymo_ring_latest(const struct kymo_reader *reader, void *buffer,
     const struct kymo_control *control = ring->control;
     /* HEAD-1 (acquire load): as kymo_ring_head. */
     const uint64_t head = kymo_load_acquire(&control->head);
-    const struct kymo_slot *slot = kymo_ring_slot(ring, head - 1);
+    const struct kymo_slot *slot = kymo_impl_ring_slot(ring, head - 1);
     struct kymo_record found;
 
-    if (KYMO_LIKELY(kymo_slot_read_begin(slot, head - 1))) {
-        kymo_slot_record(slot, head - 1, &found);
+    if (KYMO_LIKELY(kymo_impl_slot_read_begin(slot, head - 1))) {
+        kymo_impl_slot_record(slot, head - 1, &found);
         if (KYMO_LIKELY(found.len == size && size <= ring->size && size > 0)) {
-            kymo_copy_out(buffer, kymo_slot_payload_const(slot), size);
+            kymo_copy_out(buffer, kymo_impl_slot_payload_const(slot), size);
             KYMO_TESTPOINT(RECORD_COPIED);
-            if (KYMO_LIKELY(!kymo_slot_read_retry(slot, head - 1) &&
+            if (KYMO_LIKELY(!kymo_impl_slot_read_retry(slot, head - 1) &&
                             !kymo_load_relaxed32(&ring->damaged) &&
                             kymo_load_relaxed32(&control->state) != KYMO_RETIRED)) {
                 if (record)
@@ -433,9 +436,9 @@ KYMO_INLINE int kymo_ring_poll(const struct kymo_reader *reader, uint64_t pos, v
 {
     const struct kymo_ring *ring = &reader->ring;
 
-    if (kymo_load_relaxed(&kymo_ring_slot(ring, pos)->seq) < kymo_seq_complete(pos))
+    if (kymo_load_relaxed(&kymo_impl_ring_slot(ring, pos)->seq) < kymo_impl_seq_complete(pos))
         return kymo_load_relaxed32(&ring->damaged) ? -EBADMSG : -EAGAIN;
-    return kymo_ring_read(ring, pos, buffer, size, record);
+    return kymo_impl_ring_read(ring, pos, buffer, size, record);
 }
 
 /*
@@ -446,9 +449,9 @@ KYMO_INLINE int kymo_ring_poll(const struct kymo_reader *reader, uint64_t pos, v
 KYMO_INLINE int kymo_ring_view(const struct kymo_reader *reader, uint64_t pos,
                                struct kymo_view *view)
 {
-    int error = kymo_ring_admits(&reader->ring, pos);
+    int error = kymo_impl_ring_admits(&reader->ring, pos);
 
-    return error ? error : kymo_ring_look(&reader->ring, pos, view);
+    return error ? error : kymo_impl_ring_look(&reader->ring, pos, view);
 }
 
 KYMO_INLINE int kymo_ring_view_back(const struct kymo_reader *reader, uint64_t back,
@@ -458,10 +461,10 @@ KYMO_INLINE int kymo_ring_view_back(const struct kymo_reader *reader, uint64_t b
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_RETRIES && error == -ESTALE; tries++) {
-        error = kymo_ring_behind(&reader->ring, back, &pos);
+        error = kymo_ring_find_back(&reader->ring, back, &pos);
         if (KYMO_UNLIKELY(error))
             return error;
-        error = kymo_ring_look(&reader->ring, pos, view);
+        error = kymo_impl_ring_look(&reader->ring, pos, view);
     }
     return KYMO_LIKELY(error != -ESTALE) ? error : -EAGAIN;
 }
@@ -474,8 +477,9 @@ KYMO_INLINE int kymo_ring_view_latest(const struct kymo_reader *reader, struct k
 /* 0 where the view has not changed since it was taken; else -ESTALE, or -EBADMSG. */
 KYMO_INLINE int kymo_ring_validate(const struct kymo_reader *reader, const struct kymo_view *view)
 {
-    return kymo_ring_confirm(&reader->ring, kymo_ring_slot(&reader->ring, view->record.pos),
-                             view->record.pos);
+    return kymo_impl_ring_confirm(&reader->ring,
+                                  kymo_impl_ring_slot(&reader->ring, view->record.pos),
+                                  view->record.pos);
 }
 
 /* ---- waiting ---- */
@@ -495,7 +499,7 @@ KYMO_INLINE int kymo_ring_wait(const struct kymo_reader *reader, uint64_t seen, 
 {
     if (KYMO_LIKELY(kymo_ring_head(&reader->ring) > seen))
         return 0;
-    return kymo_ring_wait_slow(reader, seen, deadline);
+    return kymo_impl_ring_wait_slow(reader, seen, deadline);
 }
 
 /* The most readers that kymo_ring_wait_any takes. */
@@ -511,22 +515,22 @@ KYMO_EXPORT int kymo_ring_wait_any(const struct kymo_reader *const *readers, con
                                    size_t count, uint64_t deadline);
 
 /* What a program sleeps on that waits for rings and for other things at once. */
-struct kymo_ear {
+struct kymo_wait_token {
     const uint32_t *word; /* a shared futex word, valid as long as the reader */
     uint32_t value;       /* sleep only while the word still holds this */
-    int rings; /* 1: whatever is published, or the end of the generation, changes the word and
-                           * wakes; 0: nobody will, look again in a while */
+    int wake_guaranteed;  /* 1: a publish and the end of the generation change the word and wake;
+                          * 0: the writer cannot see the waiter, so sleep for a short time only */
 };
 
 /*
  * For event loops that sleep by themselves, with futex_waitv or io_uring: asks the writer to ring at
  * its next publish, then looks whether more than `seen` is there already. -EAGAIN: it is not, sleep
- * on *ear, then ask again. Else as kymo_ring_wait: 0, -EIDRM, -EBADMSG. Never sleeps; sleeps should
- * end after a second or so even where the ear rings, for a writer that is killed between its record
+ * on *token, then ask again. Else as kymo_ring_wait: 0, -EIDRM, -EBADMSG. Never sleeps; sleeps should
+ * end after a second or so even where wake_guaranteed is 1, for a writer that is killed between its record
  * and the ring.
  */
-KYMO_EXPORT int kymo_ring_listen(const struct kymo_reader *reader, uint64_t seen,
-                                 struct kymo_ear *ear);
+KYMO_EXPORT int kymo_ring_prepare_wait(const struct kymo_reader *reader, uint64_t seen,
+                                       struct kymo_wait_token *token);
 
 /* ---- cursors ---- */
 
@@ -569,14 +573,14 @@ KYMO_INLINE int kymo_cursor_next(struct kymo_cursor *cursor, void *buffer, size_
         uint64_t keep = ring->mask - (tries < 4 ? tries * (ring->mask / 8) : ring->mask / 2);
 
         if (cursor->next >= head) {
-            error = kymo_ring_is_over(ring, cursor->next) ? -EIDRM : kymo_ring_none(ring);
+            error = kymo_ring_is_over(ring, cursor->next) ? -EIDRM : kymo_impl_ring_none(ring);
             break;
         }
         if (behind > (tries ? keep : ring->mask + 1)) {
             skipped += behind - keep;
             cursor->next = head - keep;
         }
-        error = kymo_ring_read(ring, cursor->next, buffer, size, record);
+        error = kymo_impl_ring_read(ring, cursor->next, buffer, size, record);
     }
     if (missed)
         *missed = skipped;

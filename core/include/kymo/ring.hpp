@@ -74,7 +74,7 @@ template <typename T> class loan : public any_loan
         return *static_cast<T *>(payload_);
     }
     /* Publishes it. The loan stands after an error. */
-    KYMO_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
+    KYMO_IMPL_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return publish(sizeof(T), time, tag);
     }
@@ -108,12 +108,12 @@ template <typename T> class writer : public any_writer
         return {detail::filled{}, [&](writer &made) { return made.open_typed(name, nullptr); }};
     }
 
-    KYMO_HOT status publish(const T &data, std::uint64_t time, std::uint64_t tag = 0) noexcept
+    KYMO_IMPL_HOT status publish(const T &data, std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return failure{kymo_ring_publish(raw(), &data, sizeof(T), time, tag)};
     }
     /* Lends the next slot's payload; as kymo_ring_loan. */
-    KYMO_HOT result<kymo::loan<T>> loan() noexcept
+    KYMO_IMPL_HOT result<kymo::loan<T>> loan() noexcept
     {
         return {detail::filled{}, [&](kymo::loan<T> &lent) { return lent.take(raw()); }};
     }
@@ -121,10 +121,10 @@ template <typename T> class writer : public any_writer
   protected:
     int open_typed(const std::string &name, const kymo_options *how) noexcept
     {
-        const kymo_typed typed = detail::record_type<T>::typed();
+        const kymo_impl_type typed = detail::record_type<T>::typed();
         kymo_writer *opened = nullptr;
         const int error =
-            kymo_typed_writer_open(&opened, name.c_str(), how, &typed, KYMO_LAYOUT_MAJOR);
+            kymo_impl_typed_writer_open(&opened, name.c_str(), how, &typed, KYMO_LAYOUT_MAJOR);
 
         handle_.reset(opened);
         return error;
@@ -146,7 +146,7 @@ class any_view
         return view_.record;
     }
     /* Success where the record has not changed since the view was taken. */
-    KYMO_HOT status validate() const noexcept
+    KYMO_IMPL_HOT status validate() const noexcept
     {
         return failure{kymo_ring_validate(reader_, &view_)};
     }
@@ -192,7 +192,7 @@ template <typename T> class cursor
 {
   public:
     /* The next record. -ENODATA: no new one yet; -EIDRM: none will come. */
-    KYMO_HOT result<record<T>> next() noexcept
+    KYMO_IMPL_HOT result<record<T>> next() noexcept
     {
         return take([&](record<T> &found, std::uint64_t &missed) {
             return kymo_cursor_next(&cursor_, &found.data, sizeof(T), &found, &missed);
@@ -233,7 +233,7 @@ template <typename T> class cursor
                     const int error = next(found, missed);
 
                     missed_ += missed;
-                    return kymo_typed_end(error, sizeof(T), &found, nullptr);
+                    return kymo_impl_typed_end(error, sizeof(T), &found, nullptr);
                 }};
     }
 
@@ -260,17 +260,17 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     }
 
     /* The newest; `behind` records before it; the one at pos. Each as its namesake in ring.h. */
-    KYMO_HOT result<record<T>> latest() const noexcept
+    KYMO_IMPL_HOT result<record<T>> latest() const noexcept
     {
         return back(0);
     }
-    KYMO_HOT result<record<T>> back(std::uint64_t behind) const noexcept
+    KYMO_IMPL_HOT result<record<T>> back(std::uint64_t behind) const noexcept
     {
         return read([&](record<T> &found) {
             return kymo_ring_back(raw(), behind, &found.data, sizeof(T), &found);
         });
     }
-    KYMO_HOT result<record<T>> at(std::uint64_t pos) const noexcept
+    KYMO_IMPL_HOT result<record<T>> at(std::uint64_t pos) const noexcept
     {
         return read([&](record<T> &found) {
             return kymo_ring_at(raw(), pos, &found.data, sizeof(T), &found);
@@ -284,15 +284,15 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
         });
     }
 
-    KYMO_HOT result<view<T>> view_latest() const noexcept
+    KYMO_IMPL_HOT result<view<T>> view_latest() const noexcept
     {
         return view_back(0);
     }
-    KYMO_HOT result<view<T>> view_back(std::uint64_t behind) const noexcept
+    KYMO_IMPL_HOT result<view<T>> view_back(std::uint64_t behind) const noexcept
     {
         return look([&](kymo_view &found) { return kymo_ring_view_back(raw(), behind, &found); });
     }
-    KYMO_HOT result<view<T>> view_at(std::uint64_t pos) const noexcept
+    KYMO_IMPL_HOT result<view<T>> view_at(std::uint64_t pos) const noexcept
     {
         return look([&](kymo_view &found) { return kymo_ring_view(raw(), pos, &found); });
     }
@@ -314,7 +314,7 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     }
 
     /* Questions about time; each as its namesake in series.h. */
-    KYMO_HOT result<record<T>>
+    KYMO_IMPL_HOT result<record<T>>
     closest(instant time, std::chrono::nanoseconds max_distance = any_distance) const noexcept
     {
         return read([&](record<T> &found) {
@@ -322,13 +322,13 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
                                        &found.data, sizeof(T), &found);
         });
     }
-    KYMO_HOT result<record<T>> as_of(instant time) const noexcept
+    KYMO_IMPL_HOT result<record<T>> as_of(instant time) const noexcept
     {
         return read([&](record<T> &found) {
             return kymo_series_as_of(raw(), detail::ns(time), &found.data, sizeof(T), &found);
         });
     }
-    KYMO_HOT result<kymo::bracket<T>> bracket(instant time) const noexcept
+    KYMO_IMPL_HOT result<kymo::bracket<T>> bracket(instant time) const noexcept
     {
         return {detail::filled{}, [&](kymo::bracket<T> &pair) {
                     kymo_bracket found;
@@ -338,11 +338,12 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
                     if (KYMO_UNLIKELY(error))
                         return error;
                     pair.alpha = found.alpha;
-                    error = kymo_typed_end(0, sizeof(T), &found.before, &pair.before);
-                    return error ? error : kymo_typed_end(0, sizeof(T), &found.after, &pair.after);
+                    error = kymo_impl_typed_end(0, sizeof(T), &found.before, &pair.before);
+                    return error ? error
+                                 : kymo_impl_typed_end(0, sizeof(T), &found.after, &pair.after);
                 }};
     }
-    KYMO_HOT result<record<T>> fresh(instant min_time) const noexcept
+    KYMO_IMPL_HOT result<record<T>> fresh(instant min_time) const noexcept
     {
         return read([&](record<T> &found) {
             return kymo_series_fresh(raw(), detail::ns(min_time), &found.data, sizeof(T), &found);
@@ -358,9 +359,10 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
   protected:
     int open_typed(const std::string &name) noexcept
     {
-        const kymo_typed typed = detail::record_type<T>::typed();
+        const kymo_impl_type typed = detail::record_type<T>::typed();
         kymo_reader *opened = nullptr;
-        const int error = kymo_typed_reader_open(&opened, name.c_str(), &typed, KYMO_LAYOUT_MAJOR);
+        const int error =
+            kymo_impl_typed_reader_open(&opened, name.c_str(), &typed, KYMO_LAYOUT_MAJOR);
 
         handle_.reset(opened);
         return error;
@@ -368,7 +370,7 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     template <typename Read> static result<record<T>> read(Read &&read) noexcept
     {
         return {detail::filled{}, [&](record<T> &found) {
-                    return kymo_typed_end(read(found), sizeof(T), &found, nullptr);
+                    return kymo_impl_typed_end(read(found), sizeof(T), &found, nullptr);
                 }};
     }
 
@@ -377,8 +379,8 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     {
         return {detail::filled{}, [&](view<T> &found) {
                     found.reader_ = raw();
-                    return kymo_typed_end(look(found.view_), sizeof(T), &found.view_.record,
-                                          nullptr);
+                    return kymo_impl_typed_end(look(found.view_), sizeof(T), &found.view_.record,
+                                               nullptr);
                 }};
     }
 };

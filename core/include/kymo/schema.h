@@ -66,7 +66,7 @@ KYMO_EXPORT int kymo_type_is_numeric(uint32_t type);
 } /* extern "C" */
 
 /* The type of a field, from that of a member. */
-template <typename T> constexpr uint32_t kymo_type_of()
+template <typename T> constexpr uint32_t kymo_impl_type_of()
 {
     using Element = std::remove_cv_t<std::remove_all_extents_t<std::remove_reference_t<T>>>;
     static_assert(std::is_arithmetic<Element>::value && sizeof(Element) <= 8,
@@ -85,14 +85,14 @@ template <typename T> constexpr uint32_t kymo_type_of()
 /* clang-format off: one case a line reads better than what it makes of _Generic */
 #ifdef __cplusplus
 
-#define KYMO_TYPE_OF(type, member) kymo_type_of<decltype(((type *)nullptr)->member)>()
-#define KYMO_RANK_OF(type, member) \
+#define KYMO_IMPL_TYPE_OF(type, member) kymo_impl_type_of<decltype(((type *)nullptr)->member)>()
+#define KYMO_IMPL_RANK_OF(type, member) \
     static_cast<uint32_t>(std::rank<decltype(((type *)nullptr)->member)>::value)
 
 #else
 
 /* An array decays to a pointer to its first element, so both cases name the element's type. */
-#define KYMO_TYPE_OF(type, member) \
+#define KYMO_IMPL_TYPE_OF(type, member) \
     _Generic(((type *)0)->member,                                                      \
         char: KYMO_CHAR,                char *: KYMO_CHAR,                             \
         _Bool: KYMO_BOOL,               _Bool *: KYMO_BOOL,                            \
@@ -110,53 +110,55 @@ template <typename T> constexpr uint32_t kymo_type_of()
         double: KYMO_F64,               double *: KYMO_F64)
 
 /* 0 for a scalar, 1 for an array. */
-#define KYMO_RANK_OF(type, member)                                                            \
+#define KYMO_IMPL_RANK_OF(type, member)                                                       \
     _Generic(((type *)0)->member, char : 0, _Bool : 0, signed char : 0, unsigned char : 0,    \
              short : 0, unsigned short : 0, int : 0, unsigned int : 0, long : 0,              \
              unsigned long : 0, long long : 0, unsigned long long : 0, float : 0, double : 0, \
              default : 1)
 
-static_assert(sizeof(long) == 8, "KYMO_TYPE_OF takes long for 64 bits");
+static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF takes long for 64 bits");
 
 #endif
 
 /* Bytes of an element, as a constant; kymo_type_size is the checked one. */
-#define KYMO_TYPE_BYTES(id) \
+#define KYMO_IMPL_TYPE_BYTES(id) \
     ((id) <= KYMO_I64 ? 1u << (((id)-1) & 3) : (id) == KYMO_F32 ? 4u : (id) == KYMO_F64 ? 8u : 1u)
 
-#define KYMO_SIZE_OF(type, member) (uint32_t)sizeof(((type *)0)->member)
+#define KYMO_IMPL_SIZE_OF(type, member) (uint32_t)sizeof(((type *)0)->member)
 
-#define KYMO_COUNT_OF(type, member) \
-    (KYMO_SIZE_OF(type, member) / KYMO_TYPE_BYTES(KYMO_TYPE_OF(type, member)))
+#define KYMO_IMPL_COUNT_OF(type, member) \
+    (KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_TYPE_BYTES(KYMO_IMPL_TYPE_OF(type, member)))
 
-#define KYMO_FIELD_OF(type, member, unit, help, metric)                                            \
-    {                                                                                              \
-#member, unit, help, KYMO_TYPE_OF(type, member), metric, (uint32_t)offsetof(type, member), \
-            KYMO_COUNT_OF(type, member), KYMO_RANK_OF(type, member),                               \
-            {KYMO_RANK_OF(type, member) ? KYMO_COUNT_OF(type, member) : 0, 0, 0, 0 },              \
-        {                                                                                          \
-            0, 0, 0                                                                                \
-        }                                                                                          \
+#define KYMO_IMPL_FIELD_OF(type, member, unit, help, metric)                                    \
+    {                                                                                           \
+#member, unit, help, KYMO_IMPL_TYPE_OF(type, member), metric,                           \
+            (uint32_t)offsetof(type, member), KYMO_IMPL_COUNT_OF(type, member),                 \
+            KYMO_IMPL_RANK_OF(type, member),                                                    \
+            {KYMO_IMPL_RANK_OF(type, member) ? KYMO_IMPL_COUNT_OF(type, member) : 0, 0, 0, 0 }, \
+        {                                                                                       \
+            0, 0, 0                                                                             \
+        }                                                                                       \
     }
 
 /* A member that is a number, a char, a bool, or an array of them; unit and help are literals. */
-#define KYMO_FIELD(type, member, unit, help) KYMO_FIELD_OF(type, member, unit, help, KYMO_GAUGE)
+#define KYMO_FIELD(type, member, unit, help) \
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE)
 
 /* The same for a number that only grows. */
 #define KYMO_FIELD_COUNTER(type, member, unit, help) \
-    KYMO_FIELD_OF(type, member, unit, help, KYMO_COUNTER)
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_COUNTER)
 
 /* A member that is an array of arrays. */
-#define KYMO_FIELD_MATRIX(type, member, unit, help)                                    \
-    {                                                                                  \
-#member, unit, help, KYMO_TYPE_OF(type, member[0][0]), KYMO_GAUGE,             \
-            (uint32_t)offsetof(type, member),                                          \
-            KYMO_SIZE_OF(type, member) / KYMO_SIZE_OF(type, member[0][0]), 2,          \
-            {KYMO_SIZE_OF(type, member) / KYMO_SIZE_OF(type, member[0]),               \
-             KYMO_SIZE_OF(type, member[0]) / KYMO_SIZE_OF(type, member[0][0]), 0, 0 }, \
-        {                                                                              \
-            0, 0, 0                                                                    \
-        }                                                                              \
+#define KYMO_FIELD_MATRIX(type, member, unit, help)                                              \
+    {                                                                                            \
+#member, unit, help, KYMO_IMPL_TYPE_OF(type, member[0][0]), KYMO_GAUGE,                  \
+            (uint32_t)offsetof(type, member),                                                    \
+            KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 2,          \
+            {KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0]),               \
+             KYMO_IMPL_SIZE_OF(type, member[0]) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 0, 0 }, \
+        {                                                                                        \
+            0, 0, 0                                                                              \
+        }                                                                                        \
     }
 
 /* The schema of a struct from its table of fields. */

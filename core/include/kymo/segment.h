@@ -44,7 +44,7 @@ struct kymo_ring {
     uint32_t damaged; /* not 0 once the file has lost a page under this mapping (guard below) */
 };
 
-/* A guest of the segment: maps it read-only and changes nothing about it (promise B). */
+/* A reader: maps the segment read-only and changes nothing about it (promise B). */
 struct kymo_reader {
     struct kymo_ring ring;
     struct kymo_segment *segment;
@@ -65,10 +65,12 @@ struct kymo_writer {
 /* What to do about a segment that already has the name. In none of them is a segment taken from a
  * writer that is alive (-EBUSY), nor a file removed that is not a kymo segment (-EBADMSG). */
 enum kymo_existing {
-    KYMO_CONTINUE = 0, /* resume where the layout is the same, start a new generation where not */
-    KYMO_REPLACE = 1,  /* start a new generation */
-    KYMO_RESUME = 2,   /* resume; -ENOENT where there is none, -EEXIST where the layout differs */
-    KYMO_CREATE = 3    /* -EEXIST where there is one */
+    KYMO_OPEN_OR_CREATE =
+        0,            /* resume where the layout is the same, start a new generation where not */
+    KYMO_REPLACE = 1, /* start a new generation */
+    KYMO_OPEN_EXISTING =
+        2,              /* resume; -ENOENT where there is none, -EEXIST where the layout differs */
+    KYMO_CREATE_NEW = 3 /* -EEXIST where there is one */
 };
 
 /* How to create a segment. All zero but size or schema is a good choice. */
@@ -109,7 +111,7 @@ KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *
 
 /*
  * Opens the segment for publishing: creates it, resumes it, or puts a new generation in its place,
- * as options->existing says. options NULL: KYMO_RESUME with whatever layout it has. Resuming keeps
+ * as options->existing says. options NULL: KYMO_OPEN_EXISTING with whatever layout it has. Resuming keeps
  * the history, and adopts a record that a killed writer had completed but not yet counted.
  *
  * -EBUSY: another writer is alive. -ENOENT, -EEXIST: see enum kymo_existing. -EBADMSG: the name is
@@ -120,13 +122,13 @@ KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *
  *
  * In a forked child the handle is dead: publishing there is -EPERM, and the parent keeps its lock.
  */
-KYMO_EXPORT int kymo_writer_open_version(struct kymo_writer **writer, const char *name,
-                                         const struct kymo_options *options, uint32_t major);
+KYMO_EXPORT int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
+                                      const struct kymo_options *options, uint32_t major);
 
 KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
                                  const struct kymo_options *options)
 {
-    return kymo_writer_open_version(writer, name, options, KYMO_LAYOUT_MAJOR);
+    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR);
 }
 
 /* Ends cleanly: the segment stays, reads as CLOSED, and can be resumed. NULL is fine. */
@@ -139,7 +141,7 @@ KYMO_EXPORT int kymo_writer_remove(struct kymo_writer *writer);
 
 /* How long one publish of a shared writer may wait for another living one, ns; 1 s unless set here.
  * -EINVAL: not a shared-writer segment. */
-KYMO_EXPORT int kymo_writer_set_patience(struct kymo_writer *writer, uint64_t patience);
+KYMO_EXPORT int kymo_writer_set_lock_timeout(struct kymo_writer *writer, uint64_t timeout);
 
 /* Says "I am alive" for writers that publish seldom. Stores one word; -EPERM in a forked child. */
 KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
@@ -151,12 +153,12 @@ KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
  * other layout version, byte order, page or word size. -EIDRM: the name leads to a generation whose
  * replacement was never finished. -EAGAIN: its owner has a lease on the file, and is being told.
  */
-KYMO_EXPORT int kymo_reader_open_version(struct kymo_reader **reader, const char *name,
-                                         uint32_t major);
+KYMO_EXPORT int kymo_impl_reader_open(struct kymo_reader **reader, const char *name,
+                                      uint32_t major);
 
 KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name)
 {
-    return kymo_reader_open_version(reader, name, KYMO_LAYOUT_MAJOR);
+    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR);
 }
 
 /* NULL is fine. */

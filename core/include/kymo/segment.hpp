@@ -171,9 +171,9 @@ class any_writer
         return failure{kymo_writer_heartbeat(raw())};
     }
     /* Shared writers: how long a publish may wait for another living one. */
-    status set_patience(std::chrono::nanoseconds patience) noexcept
+    status set_lock_timeout(std::chrono::nanoseconds timeout) noexcept
     {
-        return failure{kymo_writer_set_patience(raw(), detail::ns(patience))};
+        return failure{kymo_writer_set_lock_timeout(raw(), detail::ns(timeout))};
     }
     result<kymo_info> info() const noexcept
     {
@@ -274,7 +274,8 @@ class any_reader
         return kymo_ring_retired(&raw()->ring) != 0;
     }
     /* Until head() > seen. */
-    KYMO_HOT status wait(std::uint64_t seen, deadline until = deadline::forever()) const noexcept
+    KYMO_IMPL_HOT status wait(std::uint64_t seen,
+                              deadline until = deadline::forever()) const noexcept
     {
         return failure{kymo_ring_wait(raw(), seen, until.time())};
     }
@@ -334,17 +335,17 @@ template <typename Writer> class owned : public Writer
     owned(owned &&) noexcept = default;
     owned &operator=(owned &&other) noexcept
     {
-        let_go();
+        destroy_handle();
         Writer::operator=(std::move(other));
         return *this;
     }
     ~owned()
     {
-        let_go();
+        destroy_handle();
     }
 
   private:
-    void let_go() noexcept
+    void destroy_handle() noexcept
     {
         if (*this)
             static_cast<void>(this->remove());

@@ -16,32 +16,32 @@
 #include <kymo/atomic.h>
 #include <kymo/layout.h>
 
-KYMO_INLINE uint64_t kymo_seq_writing(uint64_t pos)
+KYMO_INLINE uint64_t kymo_impl_seq_writing(uint64_t pos)
 {
     return 2 * pos + 1;
 }
 
-KYMO_INLINE uint64_t kymo_seq_complete(uint64_t pos)
+KYMO_INLINE uint64_t kymo_impl_seq_complete(uint64_t pos)
 {
     return 2 * pos + 2;
 }
 
 /* The payload's first byte; aligned as the segment was asked to align. */
-KYMO_INLINE void *kymo_slot_payload(struct kymo_slot *slot)
+KYMO_INLINE void *kymo_impl_slot_payload(struct kymo_slot *slot)
 {
     return (unsigned char *)slot + KYMO_PAYLOAD_OFFSET;
 }
 
-KYMO_INLINE const void *kymo_slot_payload_const(const struct kymo_slot *slot)
+KYMO_INLINE const void *kymo_impl_slot_payload_const(const struct kymo_slot *slot)
 {
     return (const unsigned char *)slot + KYMO_PAYLOAD_OFFSET;
 }
 
 /* Takes the slot away from readers. One writer at a time; what follows may write any of the slot.
  */
-KYMO_INLINE void kymo_slot_write_begin(struct kymo_slot *slot, uint64_t pos)
+KYMO_INLINE void kymo_impl_slot_write_begin(struct kymo_slot *slot, uint64_t pos)
 {
-    kymo_store_relaxed(&slot->seq, kymo_seq_writing(pos));
+    kymo_store_relaxed(&slot->seq, kymo_impl_seq_writing(pos));
     KYMO_TESTPOINT(SLOT_ODD);
     /* SEQ-1 (release fence): the odd seq before the record. Pairs with SEQ-1 in read_retry: a
      * reader that copied one byte of the new record sees the odd seq, or a later one. */
@@ -49,27 +49,27 @@ KYMO_INLINE void kymo_slot_write_begin(struct kymo_slot *slot, uint64_t pos)
 }
 
 /* Gives the slot to readers as the complete record at pos. */
-KYMO_INLINE void kymo_slot_write_end(struct kymo_slot *slot, uint64_t pos)
+KYMO_INLINE void kymo_impl_slot_write_end(struct kymo_slot *slot, uint64_t pos)
 {
     /* SEQ-2 (release store): the record before the even seq. Pairs with SEQ-2 in read_begin: a
      * reader that sees this seq sees all of the record. */
-    kymo_store_release(&slot->seq, kymo_seq_complete(pos));
+    kymo_store_release(&slot->seq, kymo_impl_seq_complete(pos));
     KYMO_TESTPOINT(SLOT_EVEN);
 }
 
 /* Returns whether the slot holds the complete record at pos, which may now be copied or viewed. */
-KYMO_INLINE int kymo_slot_read_begin(const struct kymo_slot *slot, uint64_t pos)
+KYMO_INLINE int kymo_impl_slot_read_begin(const struct kymo_slot *slot, uint64_t pos)
 {
     /* SEQ-2 (acquire load): the even seq before the record. Pairs with write_end. */
-    return kymo_load_acquire(&slot->seq) == kymo_seq_complete(pos);
+    return kymo_load_acquire(&slot->seq) == kymo_impl_seq_complete(pos);
 }
 
 /* Returns whether what was read since read_begin has to be thrown away. */
-KYMO_INLINE int kymo_slot_read_retry(const struct kymo_slot *slot, uint64_t pos)
+KYMO_INLINE int kymo_impl_slot_read_retry(const struct kymo_slot *slot, uint64_t pos)
 {
     /* SEQ-1 (acquire fence): the record before the second look at seq. Pairs with write_begin. */
     kymo_fence_acquire();
-    return kymo_load_relaxed(&slot->seq) != kymo_seq_complete(pos);
+    return kymo_load_relaxed(&slot->seq) != kymo_impl_seq_complete(pos);
 }
 
 #endif

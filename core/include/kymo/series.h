@@ -12,7 +12,7 @@
  *
  * Ties: of equal times the newest record counts; of two equally far, the earlier time.
  *
- * The search: in windows of up to KYMO_BISECT_LIMIT records, bisection by four without branches; in
+ * The search: in windows of up to KYMO_IMPL_BISECT_LIMIT records, bisection by four without branches; in
  * wider ones two guesses by interpolation, the second between two of the times that all searches
  * share, a look at the few records around, and only where that fails steps that grow eightfold until
  * they bracket the time. Even times cost a dozen probes at any depth, of which one misses the cache;
@@ -70,7 +70,7 @@ KYMO_INLINE int kymo_window_pin(const struct kymo_ring *ring, struct kymo_window
     if (KYMO_UNLIKELY(kymo_ring_retired(ring)))
         return -EIDRM;
     if (KYMO_UNLIKELY(written == 0))
-        return kymo_ring_none(ring);
+        return kymo_impl_ring_none(ring);
     window->high = head;
     window->low = head - (written < ring->mask ? written : ring->mask);
     return 0;
@@ -84,9 +84,9 @@ KYMO_INLINE uint64_t kymo_window_time(const struct kymo_ring *ring, uint64_t pos
 
 /* Whether every time read from pos on was that of the position it was read for, and not one of the
  * zeros that the guard puts where a page is lost. */
-KYMO_INLINE int kymo_window_holds(const struct kymo_ring *ring, uint64_t pos)
+KYMO_INLINE int kymo_impl_window_holds(const struct kymo_ring *ring, uint64_t pos)
 {
-    /* SER-1 (acquire fence): times before head. Pairs with kymo_ring_complete. */
+    /* SER-1 (acquire fence): times before head. Pairs with kymo_impl_ring_complete. */
     kymo_fence_acquire();
     return kymo_load_relaxed(&ring->control->head) - pos <= ring->mask &&
            !kymo_load_relaxed32(&ring->damaged);
@@ -102,8 +102,8 @@ KYMO_INLINE int kymo_window_holds(const struct kymo_ring *ring, uint64_t pos)
  * nothing then says that its own time is after `time`. So the window always has 2^n - 1 positions,
  * which three probes cut into four of 2^(n-2) - 1; what it has beyond that is cut off first.
  */
-KYMO_INLINE uint64_t kymo_window_bisect(const struct kymo_ring *ring, uint64_t low, uint64_t high,
-                                        uint64_t time)
+KYMO_INLINE uint64_t kymo_impl_window_bisect(const struct kymo_ring *ring, uint64_t low,
+                                             uint64_t high, uint64_t time)
 {
     const uint64_t count = high - low;
     uint64_t size = (UINT64_C(1) << (63 - __builtin_clzll(count + 1))) - 1;
@@ -135,7 +135,7 @@ KYMO_INLINE uint64_t kymo_window_bisect(const struct kymo_ring *ring, uint64_t l
 }
 
 /* A guess as a distance from the window's oldest, cut to 0 .. span. */
-KYMO_INLINE uint64_t kymo_window_cut(double guess, uint64_t span)
+KYMO_INLINE uint64_t kymo_impl_window_cut(double guess, uint64_t span)
 {
     guess = guess > 0 ? guess : 0;
     guess = guess < (double)(int64_t)span ? guess : (double)(int64_t)span;
@@ -146,20 +146,20 @@ KYMO_INLINE uint64_t kymo_window_cut(double guess, uint64_t span)
  * Where `time` would lie if the records from low to low + span, whose times are `from` and `to`, came
  * evenly. Only a guess: nothing depends on what it is made of being true.
  */
-KYMO_INLINE uint64_t kymo_window_interpolate(uint64_t low, uint64_t span, uint64_t from,
-                                             uint64_t to, uint64_t time)
+KYMO_INLINE uint64_t kymo_impl_window_interpolate(uint64_t low, uint64_t span, uint64_t from,
+                                                  uint64_t to, uint64_t time)
 {
     /* Halves fit a signed number, which converts in one instruction. */
     const double rate = (double)(int64_t)span / ((double)(int64_t)((to - from) / 2) * 2.0 + 1.0);
     const int64_t ahead = (int64_t)(time / 2 - from / 2);
 
-    return low + kymo_window_cut((double)ahead * 2.0 * rate, span);
+    return low + kymo_impl_window_cut((double)ahead * 2.0 * rate, span);
 }
 
 /* How far apart the records are whose times guide a guess: 129 cache lines of times, an odd number,
  * so that they spread over all sets of a cache and stay there. */
-#ifndef KYMO_SAMPLE
-#define KYMO_SAMPLE 1032
+#ifndef KYMO_IMPL_SAMPLE
+#define KYMO_IMPL_SAMPLE 1032
 #endif
 
 /*
@@ -167,58 +167,60 @@ KYMO_INLINE uint64_t kymo_window_interpolate(uint64_t low, uint64_t span, uint64
  * Every search reads some of the same samples, which are therefore near; and between them the error
  * is what a thousand records deviate from even, not a million.
  */
-KYMO_INLINE uint64_t kymo_window_sample(const struct kymo_ring *ring, uint64_t low, uint64_t last,
-                                        uint64_t from, uint64_t to, uint64_t time)
+KYMO_INLINE uint64_t kymo_impl_window_sample(const struct kymo_ring *ring, uint64_t low,
+                                             uint64_t last, uint64_t from, uint64_t to,
+                                             uint64_t time)
 {
-    const uint64_t guess = kymo_window_interpolate(low, last - low, from, to, time);
-    uint64_t below = guess - guess % KYMO_SAMPLE;
-    uint64_t above = below + KYMO_SAMPLE;
+    const uint64_t guess = kymo_impl_window_interpolate(low, last - low, from, to, time);
+    uint64_t below = guess - guess % KYMO_IMPL_SAMPLE;
+    uint64_t above = below + KYMO_IMPL_SAMPLE;
 
     below = below > low ? below : low;
     above = above < last ? above : last;
-    return kymo_window_interpolate(below, above - below, kymo_window_time(ring, below),
-                                   kymo_window_time(ring, above), time);
+    return kymo_impl_window_interpolate(below, above - below, kymo_window_time(ring, below),
+                                        kymo_window_time(ring, above), time);
 }
 
 /* How far from a guess the time is looked for first: together in a cache line or two. */
-#define KYMO_NEAR 4
+#define KYMO_IMPL_NEAR 4
 
-/* The first position after guess - KYMO_NEAR whose time is after `time`, where it lies no further
- * than KYMO_NEAR behind the guess; else 0. As bisection, and for the same reason, it lets the newest
+/* The first position after guess - KYMO_IMPL_NEAR whose time is after `time`, where it lies no further
+ * than KYMO_IMPL_NEAR behind the guess; else 0. As bisection, and for the same reason, it lets the newest
  * of the probes decide. */
-KYMO_INLINE uint64_t kymo_window_near(const struct kymo_ring *ring, uint64_t guess, uint64_t time)
+KYMO_INLINE uint64_t kymo_impl_window_near(const struct kymo_ring *ring, uint64_t guess,
+                                           uint64_t time)
 {
     const uint64_t mask = ring->mask;
     const uint64_t *times = ring->times;
-    const uint64_t below = guess - KYMO_NEAR;
+    const uint64_t below = guess - KYMO_IMPL_NEAR;
     uint64_t after = 0;
 
-    for (uint64_t i = 0; i < 2 * KYMO_NEAR; i++)
+    for (uint64_t i = 0; i < 2 * KYMO_IMPL_NEAR; i++)
         after = kymo_load_relaxed(&times[(below + i) & mask]) <= time ? below + i + 1 : after;
-    return after > guess + KYMO_NEAR - 1 ? 0 : after;
+    return after > guess + KYMO_IMPL_NEAR - 1 ? 0 : after;
 }
 
 /* The same for wide windows: guess, bracket, bisect. */
-KYMO_INLINE uint64_t kymo_window_guess(const struct kymo_ring *ring, uint64_t low, uint64_t high,
-                                       uint64_t time)
+KYMO_INLINE uint64_t kymo_impl_window_guess(const struct kymo_ring *ring, uint64_t low,
+                                            uint64_t high, uint64_t time)
 {
     const uint64_t last = high - 1;
     const uint64_t from = kymo_window_time(ring, low);
     const uint64_t to = kymo_window_time(ring, last);
-    uint64_t step = 8 * KYMO_NEAR;
+    uint64_t step = 8 * KYMO_IMPL_NEAR;
     uint64_t guess, after;
 
     if (time >= to)
         return high;
     if (time < from)
         return low;
-    guess = kymo_window_sample(ring, low, last, from, to, time);
+    guess = kymo_impl_window_sample(ring, low, last, from, to, time);
     /* Who asks for a time mostly reads the record next: let its slot come while times are compared.
      */
-    __builtin_prefetch(kymo_ring_slot(ring, guess));
-    __builtin_prefetch(kymo_slot_payload(kymo_ring_slot(ring, guess)));
-    if (KYMO_LIKELY(guess - low >= KYMO_NEAR && last - guess >= KYMO_NEAR)) {
-        after = kymo_window_near(ring, guess, time);
+    __builtin_prefetch(kymo_impl_ring_slot(ring, guess));
+    __builtin_prefetch(kymo_impl_slot_payload(kymo_impl_ring_slot(ring, guess)));
+    if (KYMO_LIKELY(guess - low >= KYMO_IMPL_NEAR && last - guess >= KYMO_IMPL_NEAR)) {
+        after = kymo_impl_window_near(ring, guess, time);
         if (KYMO_LIKELY(after))
             return after;
     }
@@ -239,43 +241,43 @@ KYMO_INLINE uint64_t kymo_window_guess(const struct kymo_ring *ring, uint64_t lo
         if (step < high - low)
             low = high - step;
     }
-    return kymo_window_bisect(ring, low, high, time);
+    return kymo_impl_window_bisect(ring, low, high, time);
 }
 
 /* Windows up to this many positions are bisected at once. */
-#ifndef KYMO_BISECT_LIMIT
-#define KYMO_BISECT_LIMIT 4096
+#ifndef KYMO_IMPL_BISECT_LIMIT
+#define KYMO_IMPL_BISECT_LIMIT 4096
 #endif
 
 /* The first position of the window whose time is after `time`; high if none is. */
-KYMO_INLINE uint64_t kymo_window_after(const struct kymo_ring *ring, uint64_t low, uint64_t high,
-                                       uint64_t time)
+KYMO_INLINE uint64_t kymo_impl_window_after(const struct kymo_ring *ring, uint64_t low,
+                                            uint64_t high, uint64_t time)
 {
-    return high - low <= KYMO_BISECT_LIMIT ? kymo_window_bisect(ring, low, high, time)
-                                           : kymo_window_guess(ring, low, high, time);
+    return high - low <= KYMO_IMPL_BISECT_LIMIT ? kymo_impl_window_bisect(ring, low, high, time)
+                                                : kymo_impl_window_guess(ring, low, high, time);
 }
 
 /* The newest position in [pos, high) whose time is that of pos. */
-KYMO_INLINE uint64_t kymo_window_newest_of(const struct kymo_ring *ring, uint64_t pos,
-                                           uint64_t high)
+KYMO_INLINE uint64_t kymo_impl_window_newest_of(const struct kymo_ring *ring, uint64_t pos,
+                                                uint64_t high)
 {
     uint64_t time = kymo_window_time(ring, pos);
 
     if (KYMO_LIKELY(pos + 1 == high || kymo_window_time(ring, pos + 1) != time))
         return pos;
-    return kymo_window_after(ring, pos, high, time) - 1;
+    return kymo_impl_window_after(ring, pos, high, time) - 1;
 }
 
 /* ---- positions: for those who then look in place (kymo_ring_view), or copy typed ---- */
 
-KYMO_INLINE uint64_t kymo_distance(uint64_t one, uint64_t other)
+KYMO_INLINE uint64_t kymo_impl_distance(uint64_t one, uint64_t other)
 {
     return one > other ? one - other : other - one;
 }
 
 /* One try at the closest position and its distance; -ESTALE where the window moved past it. */
-KYMO_INLINE int kymo_window_closest(const struct kymo_ring *ring, uint64_t time, uint64_t *pos,
-                                    uint64_t *distance)
+KYMO_INLINE int kymo_impl_window_closest(const struct kymo_ring *ring, uint64_t time, uint64_t *pos,
+                                         uint64_t *distance)
 {
     struct kymo_window window;
     uint64_t before, after, nearest, before_distance, after_distance;
@@ -285,19 +287,19 @@ KYMO_INLINE int kymo_window_closest(const struct kymo_ring *ring, uint64_t time,
         return error;
     /* At either end of the window both are the same. Which of the two it is cannot be foreseen, so
      * it is a choice of values and not of ways. */
-    after = kymo_window_after(ring, window.low, window.high, time);
+    after = kymo_impl_window_after(ring, window.low, window.high, time);
     before = after - (after > window.low);
     after -= after == window.high;
-    before_distance = kymo_distance(time, kymo_window_time(ring, before));
-    after_distance = kymo_distance(time, kymo_window_time(ring, after));
+    before_distance = kymo_impl_distance(time, kymo_window_time(ring, before));
+    after_distance = kymo_impl_distance(time, kymo_window_time(ring, after));
     nearest = before_distance <= after_distance ? before : after;
     *distance = before_distance < after_distance ? before_distance : after_distance;
-    *pos = kymo_window_newest_of(ring, nearest, window.high);
-    return kymo_window_holds(ring, before) ? 0 : kymo_ring_lost(ring);
+    *pos = kymo_impl_window_newest_of(ring, nearest, window.high);
+    return kymo_impl_window_holds(ring, before) ? 0 : kymo_impl_ring_lost(ring);
 }
 
 /* One try at the newest position whose time is not after `time`. */
-KYMO_INLINE int kymo_window_as_of(const struct kymo_ring *ring, uint64_t time, uint64_t *pos)
+KYMO_INLINE int kymo_impl_window_as_of(const struct kymo_ring *ring, uint64_t time, uint64_t *pos)
 {
     struct kymo_window window;
     uint64_t after;
@@ -305,19 +307,19 @@ KYMO_INLINE int kymo_window_as_of(const struct kymo_ring *ring, uint64_t time, u
 
     if (KYMO_UNLIKELY(error))
         return error;
-    after = kymo_window_after(ring, window.low, window.high, time);
+    after = kymo_impl_window_after(ring, window.low, window.high, time);
     if (after == window.low) {
-        if (!kymo_window_holds(ring, after))
-            return kymo_ring_lost(ring);
+        if (!kymo_impl_window_holds(ring, after))
+            return kymo_impl_ring_lost(ring);
         return window.low == ring->first ? -EDOM : -ESTALE;
     }
     *pos = after - 1;
-    return kymo_window_holds(ring, after - 1) ? 0 : kymo_ring_lost(ring);
+    return kymo_impl_window_holds(ring, after - 1) ? 0 : kymo_impl_ring_lost(ring);
 }
 
 /* One try at the pair of positions around `time`. */
-KYMO_INLINE int kymo_window_bracket(const struct kymo_ring *ring, uint64_t time, uint64_t *before,
-                                    uint64_t *after)
+KYMO_INLINE int kymo_impl_window_bracket(const struct kymo_ring *ring, uint64_t time,
+                                         uint64_t *before, uint64_t *after)
 {
     struct kymo_window window;
     uint64_t next;
@@ -325,7 +327,7 @@ KYMO_INLINE int kymo_window_bracket(const struct kymo_ring *ring, uint64_t time,
 
     if (KYMO_UNLIKELY(error))
         return error;
-    next = kymo_window_after(ring, window.low, window.high, time);
+    next = kymo_impl_window_after(ring, window.low, window.high, time);
     *before = *after = next - 1;
     if (next == window.low)
         error = -EDOM;
@@ -334,9 +336,9 @@ KYMO_INLINE int kymo_window_bracket(const struct kymo_ring *ring, uint64_t time,
     else if (next == window.high)
         error = -EDOM;
     else
-        *after = kymo_window_newest_of(ring, next, window.high);
-    if (!kymo_window_holds(ring, next > window.low ? next - 1 : next))
-        return kymo_ring_lost(ring);
+        *after = kymo_impl_window_newest_of(ring, next, window.high);
+    if (!kymo_impl_window_holds(ring, next > window.low ? next - 1 : next))
+        return kymo_impl_ring_lost(ring);
     return error;
 }
 
@@ -351,7 +353,7 @@ KYMO_INLINE int kymo_series_find_closest(const struct kymo_reader *reader, uint6
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
-        error = kymo_window_closest(&reader->ring, time, pos, &distance);
+        error = kymo_impl_window_closest(&reader->ring, time, pos, &distance);
     return error == 0 && distance > max_distance ? -ERANGE : error;
 }
 
@@ -365,7 +367,7 @@ KYMO_INLINE int kymo_series_find_as_of(const struct kymo_reader *reader, uint64_
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
-        error = kymo_window_as_of(&reader->ring, time, pos);
+        error = kymo_impl_window_as_of(&reader->ring, time, pos);
     return error;
 }
 
@@ -377,7 +379,7 @@ KYMO_INLINE int kymo_series_find_bracket(const struct kymo_reader *reader, uint6
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
-        error = kymo_window_bracket(&reader->ring, time, before, after);
+        error = kymo_impl_window_bracket(&reader->ring, time, before, after);
     return error;
 }
 
@@ -392,10 +394,10 @@ KYMO_INLINE int kymo_series_closest(const struct kymo_reader *reader, uint64_t t
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++) {
-        error = kymo_window_closest(&reader->ring, time, &pos, &distance);
+        error = kymo_impl_window_closest(&reader->ring, time, &pos, &distance);
         if (KYMO_LIKELY(error == 0))
             error = distance <= max_distance
-                        ? kymo_ring_read(&reader->ring, pos, buffer, size, record)
+                        ? kymo_impl_ring_read(&reader->ring, pos, buffer, size, record)
                         : -ERANGE;
     }
     return error;
@@ -409,9 +411,9 @@ KYMO_INLINE int kymo_series_as_of(const struct kymo_reader *reader, uint64_t tim
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++) {
-        error = kymo_window_as_of(&reader->ring, time, &pos);
+        error = kymo_impl_window_as_of(&reader->ring, time, &pos);
         if (KYMO_LIKELY(error == 0))
-            error = kymo_ring_read(&reader->ring, pos, buffer, size, record);
+            error = kymo_impl_ring_read(&reader->ring, pos, buffer, size, record);
     }
     return error;
 }
@@ -428,11 +430,11 @@ KYMO_INLINE int kymo_series_bracket(const struct kymo_reader *reader, uint64_t t
     int error = -ESTALE;
 
     for (int tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++) {
-        error = kymo_window_bracket(ring, time, &first, &second);
+        error = kymo_impl_window_bracket(ring, time, &first, &second);
         if (KYMO_LIKELY(error == 0))
-            error = kymo_ring_read(ring, first, before, size, &bracket->before);
+            error = kymo_impl_ring_read(ring, first, before, size, &bracket->before);
         if (KYMO_LIKELY(error == 0))
-            error = kymo_ring_read(ring, second, after, size, &bracket->after);
+            error = kymo_impl_ring_read(ring, second, after, size, &bracket->after);
     }
     if (KYMO_LIKELY(error == 0))
         bracket->alpha = first == second ? 0.0
@@ -456,8 +458,8 @@ KYMO_INLINE int kymo_series_fresh(const struct kymo_reader *reader, uint64_t min
 }
 
 /* One try at the positions in [low of the window + skip, high) with from <= time <= to. */
-KYMO_INLINE int kymo_window_range(const struct kymo_ring *ring, uint64_t from, uint64_t to,
-                                  uint64_t skip, struct kymo_range *range)
+KYMO_INLINE int kymo_impl_window_range(const struct kymo_ring *ring, uint64_t from, uint64_t to,
+                                       uint64_t skip, struct kymo_range *range)
 {
     struct kymo_window window;
     uint64_t end, lowest;
@@ -468,12 +470,12 @@ KYMO_INLINE int kymo_window_range(const struct kymo_ring *ring, uint64_t from, u
     /* Never beyond the end, even where somebody turned head back meanwhile. */
     window.low += skip < window.high - window.low ? skip : window.high - window.low;
     range->first =
-        from == 0 ? window.low : kymo_window_after(ring, window.low, window.high, from - 1);
-    end = kymo_window_after(ring, range->first, window.high, to);
+        from == 0 ? window.low : kymo_impl_window_after(ring, window.low, window.high, from - 1);
+    end = kymo_impl_window_after(ring, range->first, window.high, to);
     range->count = end - range->first;
     range->truncated = range->first == window.low && window.low != ring->first;
     lowest = range->first > window.low ? range->first - 1 : range->first;
-    return kymo_window_holds(ring, lowest) ? 0 : kymo_ring_lost(ring);
+    return kymo_impl_window_holds(ring, lowest) ? 0 : kymo_impl_ring_lost(ring);
 }
 
 /*
@@ -491,8 +493,8 @@ KYMO_INLINE int kymo_series_range(const struct kymo_reader *reader, uint64_t fro
     if (from > to)
         return -EINVAL;
     for (uint64_t tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
-        error = kymo_window_range(&reader->ring, from, to, available * tries / KYMO_QUERY_RETRIES,
-                                  range);
+        error = kymo_impl_window_range(&reader->ring, from, to,
+                                       available * tries / KYMO_QUERY_RETRIES, range);
     return error;
 }
 

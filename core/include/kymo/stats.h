@@ -28,7 +28,7 @@ struct kymo_stats {
 KYMO_INLINE int kymo_stats_back(const struct kymo_reader *reader, uint64_t back, void *buffer,
                                 size_t size, struct kymo_record *record, struct kymo_stats *stats)
 {
-    int error = kymo_ring_back_counted(reader, back, buffer, size, record, &stats->retries);
+    int error = kymo_impl_ring_back_counted(reader, back, buffer, size, record, &stats->retries);
 
     stats->reads += error == 0;
     stats->failures += error != 0;
@@ -68,7 +68,7 @@ KYMO_INLINE int kymo_stats_wait(const struct kymo_reader *reader, uint64_t seen,
     if (KYMO_LIKELY(kymo_ring_head(&reader->ring) > seen))
         return 0;
     began = kymo_clock_now(KYMO_MONOTONIC);
-    error = kymo_ring_wait_slow(reader, seen, deadline);
+    error = kymo_impl_ring_wait_slow(reader, seen, deadline);
     stats->waits++;
     stats->timeouts += error == -ETIMEDOUT;
     stats->waited += kymo_clock_now(KYMO_MONOTONIC) - began;

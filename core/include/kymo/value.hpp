@@ -23,7 +23,7 @@ template <typename T> class value_writer : public writer<T>
         return {detail::filled{},
                 [&](value_writer &made) { return made.open_kind(name, how, KYMO_VALUE); }};
     }
-    KYMO_HOT status store(const T &data, std::uint64_t time) noexcept
+    KYMO_IMPL_HOT status store(const T &data, std::uint64_t time) noexcept
     {
         return this->publish(data, time);
     }
@@ -40,13 +40,13 @@ template <typename T> class value_reader : public reader<T>
     {
         return {detail::filled{}, [&](value_reader &made) { return made.open_typed(name); }};
     }
-    KYMO_HOT result<record<T>> load() const noexcept
+    KYMO_IMPL_HOT result<record<T>> load() const noexcept
     {
         return this->latest();
     }
     /* The value once it was stored more than `seen` times: pos + 1 of the last one. */
-    KYMO_HOT result<record<T>> load_wait(std::uint64_t seen,
-                                         deadline until = deadline::forever()) const noexcept
+    KYMO_IMPL_HOT result<record<T>> load_wait(std::uint64_t seen,
+                                              deadline until = deadline::forever()) const noexcept
     {
         return this->read([&](record<T> &found) {
             return kymo_value_load_wait(this->raw(), seen, until.time(), &found.data, sizeof(T),
