@@ -380,15 +380,20 @@ static void close_raced(void *context)
     free(raced);
 }
 
+static uint64_t distance_between(uint64_t one, uint64_t other)
+{
+    return one > other ? one - other : other - one;
+}
+
 /* What closest said is right for some window that stood while it was asked: a neighbour that was
  * there all the time must not be closer, and of two equally far the earlier counts. */
 static int is_closest(uint64_t instant, uint64_t pos, uint64_t lowest, uint64_t head)
 {
-    const uint64_t distance = kymo_impl_distance(instant, time_of(pos));
+    const uint64_t distance = distance_between(instant, time_of(pos));
 
-    if (pos > lowest && kymo_impl_distance(instant, time_of(pos - 1)) <= distance)
+    if (pos > lowest && distance_between(instant, time_of(pos - 1)) <= distance)
         return 0;
-    return pos + 1 >= head || kymo_impl_distance(instant, time_of(pos + 1)) >= distance;
+    return pos + 1 >= head || distance_between(instant, time_of(pos + 1)) >= distance;
 }
 
 static int is_right(const struct raced *raced, uint64_t instant, uint64_t head,

@@ -78,7 +78,7 @@ int ask(const struct kymo_reader *reader, struct imu_key imu, struct camera_key 
     return error + (time == 0);
 }
 
-#ifdef TOO_STRICTLY_ALIGNED /* aligned to a page at most */
+#ifdef TOO_STRICTLY_ALIGNED /* the largest alignment of a slot is a page */
 struct strict {
     char bytes[8192];
 } __attribute__((aligned(8192)));

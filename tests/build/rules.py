@@ -117,6 +117,19 @@ def check_neighbours(texts):
                     breach(path, number, f"<{found.group(2)}> is no public header")
 
 
+def check_impl(path, text):
+    """Plumbing carries the prefix kymo_impl_, stands in kymo/impl, and is used by core and tests only."""
+    public = re.match(r"core/include/kymo/\w+\.h$", path)
+    user = path.startswith(("fusefs/", "tools/", "bench/", "core/examples/"))
+    for number, line in lines_of(blank_comments(text)):
+        if user and re.search(r"kymo_impl_|KYMO_IMPL_|kymo/impl/", line):
+            breach(path, number, "kymo/impl is for the library's own inline bodies")
+        if public and re.match(r"\w.*\bkymo_impl_\w+\(", line):
+            breach(path, number, "a helper of inline bodies belongs into kymo/impl")
+        if path.startswith("core/include/") and re.search(r"\*\*\)\s*\(void \*\)", line):
+            breach(path, number, "a pointer of one type is stored through a pointer of another")
+
+
 def check_orderings(texts):
     """An ordering that stands on one side only orders nothing."""
     sides = {}
@@ -239,6 +252,7 @@ def main(root):
         if is_code(path):
             check_memory_orders(path, text)
             check_includes(path, text)
+            check_impl(path, text)
             check_named(path, text)
             check_waiting(path, text)
             check_opening(path, text)

@@ -184,7 +184,7 @@ Test(hpp, constructors_throw_what_open_returns)
     }
     cr_assert(caught);
     cr_assert_eq(kymo::writer<imu>::open("a/b").error(), -EINVAL);
-    cr_assert_eq(kymo::writer<imu>::resume("nothing").error(), -ENOENT);
+    cr_assert_eq(kymo::writer<imu>::open_existing("nothing").error(), -ENOENT);
     cr_assert_eq(open_error<kymo::loader>("nothing"), -ENOENT);
     cr_assert_eq(open_error<kymo::consumer<imu>>("nothing"), -ENOENT);
 }
@@ -214,7 +214,8 @@ Test(hpp, handles_move_and_leave_nothing_behind)
 
     cr_assert_eq(open_error<kymo::writer<imu>>("hpp"), -EBUSY);
     second = kymo::writer<imu>();
-    cr_assert_eq(kymo::writer<imu>::resume("hpp").error(), 0, "assignment closed what was there");
+    cr_assert_eq(kymo::writer<imu>::open_existing("hpp").error(), 0,
+                 "assignment closed what was there");
     cr_assert_eq(*moved.liveness(), KYMO_LIVE_CLOSED);
     cr_assert(kymo::segment::remove("hpp"));
     first.close();

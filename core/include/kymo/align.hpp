@@ -1,5 +1,17 @@
 /*
- * align.hpp - several rings at one instant (series.h).
+ * align.hpp - records of several rings at one instant (series.h).
+ *
+ *     #include <kymo/align.hpp>
+ *
+ *     inline bool both_at(std::uint64_t time, const kymo::reader<double> &one,
+ *                         const kymo::reader<double> &other)
+ *     {
+ *         kymo::aligned first(one), second(other, KYMO_ALIGN_AS_OF);
+ *
+ *         return kymo::align(time, first, second).value() == 2;
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_ALIGN_HPP
 #define KYMO_ALIGN_HPP
@@ -11,7 +23,7 @@
 namespace kymo
 {
 
-/* One ring's part in an alignment: who is asked and how, and then its answer. */
+/* One ring's row of an alignment: the reader and the mode, then the result. */
 template <typename T, typename Policy = unchecked> class aligned
 {
   public:
@@ -33,7 +45,7 @@ template <typename T, typename Policy = unchecked> class aligned
     {
         return kymo_error_text(error_);
     }
-    /* The answer; in a bracket the pair, of which the earlier one. */
+    /* The record; for a bracket the earlier one. */
     const record<T> *operator->() const noexcept
     {
         return &pair_.before;
@@ -46,13 +58,13 @@ template <typename T, typename Policy = unchecked> class aligned
     {
         return pair_;
     }
-    /* From the instant; in a bracket that of the farther record. */
+    /* From the instant; for a bracket that of the farther record. */
     std::chrono::nanoseconds distance() const noexcept
     {
         return duration_of(distance_);
     }
 
-    kymo_alignment ask() noexcept
+    kymo_alignment input() noexcept
     {
         kymo_alignment row = {};
 
@@ -64,7 +76,7 @@ template <typename T, typename Policy = unchecked> class aligned
         row.size = sizeof(T);
         return row;
     }
-    void answer(const kymo_alignment &row) noexcept
+    void output(const kymo_alignment &row) noexcept
     {
         error_ = row.error;
         distance_ = row.distance;
@@ -85,8 +97,8 @@ template <typename T, typename Policy = unchecked> class aligned
 };
 
 /*
- * Asks several rings for one instant on the clock that all of them have, and returns how many had
- * an answer; as kymo_series_align.
+ * Queries several rings for one instant, on the clock that all of them must have, and returns the
+ * number of rows without an error; as kymo_series_align.
  *
  *     kymo::aligned motion(imu, KYMO_ALIGN_BRACKET, 20ms);
  *     kymo::aligned fix(gps, KYMO_ALIGN_AS_OF);
@@ -96,13 +108,13 @@ template <typename Policy, typename... T>
 result<std::size_t> align(typename detail::instant<Policy>::type time,
                           aligned<T, Policy> &...parts) noexcept
 {
-    std::array<kymo_alignment, sizeof...(T)> rows = {parts.ask()...};
+    std::array<kymo_alignment, sizeof...(T)> rows = {parts.input()...};
     const int error = kymo_series_align(rows.data(), rows.size(), detail::ns(time));
     std::size_t row = 0, answered = 0;
 
     if (error < 0)
         return failure{error};
-    ((parts.answer(rows[row++]), answered += parts ? 1 : 0), ...);
+    ((parts.output(rows[row++]), answered += parts ? 1 : 0), ...);
     return answered;
 }
 

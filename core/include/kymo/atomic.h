@@ -1,12 +1,24 @@
 /*
- * atomic.h - the one place that names a memory order: loads, stores, fences and the payload copy.
+ * atomic.h - loads, stores, fences and the payload copy on shared memory: the only file of the
+ * library that names a memory order.
  *
- * Everything above this header says what it orders and never how. Three builds stand behind the
- * same names: the plain one; one for thread sanitizers, which know orderings but not fences; and
- * one that a test supplies through KYMO_ATOMIC_SEAM, which may schedule, count or weaken each of
- * these operations.
+ *     #include <kymo/atomic.h>
  *
- * All shared words are plain integers, aligned to their size, reached only through these functions.
+ *     uint64_t count_event(uint64_t *events)
+ *     {
+ *         return kymo_fetch_add_relaxed(events, 1) + 1;
+ *     }
+ *
+ * Shared words are plain integers, aligned to their size, and accessed only by these functions. The
+ * suffix states the ordering: relaxed (none), acquire (before all later accesses), release (after
+ * all earlier ones), ordered (sequentially consistent among all `ordered` operations). 32 as the
+ * last part of a name: a uint32_t, else a uint64_t.
+ *
+ * There are three builds: the plain one; one for thread sanitizers, which model orderings but not
+ * fences; and one that a test provides through KYMO_ATOMIC_SEAM, to schedule, count or weaken each
+ * operation.
+ *
+ * Promises (A to K): kymo(7). Proofs of the orderings: core/ORDERING.md.
  */
 #ifndef KYMO_ATOMIC_H
 #define KYMO_ATOMIC_H
@@ -15,38 +27,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* inline.c compiles every inline body once more as a real symbol, for bindings. */
-#ifndef KYMO_INLINE
-#define KYMO_INLINE static inline
-#endif
-
-#define KYMO_LIKELY(condition)   __builtin_expect(!!(condition), 1)
-#define KYMO_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-
-/*
- * A place where a test may stop, kill or count a process: always right after a side effect that
- * another process can see. Empty unless a test defines it; the layout never changes.
- */
-#ifndef KYMO_TESTPOINT
-#define KYMO_TESTPOINT(name) ((void)0)
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-#define KYMO_IMPL_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define KYMO_IMPL_TSAN 1
-#endif
-#endif
-#ifndef KYMO_IMPL_TSAN
-#define KYMO_IMPL_TSAN 0
-#endif
+#include <kymo/impl/compiler.h>
 
 #ifdef KYMO_ATOMIC_SEAM
 #include KYMO_ATOMIC_SEAM
 #else
 
-/* Where fences are missing, the accesses that they order carry the ordering themselves. */
+/* Without fences, the accesses that they order carry the ordering themselves. */
 #if KYMO_IMPL_TSAN
 #define KYMO_IMPL_LOAD_FENCED  __ATOMIC_ACQUIRE
 #define KYMO_IMPL_STORE_FENCED __ATOMIC_RELEASE
@@ -80,7 +67,7 @@ static inline void kymo_store_release(uint64_t *word, uint64_t value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-/* A release store that is also ordered before every later kymo_load_ordered32. */
+/* A release store that is also ordered before every later kymo_load_ordered and _ordered32. */
 static inline void kymo_store_ordered(uint64_t *word, uint64_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_SEQ_CST);
@@ -126,7 +113,7 @@ static inline uint64_t kymo_fetch_add_relaxed(uint64_t *word, uint64_t value)
     return __atomic_fetch_add(word, value, __ATOMIC_RELAXED);
 }
 
-/* Returns 1 and stores `desired` where the word held `expected`, else 0. Fully ordered. */
+/* Stores `desired` and returns 1 if the word held `expected`, else returns 0. Fully ordered. */
 static inline int kymo_compare_exchange_ordered32(uint32_t *word, uint32_t expected,
                                                   uint32_t desired)
 {
@@ -135,6 +122,8 @@ static inline int kymo_compare_exchange_ordered32(uint32_t *word, uint32_t expec
 }
 
 #if !KYMO_IMPL_TSAN
+
+#include <kymo/impl/copy.h>
 
 static inline void kymo_fence_release(void)
 {
@@ -146,46 +135,12 @@ static inline void kymo_fence_acquire(void)
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 
-/* gcc copies 257 to 8192 constant bytes by `rep movs`, which takes 20 ns to begin with; memcpy does
- * not. It is called where the size is no constant. */
-static inline size_t kymo_impl_copy_size(size_t size)
-{
-#if defined(__x86_64__)
-    if (__builtin_constant_p(size) && size > 256)
-        __asm__("" : "+r"(size));
-#endif
-    return size;
-}
-
 /*
- * memcpy, of a few kilobytes in parts of two: glibc leaves larger ones to `rep movsb` where the
- * processor says that it is quick at that, and on some it is not quite as quick as vectors are. Copies
- * that leave the near caches take the same both ways.
- */
-static inline void kymo_impl_copy_bytes(void *to, const void *from, size_t size)
-{
-#if defined(__x86_64__)
-    const size_t part = 2048, limit = 16384;
-
-    if (KYMO_UNLIKELY(size > part && size <= limit)) {
-        unsigned char *next = (unsigned char *)to;
-        const unsigned char *rest = (const unsigned char *)from;
-
-        for (; size > part; size -= part, next += part, rest += part)
-            memcpy(next, rest, kymo_impl_copy_size(part));
-        to = next;
-        from = rest;
-    }
-#endif
-    memcpy(to, from, kymo_impl_copy_size(size));
-}
-
-/*
- * The payload copy races by design: a reader may copy while the writer overwrites, and finds out
- * afterwards (Boehm 2012, "Can seqlocks get along with programming language memory models?";
- * WG21 P1478). C11 has no name for such a copy, so it happens here and nowhere else: memcpy between
- * two fences, which order the bytes on every target that we build for. A small constant `size` is
- * compiled into a few moves.
+ * Copies a payload into and out of shared memory. The copy is a data race by design: a reader may
+ * copy while the writer overwrites, and detects it afterwards (Boehm 2012, "Can seqlocks get along
+ * with programming language memory models?"; WG21 P1478). C11 has no such operation, so these two
+ * functions are the only ones that do it: memcpy between two fences, which order the bytes on every
+ * supported target. A small constant `size` compiles to a few moves.
  */
 static inline void kymo_copy_in(void *shared, const void *data, size_t size)
 {
@@ -197,7 +152,7 @@ static inline void kymo_copy_out(void *data, const void *shared, size_t size)
     kymo_impl_copy_bytes(data, shared, size);
 }
 
-#else /* KYMO_IMPL_TSAN: the fences become an ordering on each word of the payload */
+#else /* KYMO_IMPL_TSAN: each word of the payload carries the ordering of the fences */
 
 static inline void kymo_fence_release(void)
 {
@@ -207,7 +162,8 @@ static inline void kymo_fence_acquire(void)
 {
 }
 
-/* Slots and payloads begin on 8 bytes, so whole words are aligned; the tail goes byte by byte. */
+/* Slots and payloads are aligned to 8 bytes, so whole words are aligned; the rest is copied byte by
+ * byte. */
 static inline void kymo_copy_in(void *shared, const void *data, size_t size)
 {
     uint64_t *word = (uint64_t *)shared;

@@ -1,5 +1,14 @@
 /*
- * bytes.hpp - rings of any bytes, of any length: read into a buffer, or in place.
+ * bytes.hpp - rings of bytes, of any length: read into a buffer, or in place.
+ *
+ *     #include <kymo/bytes.hpp>
+ *
+ *     inline std::size_t newest_length(const kymo::bytes_reader &reader)
+ *     {
+ *         return reader.view_latest()->payload().size();
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_BYTES_HPP
 #define KYMO_BYTES_HPP
@@ -11,7 +20,7 @@
 namespace kymo
 {
 
-/* Bytes that somebody else owns: as std::span, for C++17. */
+/* A non-owning range of bytes: std::span for C++17. */
 template <typename Byte> struct basic_span {
     Byte *data_ = nullptr;
     std::size_t size_ = 0;
@@ -56,7 +65,7 @@ template <typename Byte> struct basic_span {
         assert(i < size_);
         return data_[i];
     }
-    /* Part of it; empty where it begins beyond the end, shorter where it would end there. */
+    /* A part, limited to the end; empty if it begins beyond the end. */
     basic_span part(std::size_t from, std::size_t count) const noexcept
     {
         if (from > size_)
@@ -68,7 +77,7 @@ template <typename Byte> struct basic_span {
 using bytes = basic_span<const std::byte>;
 using mutable_bytes = basic_span<std::byte>;
 
-/* A loan of bytes: commits as many of them as were written. */
+/* A loan of bytes: commit publishes the first `len` of them. */
 class bytes_loan : public any_loan
 {
   public:
@@ -77,7 +86,7 @@ class bytes_loan : public any_loan
     {
         return room_;
     }
-    /* Publishes its first `len` bytes. The loan stands after an error. */
+    /* Publishes its first `len` bytes. The loan remains outstanding after an error. */
     KYMO_IMPL_HOT status commit(std::size_t len, std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return publish(len, time, tag);
@@ -99,7 +108,7 @@ class bytes_loan : public any_loan
     mutable_bytes room_;
 };
 
-/* Publishes records of any bytes, as long as the slots at most. */
+/* Publishes records of bytes, at most as long as the slots. */
 class bytes_writer : public any_writer
 {
   public:
@@ -108,13 +117,13 @@ class bytes_writer : public any_writer
         : bytes_writer(detail::opened(open(name, how), name))
     {
     }
-    /* As kymo_writer_open; the options say the size, or have a schema that does. */
+    /* As kymo_writer_open; the options must have the size, or a schema. */
     static result<bytes_writer> open(const std::string &name, const options &how) noexcept
     {
         return {detail::filled{},
                 [&](bytes_writer &made) { return made.open_raw(name, &how.raw()); }};
     }
-    static result<bytes_writer> resume(const std::string &name) noexcept
+    static result<bytes_writer> open_existing(const std::string &name) noexcept
     {
         return {detail::filled{}, [&](bytes_writer &made) { return made.open_raw(name, nullptr); }};
     }
@@ -142,8 +151,8 @@ class bytes_view : public any_view
     bytes_view() noexcept = default;
 };
 
-/* Reads any segment as bytes. Copies go into the caller's buffer and return the record beside the
- * payload; -EMSGSIZE where the buffer is too small. */
+/* Reads any segment as bytes. Copies go into the caller's buffer and return the record without the
+ * payload; -EMSGSIZE if the buffer is too small. */
 class bytes_reader : public any_reader
 {
   public:
@@ -192,7 +201,7 @@ class bytes_reader : public any_reader
                 }};
     }
 
-    /* Positions that answer questions about time, for view_at and at. */
+    /* Positions of queries by time, for view_at and at. */
     result<std::uint64_t>
     find_closest(std::uint64_t time,
                  std::chrono::nanoseconds max_distance = any_distance) const noexcept

@@ -1,15 +1,28 @@
 /*
- * image.h - frames: how their pixels lie, how many bytes they have.
+ * image.h - frames: how their pixels are stored, and how many bytes they need.
  *
- * An image segment is a ring whose every payload is one frame of the geometry in its header. Frames
- * live in slots and in buffers that the caller allocates, never on the stack: a writer loans the
- * next slot and fills it in place, a reader looks at it there (ring.h) or keeps the newest in
- * private memory (loader.h).
+ *     #include <kymo/image.h>
  *
- *     struct kymo_geometry geometry;
- *     kymo_image_fhd(KYMO_RGB8, &geometry);
- *     struct kymo_options options = {.geometry = &geometry, .depth = 8, .alignment = 4096};
- *     options.size = kymo_image_size(&geometry);
+ *     #include <string.h>
+ *
+ *     int open_camera(struct kymo_writer **writer)
+ *     {
+ *         struct kymo_geometry geometry;
+ *         struct kymo_options options;
+ *         int error = kymo_image_fhd(KYMO_RGB8, &geometry);
+ *
+ *         memset(&options, 0, sizeof(options));
+ *         options.geometry = &geometry;
+ *         options.size = kymo_image_size(&geometry);
+ *         options.depth = 8;
+ *         return error ? error : kymo_writer_open(writer, "camera", &options);
+ *     }
+ *
+ * An image segment is a ring whose payloads are frames of the geometry in its header. Store frames in
+ * slots and in allocated buffers, never on the stack: a writer loans the next slot and fills it in
+ * place, a reader views it there (ring.h) or keeps the newest in private memory (loader.h).
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_IMAGE_H
 #define KYMO_IMAGE_H
@@ -41,26 +54,26 @@ struct kymo_plane {
 };
 
 /*
- * The geometry of width by height pixels, rows packed; `stride`, bytes, where rows are to be
- * longer, else 0. -EINVAL: a format that does not exist, no pixels, an odd side where the format
- * has pairs, a stride shorter than a row, or a frame of more than 2^30 bytes.
+ * The geometry of width by height pixels. `stride`: bytes from one row to the next; 0: packed rows.
+ * -EINVAL: an unknown format, no pixels, an odd side where the format has pairs, a stride shorter
+ * than a row, or a frame of more than 2^30 bytes.
  */
 KYMO_EXPORT int kymo_image_geometry(enum kymo_pixel_format format, uint32_t width, uint32_t height,
                                     uint32_t stride, struct kymo_geometry *geometry);
 
-/* 1920 by 1080, and 3840 by 2160. -EINVAL: a format that does not exist. */
+/* 1920 by 1080, and 3840 by 2160. -EINVAL: an unknown format. */
 KYMO_EXPORT int kymo_image_fhd(enum kymo_pixel_format format, struct kymo_geometry *geometry);
 KYMO_EXPORT int kymo_image_4k(enum kymo_pixel_format format, struct kymo_geometry *geometry);
 
-/* Bytes of a frame, all planes; 0 where the geometry does not hold. */
+/* Bytes of a frame, all planes; 0 if the geometry is invalid. */
 KYMO_EXPORT uint32_t kymo_image_size(const struct kymo_geometry *geometry);
 
-/* How many planes, 1 or 2; plane number `index` into *plane. -EINVAL: no such plane. */
+/* The number of planes, 1 or 2; and plane number `index`, stored into *plane. -EINVAL: no such plane. */
 KYMO_EXPORT int kymo_image_planes(const struct kymo_geometry *geometry);
 KYMO_EXPORT int kymo_image_plane(const struct kymo_geometry *geometry, int index,
                                  struct kymo_plane *plane);
 
-/* "rgb8" and the like, "?" for a format that does not exist; and back, or -EINVAL. */
+/* The name of a format, "rgb8", "?" if unknown; and the format of a name, or -EINVAL. */
 KYMO_EXPORT const char *kymo_format_text(enum kymo_pixel_format format);
 KYMO_EXPORT int kymo_format_parse(const char *text, enum kymo_pixel_format *format);
 

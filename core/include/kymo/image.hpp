@@ -1,5 +1,18 @@
 /*
  * image.hpp - rings of frames (image.h), written and read in place.
+ *
+ *     #include <kymo/image.hpp>
+ *
+ *     inline void publish_black(kymo::frame_writer &camera)
+ *     {
+ *         kymo::frame_loan loan = camera.loan().value();
+ *
+ *         for (std::byte &byte : loan.frame().pixels)
+ *             byte = std::byte{0};
+ *         loan.commit(kymo::now()).value();
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_IMAGE_HPP
 #define KYMO_IMAGE_HPP
@@ -10,7 +23,7 @@
 namespace kymo
 {
 
-/* The pixels of one image and how they lie. */
+/* The pixels of one image and their geometry. */
 template <typename Byte> struct basic_frame {
     kymo_geometry geometry{};
     basic_span<Byte> pixels;
@@ -19,7 +32,7 @@ template <typename Byte> struct basic_frame {
     {
         return kymo_image_planes(&geometry);
     }
-    /* The bytes of a plane's row that carry pixels; empty where there is no such row. */
+    /* The bytes of a plane's row that carry pixels; empty if there is no such row. */
     basic_span<Byte> row(std::uint32_t y, int plane = 0) const noexcept
     {
         kymo_plane found;
@@ -51,7 +64,7 @@ class frame_loan : public any_loan
     {
         return frame_;
     }
-    /* Publishes it. The loan stands after an error. */
+    /* Publishes it. The loan remains outstanding after an error. */
     KYMO_IMPL_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return publish(frame_.pixels.size(), time, tag);
@@ -74,7 +87,7 @@ class frame_writer : public any_writer
         : frame_writer(detail::opened(open(name, geometry, how), name))
     {
     }
-    /* Payloads begin on a page unless the options say otherwise. */
+    /* Payloads are page-aligned unless the options have another alignment. */
     static result<frame_writer> open(const std::string &name, const kymo_geometry &geometry,
                                      options how = {}) noexcept
     {
@@ -109,7 +122,7 @@ class frame_writer : public any_writer
     std::size_t size_ = 0;
 };
 
-/* Reads images in place. -EPROTONOSUPPORT: a sound segment, but not of images. */
+/* Reads images in place. -EPROTONOSUPPORT: a valid segment, but not of images. */
 class frame_reader : public bytes_reader
 {
   public:
@@ -121,7 +134,7 @@ class frame_reader : public bytes_reader
     {
         return {detail::filled{}, [&](frame_reader &made) { return made.open_frames(name); }};
     }
-    /* The pixels of a record: of a view, of a snapshot, of the caller's own copy. */
+    /* The pixels of a payload: of a view, a snapshot, or a copy. */
     frame frame_of(bytes payload) const noexcept
     {
         return {geometry_, payload};

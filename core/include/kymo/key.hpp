@@ -1,5 +1,14 @@
 /*
- * key.hpp - times that somebody has checked (key.h): a type of its own for each policy.
+ * key.hpp - validated times (key.h): a distinct type for each policy.
+ *
+ *     #include <kymo/key.hpp>
+ *
+ *     inline kymo::result<kymo::key<struct camera>> check(std::uint64_t time)
+ *     {
+ *         return kymo::key<struct camera>::make(time, kymo::validator::range(1000, 2000));
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_KEY_HPP
 #define KYMO_KEY_HPP
@@ -18,14 +27,14 @@ namespace kymo
 namespace validator
 {
 
-/* Not more than `past` before the clock's present time nor `ahead` after it. */
+/* At most `past` before the present time of the clock and at most `ahead` after it. */
 inline kymo_validator plausible(kymo_clock clock, std::chrono::nanoseconds past,
                                 std::chrono::nanoseconds ahead) noexcept
 {
     return kymo_validator_plausible(clock, detail::ns(past), detail::ns(ahead));
 }
 
-/* From low to high, both included. */
+/* From low to high, inclusive. */
 inline kymo_validator range(std::uint64_t low, std::uint64_t high) noexcept
 {
     return kymo_validator_range(low, high);
@@ -37,7 +46,7 @@ inline kymo_validator proximity(std::uint64_t reference,
     return kymo_validator_proximity(reference, detail::ns(tolerance));
 }
 
-/* Holds a time against one rule: 0, or its error; -ERANGE for a plain false. */
+/* Checks a time: 0, or the error of the rule; -ERANGE if the rule returns false. */
 inline int check(const kymo_validator &rule, std::uint64_t time)
 {
     return kymo_validator_check(&rule, time);
@@ -51,7 +60,7 @@ template <typename Rule> int check(const Rule &rule, std::uint64_t time)
         return rule(time);
 }
 
-/* All of them; the error of the first that does not hold. */
+/* All of the rules; the error of the first that fails. */
 template <typename... Rules> auto all_of(Rules... rules)
 {
     return [rules...](std::uint64_t time) -> int {
@@ -64,12 +73,12 @@ template <typename... Rules> auto all_of(Rules... rules)
 
 } // namespace validator
 
-/* A time that held against the rules of its policy. A policy is any type; it need not be complete.
- * A key of one policy is neither an integer nor a key of another. */
+/* A time that passed the rules of its policy. A policy is any type, complete or not. A key of one
+ * policy converts neither to an integer nor to a key of another. */
 template <typename Policy> class key
 {
   public:
-    /* The key of a time that holds against every rule, else the first one's error. */
+    /* The key of a time that passes every rule, else the error of the first that fails. */
     template <typename... Rules> static result<key> make(std::uint64_t time, const Rules &...rules)
     {
         static_assert(sizeof...(Rules) > 0, "kymo: a key takes at least one rule");
@@ -95,7 +104,7 @@ template <typename Policy> class key
     std::uint64_t time_ = 0;
 };
 
-/* The policy of readers that take bare numbers for times. */
+/* The policy of readers that accept integers as times. */
 struct unchecked;
 
 namespace detail

@@ -1,5 +1,24 @@
 /*
- * kymo.h - all of the library.
+ * kymo.h - all headers of the library for C.
+ *
+ *     #include <kymo/kymo.h>
+ *
+ *     int main(void)
+ *     {
+ *         struct kymo_reader *reader;
+ *         struct kymo_record record;
+ *         double celsius;
+ *         int error = kymo_reader_open(&reader, "room");
+ *
+ *         if (!error)
+ *             error = kymo_ring_latest(reader, &celsius, sizeof(celsius), &record);
+ *         if (error)
+ *             return 1;
+ *         kymo_reader_close(reader);
+ *         return celsius > 30;
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_KYMO_H
 #define KYMO_KYMO_H
@@ -14,7 +33,6 @@
 #include <kymo/ring.h>
 #include <kymo/schema.h>
 #include <kymo/segment.h>
-#include <kymo/seqlock.h>
 #include <kymo/series.h>
 #include <kymo/stats.h>
 #include <kymo/text.h>

@@ -2,31 +2,38 @@
  * kymo.hpp - the library for C++17: handles that own, results that carry their error, and rings,
  * values and queues of one C++ type. Header only, over the same inline bodies as C.
  *
- *     struct imu { float accel[3]; double temperature; };
+ *     #include <kymo/kymo.hpp>
  *
- *     kymo::writer<imu> writer("imu", kymo::options().depth(256));
- *     writer.publish(reading, kymo::now()).value();
+ *     struct imu {
+ *         float accel[3];
+ *         double temperature;
+ *     };
  *
- *     kymo::reader<imu> reader("imu");
- *     if (auto found = reader.closest(time, 5ms))
- *         use(found->data.temperature, found->time);
+ *     inline double temperature_near(std::uint64_t time)
+ *     {
+ *         kymo::reader<imu> reader("imu");
+ *         const auto found = reader.closest(time, std::chrono::milliseconds(5));
  *
- * A type T goes through shared memory as its bytes: it must be trivially copyable and of standard
- * layout, and hold no pointers.
+ *         return found ? found->data.temperature : 0;
+ *     }
+ *
+ * A type T is copied through shared memory as bytes: it must be trivially copyable and of standard
+ * layout, and contain no pointers.
  *
  * Errors. Every class that opens something has `open`, which returns a result, and a constructor,
- * which throws kymo::error (a std::system_error). Nothing else throws but value(), on a result
- * without one. Compiled without exceptions, these print their message and abort instead. Errors are
- * negative errno as in C: each function returns those of its namesake there.
+ * which throws kymo::error (a std::system_error). The only other function that throws is value(), on
+ * a result without a value. Compiled without exceptions, both print the message and abort instead.
+ * Errors are negative errno as in C: each function returns those of the C function of that name.
  *
- * Handles move and do not copy; one that was moved from, or made by the default constructor, is
- * empty and good for nothing but assignment, close() and a look at operator bool. Views, loans,
- * cursors and snapshots must not outlive the handle that they came from; moving that handle is
- * fine. Who may use what beside whom is as in C: readers and loaders any number of threads at once,
- * everything else one thread at a time.
+ * Handles are movable and not copyable; a moved-from or default-constructed handle is empty, and only
+ * assignment, close() and operator bool are allowed. Views, loans, cursors and snapshots must not
+ * outlive their handle; moving that handle is allowed. Concurrency is as in C: any number of threads
+ * may use a reader or a loader at once; every other object belongs to one thread at a time.
  *
  * Times are std::uint64_t, ns on the segment's clock, as in C; distances and ages are
- * std::chrono::nanoseconds, so that one can't be taken for the other; deadlines are kymo::deadline.
+ * std::chrono::nanoseconds, so that one cannot be passed for the other; deadlines are kymo::deadline.
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_KYMO_HPP
 #define KYMO_KYMO_HPP

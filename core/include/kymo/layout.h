@@ -1,6 +1,15 @@
 /*
  * layout.h - every byte of a segment, layout version 1. LAYOUT.md says the same in prose.
  *
+ *     #include <kymo/layout.h>
+ *
+ *     #include <string.h>
+ *
+ *     int is_segment(const struct kymo_header *header)
+ *     {
+ *         return memcmp(header->magic, KYMO_MAGIC, sizeof(header->magic)) == 0;
+ *     }
+ *
  * A segment is one file. Its pages are grouped by who may write them:
  *
  *     struct kymo_header     immutable   written once, before the name appears
@@ -14,6 +23,8 @@
  * Each group begins on a page. All numbers are in the byte order and word size of the machine that
  * made the segment; the header records both. Fields named reserved are 0 and may get a meaning in a
  * later minor version; anything else needs a new major version.
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_LAYOUT_H
 #define KYMO_LAYOUT_H

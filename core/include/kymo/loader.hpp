@@ -1,5 +1,16 @@
 /*
- * loader.hpp - the newest big record, always at hand in private memory (loader.h).
+ * loader.hpp - the newest large record, kept in private memory (loader.h).
+ *
+ *     #include <kymo/loader.hpp>
+ *
+ *     inline std::size_t newest_length(const kymo::loader &loader)
+ *     {
+ *         const kymo::snapshot frame = loader.pin().value();
+ *
+ *         return frame.payload().size();
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_LOADER_HPP
 #define KYMO_LOADER_HPP
@@ -9,7 +20,7 @@
 namespace kymo
 {
 
-/* A record in private memory, which stays as it is until the snapshot is gone. */
+/* A record in private memory, which does not change during the life of the snapshot. */
 class snapshot
 {
   public:
@@ -41,14 +52,14 @@ class snapshot
     {
         return {static_cast<const std::byte *>(pinned_.payload), pinned_.record.len};
     }
-    /* The payload as a T; NULL where it is not as long as one. */
+    /* The payload as a T; NULL if its length is not that of T. */
     template <typename T> const T *as() const noexcept
     {
         static_assert(alignof(typename detail::record_type<T>::type) <= KYMO_CACHE_LINE,
                       "kymo: a loader aligns to the cache line");
         return pinned_.record.len == sizeof(T) ? static_cast<const T *>(pinned_.payload) : nullptr;
     }
-    /* Gives it back now. */
+    /* Releases it before the destructor does. */
     void unpin() noexcept
     {
         if (kymo_loader *loader = std::exchange(loader_, nullptr))
@@ -64,7 +75,7 @@ class snapshot
     kymo_snapshot pinned_{};
 };
 
-/* Keeps the newest record of a segment at hand. */
+/* Loads each newest record of a segment. */
 class loader
 {
   public:

@@ -1,20 +1,36 @@
 /*
- * queue.h - a bounded, lossless hand-off: what was pushed waits until it was consumed, and a full
- * queue holds its producer back.
+ * queue.h - a bounded, lossless queue: a record remains until it was acknowledged, and a full queue
+ * blocks its producer.
  *
- * A queue is a segment of kind KYMO_QUEUE, whose ring is never overwritten before its consumer is
- * done with it; depth is how many records it holds. The producer is a kymo_writer: push here, or
- * publish, loan and commit as in ring.h, which return -EAGAIN while the queue is full. Anybody may
- * look in as a reader, and takes nothing away.
+ *     #include <kymo/queue.h>
  *
- * The consumer's store of tail is what consumes. A consumer that receives, works and then
- * acknowledges gets what it had not acknowledged once more after a crash; one that pops has
- * acknowledged as soon as it has its copy. A producer's crash loses nothing that was pushed.
+ *     int hand_over(struct kymo_writer *writer, uint64_t job)
+ *     {
+ *         return kymo_queue_push(writer, &job, sizeof(job), 0, 0, KYMO_FOREVER);
+ *     }
  *
- * One producer and one consumer; more of either where the segment was created with
- * KYMO_SHARED_WRITER or KYMO_SHARED_CONSUMER, at the price of their lock (segment.h). Each handle
- * belongs to one thread at a time. Progress: push and receive are wait-free while there is room and
- * something to receive; the blocking forms see within 100 ms that the other end has gone.
+ *     int take(struct kymo_consumer *consumer, uint64_t *job)
+ *     {
+ *         struct kymo_record record;
+ *
+ *         return kymo_queue_pop(consumer, job, sizeof(*job), &record, KYMO_FOREVER);
+ *     }
+ *
+ * A queue is a segment of kind KYMO_QUEUE. Its ring is not overwritten before the consumer has
+ * acknowledged; depth is the number of records it holds. The producer is a kymo_writer: push here,
+ * or publish, loan and commit as in ring.h, which return -EAGAIN while the queue is full. Readers
+ * may open the queue as well; they consume nothing.
+ *
+ * Acknowledging consumes, by one store of tail. After a crash, a consumer that receives, works and
+ * then acknowledges receives the unacknowledged records again; kymo_queue_pop acknowledges as soon
+ * as it has copied. A crash of the producer loses no pushed record.
+ *
+ * Concurrency: one producer and one consumer, each handle in one thread at a time; several of either
+ * if the segment was created with KYMO_SHARED_WRITER or KYMO_SHARED_CONSUMER, at the cost of their
+ * lock (segment.h). Progress: push is wait-free while there is a free slot, receive while there is a
+ * record; the blocking calls detect the death of the other side within 100 ms.
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_QUEUE_H
 #define KYMO_QUEUE_H
@@ -25,118 +41,74 @@
 extern "C" {
 #endif
 
-/* The end that takes. */
+/* The handle that receives. */
 struct kymo_consumer {
     struct kymo_ring ring;
     struct kymo_consumer_control *control;
-    struct kymo_bell *bell; /* what a producer sleeps on while the queue is full */
+    struct kymo_bell *bell; /* the bell of a producer that waits for a free slot */
     uint64_t next;          /* the position that is received next */
     uint64_t limit;         /* from this position on, receiving takes the slow path */
     struct kymo_segment *segment;
 };
 
 /*
- * Opens the queue for consuming, at its oldest record that was not acknowledged.
- * -EBUSY: another consumer is alive. -EINVAL: not a queue. -EACCES: consuming takes write
- * permission on the file. Else as kymo_reader_open. In a forked child the handle is dead: -EPERM.
+ * Opens the queue for consuming, at its oldest unacknowledged record.
+ * -EBUSY: another consumer is alive. -EINVAL: not a queue. -EACCES: no write permission on the file.
+ * Otherwise as kymo_reader_open. In a forked child the handle is dead: -EPERM.
  */
-KYMO_EXPORT int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name,
-                                        uint32_t major);
+KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name);
 
-KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name)
-{
-    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR);
-}
-
-/* Leaves what was not acknowledged for the next consumer. NULL is fine. */
+/* Leaves the unacknowledged records to the next consumer. NULL is allowed. */
 KYMO_EXPORT void kymo_consumer_close(struct kymo_consumer *consumer);
 
-KYMO_EXPORT int kymo_impl_queue_receive_slow(struct kymo_consumer *consumer);
-KYMO_EXPORT void kymo_impl_queue_wake_producer(struct kymo_consumer *consumer);
-
 /*
- * Pushes a copy of data[len], and waits for room until `deadline` (CLOCK_MONOTONIC ns; 0 only
- * looks, KYMO_FOREVER has none). `time`, `tag`: as kymo_ring_publish. -ETIMEDOUT: full until the
- * deadline, or another producer held their lock for as long. -EPIPE: full, and the consumer has
- * gone; a consumer that was never there is waited for. -EINVAL: not a queue. Else as
- * kymo_ring_publish.
+ * Pushes a copy of data[len], and waits for a free slot until `deadline` (CLOCK_MONOTONIC ns; 0 does
+ * not wait, KYMO_FOREVER has no deadline). `time`, `tag`: as kymo_ring_publish. -ETIMEDOUT: full
+ * until the deadline, or another producer held the lock until then. -EPIPE: full, and the consumer
+ * no longer exists; a consumer that has not started yet is waited for. -EINVAL: not a queue.
+ * Otherwise as kymo_ring_publish.
  */
 KYMO_EXPORT int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len,
                                 uint64_t time, uint64_t tag, uint64_t deadline);
 
 /*
- * Waits until there is something to receive, until `deadline` at most; 0 looks, and asks the kernel
- * whether the producer lives. -ETIMEDOUT. -EPIPE: empty, and the producer has gone. -EIDRM: empty, and this generation was
- * replaced or removed. -EPERM, -EBADMSG.
+ * Waits until there is a record to receive, until `deadline` at most; 0 does not wait, but checks
+ * whether the producer is alive. -ETIMEDOUT. -EPIPE: empty, and the producer no longer exists.
+ * -EIDRM: empty, and this generation was replaced or removed. -EPERM, -EBADMSG.
  */
 KYMO_EXPORT int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline);
 
 /*
- * Copies the next record into buffer[size] without acknowledging it; the call after that gets the
- * one behind it. Does not wait.
+ * Copies the next record into buffer[size] without acknowledging it; the next call receives the
+ * record after it. Does not wait.
  * -ENODATA: empty. -EIDRM: empty, and this generation was replaced or removed. -EMSGSIZE: the
- * record is larger than the buffer, record->len tells, and it stays the next. -EINVAL: the queue
- * has several consumers, which can only pop. -EPERM, -EBADMSG.
+ * record is larger than the buffer, record->len has its size, and it remains the next. -EINVAL: the
+ * queue has several consumers, which can only pop. -EPERM, -EBADMSG.
  */
 KYMO_INLINE int kymo_queue_receive(struct kymo_consumer *consumer, void *buffer, size_t size,
-                                   struct kymo_record *record)
-{
-    int error;
+                                   struct kymo_record *record);
 
-    if (KYMO_UNLIKELY(consumer->next >= consumer->limit)) {
-        error = kymo_impl_queue_receive_slow(consumer);
-        if (error)
-            return error;
-    }
-    error = kymo_impl_ring_read(&consumer->ring, consumer->next, buffer, size, record);
-    if (KYMO_LIKELY(error == 0))
-        consumer->next++;
-    return KYMO_LIKELY(error != -ESTALE) ? error : -EBADMSG;
-}
+/* The same in place. The payload does not change until it is acknowledged. */
+KYMO_INLINE int kymo_queue_receive_view(struct kymo_consumer *consumer, struct kymo_view *view);
 
-/* The same in place. The payload stands still until it is acknowledged. */
-KYMO_INLINE int kymo_queue_receive_view(struct kymo_consumer *consumer, struct kymo_view *view)
-{
-    int error;
-
-    if (KYMO_UNLIKELY(consumer->next >= consumer->limit)) {
-        error = kymo_impl_queue_receive_slow(consumer);
-        if (error)
-            return error;
-    }
-    error = kymo_impl_ring_look(&consumer->ring, consumer->next, view);
-    if (KYMO_LIKELY(error == 0))
-        consumer->next++;
-    return KYMO_LIKELY(error != -ESTALE) ? error : -EBADMSG;
-}
-
-/* Consumes everything that was received so far: its slots are the producer's again. */
-KYMO_INLINE void kymo_queue_acknowledge(struct kymo_consumer *consumer)
-{
-    if (KYMO_UNLIKELY(consumer->limit == 0))
-        return;
-    /* QUEUE-1 (release, by the ordered store): the copies out of the slots before the tail that
-     * gives them back. Pairs with kymo_queue_find_limit. QUEUE-2 (ordered store, then ordered
-     * load): tail before the look at the bell. Pairs with the producer that waits for room. */
-    kymo_store_ordered(&consumer->control->tail, consumer->next);
-    KYMO_TESTPOINT(TAIL_STORED);
-    if (KYMO_UNLIKELY(kymo_load_ordered32(&consumer->bell->word) & KYMO_BELL_WAITING))
-        kymo_impl_queue_wake_producer(consumer);
-}
+/* Consumes every record received so far: the producer may reuse their slots. */
+KYMO_INLINE void kymo_queue_acknowledge(struct kymo_consumer *consumer);
 
 /*
  * Receives and acknowledges one record, and waits for it until `deadline`. With several consumers
- * each record goes to one of them, and -ETIMEDOUT is also where another one held their lock for as
- * long. Errors: as kymo_queue_wait and kymo_queue_receive.
+ * each record is received by one of them, and -ETIMEDOUT also means that another one held the lock
+ * until the deadline. Errors: as kymo_queue_wait and kymo_queue_receive.
  */
 KYMO_EXPORT int kymo_queue_pop(struct kymo_consumer *consumer, void *buffer, size_t size,
                                struct kymo_record *record, uint64_t deadline);
 
-/* Records that were pushed and not yet acknowledged. */
+/* The number of records that were pushed and are not acknowledged. */
 KYMO_EXPORT uint64_t kymo_queue_waiting(const struct kymo_consumer *consumer);
 
 #ifdef __cplusplus
 }
 #endif
+
+#include <kymo/impl/queue.h>
 
 #endif

@@ -1,5 +1,19 @@
 /*
- * queue.hpp - a bounded, lossless hand-off (queue.h).
+ * queue.hpp - a bounded, lossless queue (queue.h).
+ *
+ *     #include <kymo/queue.hpp>
+ *
+ *     inline void hand_over(kymo::producer<int> &jobs, int job)
+ *     {
+ *         jobs.push(job, kymo::now()).value();
+ *     }
+ *
+ *     inline int take(kymo::consumer<int> &jobs)
+ *     {
+ *         return jobs.pop().value().data;
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_QUEUE_HPP
 #define KYMO_QUEUE_HPP
@@ -9,7 +23,7 @@
 namespace kymo
 {
 
-/* The end of a queue that pushes. */
+/* The handle that pushes. */
 template <typename T> class producer : public writer<T>
 {
   public:
@@ -23,7 +37,7 @@ template <typename T> class producer : public writer<T>
         return {detail::filled{},
                 [&](producer &made) { return made.open_kind(name, how, KYMO_QUEUE); }};
     }
-    /* Waits for room; as kymo_queue_push. */
+    /* Waits for a free slot; as kymo_queue_push. */
     status push(const T &data, std::uint64_t time, std::uint64_t tag = 0,
                 deadline until = deadline::forever()) noexcept
     {
@@ -31,7 +45,7 @@ template <typename T> class producer : public writer<T>
     }
 };
 
-/* The end that takes. Each as its namesake in queue.h. */
+/* The handle that receives. Each function as in queue.h. */
 template <typename T> class consumer
 {
   public:
@@ -54,7 +68,7 @@ template <typename T> class consumer
     {
         return handle_.get();
     }
-    /* Leaves what was not acknowledged for the next consumer. */
+    /* Leaves the unacknowledged records to the next consumer. */
     void close() noexcept
     {
         handle_.reset();
@@ -68,7 +82,7 @@ template <typename T> class consumer
                     return kymo_impl_typed_end(error, sizeof(T), &found, nullptr);
                 }};
     }
-    /* Consumes everything that was received so far. */
+    /* Consumes every record received so far. */
     KYMO_IMPL_HOT void acknowledge() noexcept
     {
         kymo_queue_acknowledge(raw());
@@ -104,7 +118,7 @@ template <typename T> class consumer
             handle_.reset();
         return error;
     }
-    /* As the typed opens of typed.h hold a segment against its type. */
+    /* Compares the segment with the type, as typed.h does. */
     int check() const noexcept
     {
         const kymo_impl_type typed = detail::record_type<T>::typed();

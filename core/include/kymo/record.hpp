@@ -1,5 +1,21 @@
 /*
- * record.hpp - what a record is: a payload of type T, what stands beside it, and what its bytes mean.
+ * record.hpp - a record: a payload of type T, its fields beside the payload, and its schema.
+ *
+ *     #include <kymo/record.hpp>
+ *
+ *     struct imu {
+ *         float accel[3];
+ *         double temperature;
+ *     };
+ *     KYMO_SCHEMA_OF(imu, KYMO_FIELD(imu, accel, "m/s^2", "acceleration along x, y, z"),
+ *                    KYMO_FIELD(imu, temperature, "degC", "of the chip"));
+ *
+ *     inline double temperature_of(const kymo::record<imu> &record)
+ *     {
+ *         return record.data.temperature;
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_RECORD_HPP
 #define KYMO_RECORD_HPP
@@ -14,7 +30,7 @@
 namespace kymo
 {
 
-/* The schema of T, or NULL: its segments are bytes then. KYMO_SCHEMA_OF gives it one. */
+/* The schema of T, set by KYMO_SCHEMA_OF, or NULL: its segments are bytes. */
 template <typename T> struct schema_of {
     static const kymo_schema *get() noexcept
     {
@@ -22,12 +38,7 @@ template <typename T> struct schema_of {
     }
 };
 
-/*
- * Names the fields of a type, outside of any namespace and before its first use:
- *
- *     KYMO_SCHEMA_OF(imu, KYMO_FIELD(imu, accel, "m/s^2", "acceleration along x, y, z"),
- *                         KYMO_FIELD(imu, temperature, "degC", "of the chip"));
- */
+/* Defines the fields of a type, outside of any namespace and before its first use. */
 #define KYMO_SCHEMA_OF(type, ...)                                            \
     template <> struct kymo::schema_of<type> {                               \
         static const kymo_schema *get() noexcept                             \
@@ -64,16 +75,16 @@ template <typename T> struct record_type {
 template <typename T> struct record : kymo_record {
     using type = typename detail::record_type<T>::type;
 
-    /* A union, so that a read need not make a T before it copies one. */
+    /* A union, so that a read need not construct a T before it copies one. */
     union {
         T data;
     };
 
-    /* Holds nothing until something is read into it. */
+    /* Uninitialized until a record is read into it. */
     record() noexcept
     {
     }
-    /* For value_or: data that came from nowhere. */
+    /* For value_or: data without a record. */
     explicit record(const T &instead) noexcept : kymo_record{0, 0, 0, sizeof(T), 0}, data(instead)
     {
     }
@@ -85,8 +96,8 @@ template <typename T> struct bracket {
     record<T> after;
     double alpha; /* 0 at before, 1 at after */
 
-    /* A number of the payload, interpolated: pair.interpolate(&imu::temperature), or of any
-     * function of it. */
+    /* A numeric member of the payload, interpolated: pair.interpolate(&imu::temperature); or the
+     * result of a function of the payload. */
     template <typename Member> double interpolate(Member &&member) const
     {
         const auto from = static_cast<double>(std::invoke(member, before.data));
@@ -95,7 +106,7 @@ template <typename T> struct bracket {
     }
 };
 
-/* A record as one JSON object, as kymo_text_record spells it. */
+/* A record as one JSON object, as kymo_text_record. */
 template <typename T>
 std::string to_json(const record<T> &record, kymo_clock clock = KYMO_MONOTONIC)
 {

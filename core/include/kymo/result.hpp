@@ -1,5 +1,14 @@
 /*
- * result.hpp - a value, or the error that says why there is none; and the exception that constructors throw.
+ * result.hpp - a value, or the error that explains its absence; and the exception that constructors throw.
+ *
+ *     #include <kymo/result.hpp>
+ *
+ *     inline int value_or_zero(const kymo::result<int> &found)
+ *     {
+ *         return found ? *found : 0;
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_RESULT_HPP
 #define KYMO_RESULT_HPP
@@ -13,13 +22,13 @@
 #include <system_error>
 #include <utility>
 
-/* The hot functions: every inline body behind them is compiled into them, with its constants. */
+/* Hot functions: compile every inline body into them, with its constants. */
 #define KYMO_IMPL_HOT [[gnu::flatten]]
 
 namespace kymo
 {
 
-/* The category of the library's errors: their sentences, and comparison with std::errc. */
+/* The category of the library's errors: messages, and comparison with std::errc. */
 inline const std::error_category &category() noexcept
 {
     struct sentences final : std::error_category {
@@ -63,8 +72,8 @@ namespace detail
 #endif
 }
 
-/* Chooses the constructor of a result that lets a function fill in the value and return its error:
- * no value is copied on its way out of a hot function. */
+/* Selects the constructor of a result whose argument is a function that fills in the value and returns
+ * the error: hot functions return without copying the value. */
 struct filled {
 };
 
@@ -75,7 +84,7 @@ struct failure {
     int error;
 };
 
-/* A value, or the negative errno that says why there is none. */
+/* A value, or the negative errno that explains its absence. */
 template <typename T> class [[nodiscard]] result
 {
   public:
@@ -116,7 +125,7 @@ template <typename T> class [[nodiscard]] result
         return {-error_, category()};
     }
 
-    /* As std::optional: only where there is a value. */
+    /* As std::optional: undefined without a value. */
     T *operator->() noexcept
     {
         assert(has_value());
@@ -143,7 +152,7 @@ template <typename T> class [[nodiscard]] result
         return std::move(value_);
     }
 
-    /* The value; throws kymo::error where there is none. */
+    /* The value; throws kymo::error if there is none. */
     T &value() &
     {
         return require();
@@ -178,7 +187,7 @@ template <typename T> class [[nodiscard]] result
     int error_ = 0;
 };
 
-/* The result of what has nothing to give but its success. */
+/* The result of functions without a value. */
 template <> class [[nodiscard]] result<void>
 {
   public:
@@ -207,7 +216,7 @@ template <> class [[nodiscard]] result<void>
     {
         return {-error_, category()};
     }
-    /* Throws kymo::error where it failed. */
+    /* Throws kymo::error on failure. */
     void value() const
     {
         if (KYMO_UNLIKELY(error_))

@@ -1,5 +1,22 @@
 /*
- * ring.hpp - rings of one C++ type (ring.h, typed.h), and questions about time (series.h).
+ * ring.hpp - rings of one C++ type (ring.h, typed.h), and queries by time (series.h).
+ *
+ *     #include <kymo/ring.hpp>
+ *
+ *     inline void publish_twice(double value)
+ *     {
+ *         kymo::writer<double> writer("room");
+ *
+ *         writer.publish(value, kymo::now()).value();
+ *         writer.publish(value, kymo::now()).value();
+ *     }
+ *
+ *     inline double read_newest()
+ *     {
+ *         return kymo::reader<double>("room").latest()->data;
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_RING_HPP
 #define KYMO_RING_HPP
@@ -11,7 +28,7 @@
 namespace kymo
 {
 
-/* The next slot of a ring, to be written in place: given back unless it is committed. */
+/* The next slot of a ring, to be written in place: aborted unless it is committed. */
 class any_loan
 {
   public:
@@ -29,7 +46,7 @@ class any_loan
     {
         abort();
     }
-    /* Gives it back now. */
+    /* Aborts before the destructor does. */
     void abort() noexcept
     {
         if (kymo_writer *writer = std::exchange(writer_, nullptr))
@@ -46,7 +63,7 @@ class any_loan
         writer_ = error ? nullptr : writer;
         return error;
     }
-    /* The loan stands after an error. */
+    /* The loan remains outstanding after an error. */
     status publish(std::size_t len, std::uint64_t time, std::uint64_t tag) noexcept
     {
         if (KYMO_UNLIKELY(!writer_))
@@ -61,7 +78,7 @@ class any_loan
     void *payload_ = nullptr;
 };
 
-/* The slot's payload as a T, which has not been constructed: it holds an older record's bytes. */
+/* The slot's payload as a T without construction: it contains the bytes of an older record. */
 template <typename T> class loan : public any_loan
 {
   public:
@@ -73,7 +90,7 @@ template <typename T> class loan : public any_loan
     {
         return *static_cast<T *>(payload_);
     }
-    /* Publishes it. The loan stands after an error. */
+    /* Publishes it. The loan remains outstanding after an error. */
     KYMO_IMPL_HOT status commit(std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
         return publish(sizeof(T), time, tag);
@@ -96,14 +113,14 @@ template <typename T> class writer : public any_writer
         : writer(detail::opened(open(name, how), name))
     {
     }
-    /* As kymo_writer_open, with T's size, alignment and schema where the options leave them 0;
-     * and the errors that typed.h adds. */
+    /* As kymo_writer_open, with T's size, alignment and schema if the options leave them 0, and
+     * the errors of typed.h. */
     static result<writer> open(const std::string &name, const options &how = {}) noexcept
     {
         return {detail::filled{}, [&](writer &made) { return made.open_typed(name, &how.raw()); }};
     }
-    /* Only where it is there, whatever its depth and clock. */
-    static result<writer> resume(const std::string &name) noexcept
+    /* Opens an existing segment, of any depth and clock. */
+    static result<writer> open_existing(const std::string &name) noexcept
     {
         return {detail::filled{}, [&](writer &made) { return made.open_typed(name, nullptr); }};
     }
@@ -112,7 +129,7 @@ template <typename T> class writer : public any_writer
     {
         return failure{kymo_ring_publish(raw(), &data, sizeof(T), time, tag)};
     }
-    /* Lends the next slot's payload; as kymo_ring_loan. */
+    /* The next slot's payload; as kymo_ring_loan. */
     KYMO_IMPL_HOT result<kymo::loan<T>> loan() noexcept
     {
         return {detail::filled{}, [&](kymo::loan<T> &lent) { return lent.take(raw()); }};
@@ -129,15 +146,15 @@ template <typename T> class writer : public any_writer
         handle_.reset(opened);
         return error;
     }
-    /* With that kind, whatever the options say. */
+    /* With that kind instead of that of the options. */
     int open_kind(const std::string &name, options how, kymo_kind kind) noexcept
     {
         return open_typed(name, &how.kind(kind).raw());
     }
 };
 
-/* A record in place: its bytes may change at any time, and what was computed from them counts only
- * if validate() says so afterwards. */
+/* A record in place: its bytes may change at any time, and a result computed from them is valid only
+ * if validate() succeeds afterwards. */
 class any_view
 {
   public:
@@ -145,7 +162,7 @@ class any_view
     {
         return view_.record;
     }
-    /* Success where the record has not changed since the view was taken. */
+    /* Success if the record has not changed since the view was taken. */
     KYMO_IMPL_HOT status validate() const noexcept
     {
         return failure{kymo_ring_validate(reader_, &view_)};
@@ -169,7 +186,7 @@ template <typename T> class view : public any_view
     {
         return *static_cast<const T *>(view_.payload);
     }
-    /* What compute(const T &) returns, if the record held still while it ran. */
+    /* The result of compute(const T &), if the record did not change while it ran. */
     template <typename Compute>
     result<std::decay_t<std::invoke_result_t<Compute, const T &>>> read(Compute &&compute) const
     {
@@ -191,7 +208,7 @@ template <typename T> class view : public any_view
 template <typename T> class cursor
 {
   public:
-    /* The next record. -ENODATA: no new one yet; -EIDRM: none will come. */
+    /* The next record. -ENODATA: no new record yet; -EIDRM: none will follow. */
     KYMO_IMPL_HOT result<record<T>> next() noexcept
     {
         return take([&](record<T> &found, std::uint64_t &missed) {
@@ -206,17 +223,17 @@ template <typename T> class cursor
                                           &stats);
         });
     }
-    /* Until there is a next one. */
+    /* Waits for the next record. */
     status wait(deadline until = deadline::forever()) const noexcept
     {
         return failure{kymo_ring_wait(cursor_.reader, cursor_.next, until.time())};
     }
-    /* The position that next() gives, where it still can. */
+    /* The position that next() returns, unless it is overwritten. */
     std::uint64_t pos() const noexcept
     {
         return cursor_.next;
     }
-    /* Records that were overwritten before they could be read, since the cursor began. */
+    /* Records that were overwritten before this cursor read them. */
     std::uint64_t missed() const noexcept
     {
         return missed_;
@@ -241,8 +258,8 @@ template <typename T> class cursor
     std::uint64_t missed_ = 0;
 };
 
-/* Reads records of type T. With a policy its questions about time take that policy's keys, and
- * neither bare numbers nor other keys. */
+/* Reads records of type T. With a policy, queries by time accept that policy's keys only, neither
+ * integers nor other keys. */
 template <typename T, typename Policy = unchecked> class reader : public any_reader
 {
   public:
@@ -253,13 +270,13 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     explicit reader(const std::string &name) : reader(detail::opened(open(name), name))
     {
     }
-    /* As kymo_reader_open; and the errors that typed.h adds. */
+    /* As kymo_reader_open, and the errors of typed.h. */
     static result<reader> open(const std::string &name) noexcept
     {
         return {detail::filled{}, [&](reader &made) { return made.open_typed(name); }};
     }
 
-    /* The newest; `behind` records before it; the one at pos. Each as its namesake in ring.h. */
+    /* The newest; `behind` records before it; the one at pos. As in ring.h. */
     KYMO_IMPL_HOT result<record<T>> latest() const noexcept
     {
         return back(0);
@@ -297,7 +314,7 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
         return look([&](kymo_view &found) { return kymo_ring_view(raw(), pos, &found); });
     }
 
-    /* Cursors that begin with the next record to be published, and with the oldest still there. */
+    /* Cursors that start with the next record to be published, and with the oldest that remains. */
     cursor<T> cursor_newest() const noexcept
     {
         cursor<T> made;
@@ -313,7 +330,7 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
         return made;
     }
 
-    /* Questions about time; each as its namesake in series.h. */
+    /* Queries by time; as in series.h. */
     KYMO_IMPL_HOT result<record<T>>
     closest(instant time, std::chrono::nanoseconds max_distance = any_distance) const noexcept
     {

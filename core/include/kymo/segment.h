@@ -1,15 +1,30 @@
 /*
- * segment.h - segments by name: create, open, close, look at, list, remove.
+ * segment.h - segments by name: create, open, close, inspect, list, remove.
  *
- * All of this is cold: it allocates and calls the kernel. What it returns is a handle whose hot
- * operations (ring.h, value.h, series.h) do neither.
+ *     #include <kymo/segment.h>
  *
- * Every function returns 0 or a count, or a negative errno, and leaves errno without meaning.
- * Wherever a name is taken, it is [A-Za-z0-9_][A-Za-z0-9_.-]* of at most 200 bytes and none of
- * "metrics.prom", "README" and "at"; else -EINVAL, or -ENAMETOOLONG. Names lie in kymo_directory().
+ *     #include <string.h>
  *
- * Handles: a reader may be used by any number of threads at once. A writer, and a cursor, belong to
- * one thread at a time. Closing a handle that another thread still uses is a bug of the caller.
+ *     int create_value(struct kymo_writer **writer, const char *name)
+ *     {
+ *         struct kymo_options options;
+ *
+ *         memset(&options, 0, sizeof(options));
+ *         options.size = sizeof(double);
+ *         return kymo_writer_open(writer, name, &options);
+ *     }
+ *
+ * The functions here allocate memory and make system calls. They open handles whose hot operations
+ * (ring.h, value.h, series.h) do neither.
+ *
+ * Every function returns 0 or a count, or a negative errno; the value of errno is undefined. A
+ * segment name is [A-Za-z0-9_][A-Za-z0-9_.-]* of at most 200 bytes and none of "metrics.prom",
+ * "README" and "at"; else -EINVAL, or -ENAMETOOLONG. Segments are files of kymo_directory().
+ *
+ * Concurrency: any number of threads may use a reader at once. A writer, and a cursor, belong to one
+ * thread at a time. Do not close a handle that another thread uses.
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_SEGMENT_H
 #define KYMO_SEGMENT_H
@@ -21,8 +36,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define KYMO_EXPORT __attribute__((visibility("default")))
 
 /* The longest segment name, bytes. */
 #define KYMO_NAME_LIMIT 200
@@ -122,14 +135,8 @@ KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *
  *
  * In a forked child the handle is dead: publishing there is -EPERM, and the parent keeps its lock.
  */
-KYMO_EXPORT int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
-                                      const struct kymo_options *options, uint32_t major);
-
 KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
-                                 const struct kymo_options *options)
-{
-    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR);
-}
+                                 const struct kymo_options *options);
 
 /* Ends cleanly: the segment stays, reads as CLOSED, and can be resumed. NULL is fine. */
 KYMO_EXPORT void kymo_writer_close(struct kymo_writer *writer);
@@ -153,13 +160,7 @@ KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
  * other layout version, byte order, page or word size. -EIDRM: the name leads to a generation whose
  * replacement was never finished. -EAGAIN: its owner has a lease on the file, and is being told.
  */
-KYMO_EXPORT int kymo_impl_reader_open(struct kymo_reader **reader, const char *name,
-                                      uint32_t major);
-
-KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name)
-{
-    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR);
-}
+KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name);
 
 /* NULL is fine. */
 KYMO_EXPORT void kymo_reader_close(struct kymo_reader *reader);
@@ -321,11 +322,13 @@ KYMO_EXPORT uint64_t kymo_guard_caught(void);
  * Never NULL; errors that are not in DESIGN's list read as strerror has them. */
 KYMO_EXPORT const char *kymo_error_text(int error);
 
-/* "0.1.0": the library's version, not the layout's. */
+/* "0.2.0": the version of the library, which is not that of the layout. */
 KYMO_EXPORT const char *kymo_version(void);
 
 #ifdef __cplusplus
 }
 #endif
+
+#include <kymo/impl/segment.h>
 
 #endif

@@ -1,5 +1,15 @@
 /*
- * segment.hpp - what all handles can do, how segments are created, and segments by name (segment.h).
+ * segment.hpp - what all handles have in common, options to create segments, and segments by name
+ * (segment.h).
+ *
+ *     #include <kymo/segment.hpp>
+ *
+ *     inline std::uint64_t records_in(const char *name)
+ *     {
+ *         return kymo::any_reader::open(name).value().written();
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_SEGMENT_HPP
 #define KYMO_SEGMENT_HPP
@@ -18,8 +28,8 @@
 namespace kymo
 {
 
-/* How to create a segment: struct kymo_options, filled in by name. raw() for whatever is not
- * listed. Geometry and schema are the caller's until the segment is open. */
+/* How to create a segment: struct kymo_options, set by name. Set other members with raw(). Geometry
+ * and schema must remain valid until the segment is open. */
 class options
 {
   public:
@@ -120,7 +130,7 @@ struct closer {
     }
 };
 
-/* What an opened handle is, or the exception that a constructor throws. */
+/* The opened handle; throws for a constructor if the open failed. */
 template <typename Handle> Handle opened(result<Handle> &&handle, const std::string &name)
 {
     if (!handle)
@@ -143,7 +153,7 @@ inline result<kymo_residence> prefault(kymo_segment *segment, unsigned int wante
 
 } // namespace detail
 
-/* A writer of whatever records: what all writers can do. */
+/* A writer of any records: the operations of all writers. */
 class any_writer
 {
   public:
@@ -151,12 +161,12 @@ class any_writer
     {
         return handle_ != nullptr;
     }
-    /* For the functions of the C headers that have no twin here. */
+    /* For functions of the C headers without a counterpart here. */
     kymo_writer *raw() const noexcept
     {
         return handle_.get();
     }
-    /* Ends cleanly: the segment stays, and reads as CLOSED. */
+    /* Closes cleanly: the segment remains, with state CLOSED. */
     void close() noexcept
     {
         handle_.reset();
@@ -170,7 +180,7 @@ class any_writer
     {
         return failure{kymo_writer_heartbeat(raw())};
     }
-    /* Shared writers: how long a publish may wait for another living one. */
+    /* Shared writers: how long a publish may wait for another live writer. */
     status set_lock_timeout(std::chrono::nanoseconds timeout) noexcept
     {
         return failure{kymo_writer_set_lock_timeout(raw(), detail::ns(timeout))};
@@ -179,7 +189,7 @@ class any_writer
     {
         return detail::info(raw()->segment);
     }
-    /* Asks for bits of enum kymo_prefault, and says what was obtained. */
+    /* Requests bits of enum kymo_prefault, and returns what was obtained. */
     result<kymo_residence> prefault(unsigned int wanted) noexcept
     {
         return detail::prefault(raw()->segment, wanted);
@@ -203,7 +213,7 @@ class any_writer
     std::unique_ptr<kymo_writer, detail::closer> handle_;
 };
 
-/* A reader of whatever records: what all readers can do. */
+/* A reader of any records: the operations of all readers. */
 class any_reader
 {
   public:
@@ -220,7 +230,7 @@ class any_reader
     {
         return handle_ != nullptr;
     }
-    /* For the functions of the C headers that have no twin here. */
+    /* For functions of the C headers without a counterpart here. */
     const kymo_reader *raw() const noexcept
     {
         return handle_.get();
@@ -233,8 +243,8 @@ class any_reader
     {
         return detail::info(raw()->segment);
     }
-    /* The kernel's word on the writer (promise H); STALLED where its last sign of life is older
-     * than the limit. */
+    /* The state of the writer (H: liveness by a kernel lock); STALLED if its last heartbeat and
+     * record are older than the limit. */
     result<kymo_liveness> liveness(std::chrono::nanoseconds limit = any_distance) const noexcept
     {
         const int state = kymo_segment_liveness(raw()->segment, detail::ns(limit));
@@ -268,12 +278,12 @@ class any_reader
     {
         return kymo_ring_available(&raw()->ring);
     }
-    /* Whether this generation was replaced or removed. */
+    /* True once this generation was replaced or removed. */
     bool retired() const noexcept
     {
         return kymo_ring_retired(&raw()->ring) != 0;
     }
-    /* Until head() > seen. */
+    /* Waits until head() > seen. */
     KYMO_IMPL_HOT status wait(std::uint64_t seen,
                               deadline until = deadline::forever()) const noexcept
     {
@@ -298,13 +308,13 @@ class any_reader
     std::unique_ptr<kymo_reader, detail::closer> handle_;
 };
 
-/* One of the rings of wait_any: more than seen of it is waited for. */
+/* One of the rings of wait_any: waits for head() > seen. */
 struct awaited {
     const any_reader &reader;
     std::uint64_t seen;
 };
 
-/* Which of several rings has more first; as kymo_ring_wait_any. */
+/* The index of the first ring with a new record; as kymo_ring_wait_any. */
 inline result<std::size_t> wait_any(std::initializer_list<awaited> rings,
                                     deadline until = deadline::forever()) noexcept
 {
@@ -324,7 +334,7 @@ inline result<std::size_t> wait_any(std::initializer_list<awaited> rings,
     return static_cast<std::size_t>(first);
 }
 
-/* A writer whose segment is removed with it: kymo::owned<kymo::writer<config>>. */
+/* A writer whose destructor removes the segment: kymo::owned<kymo::writer<config>>. */
 template <typename Writer> class owned : public Writer
 {
   public:
@@ -357,14 +367,14 @@ template <typename Writer> class owned : public Writer
 namespace segment
 {
 
-/* One file of the directory: error and reason say why it can't be opened. */
+/* One file of the directory; error and reason are those of opening it. */
 struct entry {
     std::string name;
     int error;
     std::string reason;
 };
 
-/* Sound segments and others, in order of name, whose names begin with the prefix. */
+/* All files whose names begin with the prefix, in order of name, valid segments or not. */
 inline result<std::vector<entry>> list(const std::string &prefix = {})
 {
     struct collected {
@@ -386,7 +396,7 @@ inline result<std::vector<entry>> list(const std::string &prefix = {})
     return std::move(all.entries);
 }
 
-/* Whether the name is a sound segment; an error where it is something else. */
+/* True if the name is a valid segment, false if it does not exist, else an error. */
 inline result<bool> exists(const std::string &name) noexcept
 {
     const int found = kymo_segment_exists(name.c_str());
@@ -396,13 +406,13 @@ inline result<bool> exists(const std::string &name) noexcept
     return found == 1;
 }
 
-/* Removes a segment that has no living writer. */
+/* Removes a segment without a live writer. */
 inline status remove(const std::string &name) noexcept
 {
     return failure{kymo_segment_remove(name.c_str())};
 }
 
-/* Removes it if its writer died without a word; whether it did. */
+/* Removes it if its writer is DEAD; returns true if so. */
 inline result<bool> reap(const std::string &name) noexcept
 {
     const int reaped = kymo_segment_reap(name.c_str());
@@ -414,7 +424,8 @@ inline result<bool> reap(const std::string &name) noexcept
 
 } // namespace segment
 
-/* Catches truncation under a mapping (promise F) while it lives; for programs, not libraries. */
+/* Handles truncation of a mapped file (F: any content is handled safely) during its life; for
+ * programs, not for libraries. */
 class guard
 {
   public:
@@ -431,7 +442,7 @@ class guard
     {
         kymo_guard_remove();
     }
-    /* Faults that were caught in this process. */
+    /* Faults handled in this process. */
     static std::uint64_t caught() noexcept
     {
         return kymo_guard_caught();

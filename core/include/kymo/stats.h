@@ -1,8 +1,19 @@
 /*
- * stats.h - counters of one thread's own reads and waits: for those who ask, at the cost of an
- * addition; who does not include or use them pays nothing, for nothing is counted in a handle.
+ * stats.h - reads and waits that count: for one thread, at the cost of an addition. Programs that do
+ * not use these functions pay nothing, since the handles contain no counters.
  *
- * What a writer did is counted in the segment (kymo_segment_info).
+ *     #include <kymo/stats.h>
+ *
+ *     int read_counted(const struct kymo_reader *reader, double *value, struct kymo_stats *stats)
+ *     {
+ *         struct kymo_record record;
+ *
+ *         return kymo_stats_latest(reader, value, sizeof(*value), &record, stats);
+ *     }
+ *
+ * The segment contains the counters of its writer (kymo_segment_info).
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_STATS_H
 #define KYMO_STATS_H
@@ -13,70 +24,38 @@
 extern "C" {
 #endif
 
-/* Begin with {0}. Belongs to one thread at a time. */
+/* Initialize with {0}. One thread at a time. */
 struct kymo_stats {
     uint64_t reads;    /* records read */
-    uint64_t retries;  /* reads that the writer came by in the middle of, and that began anew */
+    uint64_t retries;  /* torn reads that were retried */
     uint64_t failures; /* reads that returned an error */
     uint64_t missed;   /* records that a cursor missed */
-    uint64_t waits;    /* waits that found nothing at once */
+    uint64_t waits;    /* waits that blocked */
     uint64_t timeouts; /* waits that ended at their deadline */
-    uint64_t waited;   /* ns spent in waits that found nothing at once */
+    uint64_t waited;   /* ns spent in waits that blocked */
 };
 
-/* kymo_ring_back, counted. Errors as there. */
-KYMO_INLINE int kymo_stats_back(const struct kymo_reader *reader, uint64_t back, void *buffer,
-                                size_t size, struct kymo_record *record, struct kymo_stats *stats)
-{
-    int error = kymo_impl_ring_back_counted(reader, back, buffer, size, record, &stats->retries);
-
-    stats->reads += error == 0;
-    stats->failures += error != 0;
-    return error;
-}
-
-/* kymo_ring_latest, counted. */
+/* kymo_ring_latest, counted. Errors as there. */
 KYMO_INLINE int kymo_stats_latest(const struct kymo_reader *reader, void *buffer, size_t size,
-                                  struct kymo_record *record, struct kymo_stats *stats)
-{
-    return kymo_stats_back(reader, 0, buffer, size, record, stats);
-}
+                                  struct kymo_record *record, struct kymo_stats *stats);
 
-/* kymo_cursor_next, counted; that there is no new record yet is no failure. */
+/* kymo_ring_back, counted. */
+KYMO_INLINE int kymo_stats_back(const struct kymo_reader *reader, uint64_t back, void *buffer,
+                                size_t size, struct kymo_record *record, struct kymo_stats *stats);
+
+/* kymo_cursor_next, counted; -ENODATA is not counted as a failure. */
 KYMO_INLINE int kymo_stats_cursor_next(struct kymo_cursor *cursor, void *buffer, size_t size,
                                        struct kymo_record *record, uint64_t *missed,
-                                       struct kymo_stats *stats)
-{
-    uint64_t skipped = 0;
-    int error = kymo_cursor_next(cursor, buffer, size, record, &skipped);
-
-    stats->reads += error == 0;
-    stats->failures += error != 0 && error != -ENODATA;
-    stats->missed += skipped;
-    if (missed)
-        *missed = skipped;
-    return error;
-}
+                                       struct kymo_stats *stats);
 
 /* kymo_ring_wait, counted and timed. */
 KYMO_INLINE int kymo_stats_wait(const struct kymo_reader *reader, uint64_t seen, uint64_t deadline,
-                                struct kymo_stats *stats)
-{
-    uint64_t began;
-    int error;
-
-    if (KYMO_LIKELY(kymo_ring_head(&reader->ring) > seen))
-        return 0;
-    began = kymo_clock_now(KYMO_MONOTONIC);
-    error = kymo_impl_ring_wait_slow(reader, seen, deadline);
-    stats->waits++;
-    stats->timeouts += error == -ETIMEDOUT;
-    stats->waited += kymo_clock_now(KYMO_MONOTONIC) - began;
-    return error;
-}
+                                struct kymo_stats *stats);
 
 #ifdef __cplusplus
 }
 #endif
+
+#include <kymo/impl/stats.h>
 
 #endif

@@ -1,10 +1,28 @@
 /*
- * text.h - records, schemas and times as text: one grammar and one spelling for the file view, the
- * command line and bindings.
+ * text.h - records, schemas and times as text: one grammar for kymofs, the kymo command and bindings.
  *
- * All of it is cold: it allocates. Numbers are spelled alike in every locale: integers exactly,
- * floating point in the fewest digits that read back as the same value (of the field's own width),
- * "null" for NaN and infinities. Text that is not UTF-8 has its bad bytes replaced by U+FFFD.
+ *     #include <kymo/text.h>
+ *
+ *     #include <stdio.h>
+ *
+ *     int print_age(uint64_t ns)
+ *     {
+ *         struct kymo_text text = {NULL, 0, 0, 0};
+ *         int error;
+ *
+ *         kymo_text_duration(&text, ns);
+ *         error = text.error;
+ *         if (!error)
+ *             puts(text.data);
+ *         kymo_text_free(&text);
+ *         return error;
+ *     }
+ *
+ * All functions allocate memory. Numbers are the same in every locale: integers exact, floating point
+ * in the fewest digits that read back as the same value (of the field's width), "null" for NaN and
+ * infinities. Bytes that are not valid UTF-8 are replaced by U+FFFD.
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_TEXT_H
 #define KYMO_TEXT_H
@@ -19,9 +37,9 @@ extern "C" {
 #endif
 
 /*
- * Text that grows. Begin with {0}; data is NULL or ends with a zero byte. An append that lacks
- * memory sets error to -ENOMEM and drops what it had; all later ones do nothing, so that a caller
- * looks at error once, at the end. One thread at a time.
+ * A growing text. Initialize with {0}; data is NULL or ends with a zero byte. If memory runs out, an
+ * append sets error to -ENOMEM and empties the text; later appends do nothing, so that one check of
+ * error at the end is enough. One thread at a time.
  */
 struct kymo_text {
     char *data;
@@ -30,27 +48,27 @@ struct kymo_text {
     int error; /* 0, or -ENOMEM */
 };
 
-/* Empties it and keeps the memory; error is 0 again. */
+/* Empties the text, keeps the memory, and sets error to 0. */
 KYMO_EXPORT void kymo_text_clear(struct kymo_text *text);
 KYMO_EXPORT void kymo_text_free(struct kymo_text *text);
 KYMO_EXPORT void kymo_text_append(struct kymo_text *text, const void *bytes, size_t len);
 KYMO_EXPORT void kymo_text_string(struct kymo_text *text, const char *string);
 KYMO_EXPORT void kymo_text_printf(struct kymo_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Drops the text from len on. */
+/* Shortens the text to len bytes. */
 KYMO_EXPORT void kymo_text_truncate(struct kymo_text *text, size_t len);
 
 KYMO_EXPORT void kymo_text_u64(struct kymo_text *text, uint64_t value);
 KYMO_EXPORT void kymo_text_i64(struct kymo_text *text, int64_t value);
 KYMO_EXPORT void kymo_text_f32(struct kymo_text *text, float value);
 KYMO_EXPORT void kymo_text_f64(struct kymo_text *text, double value);
-/* A JSON string with its quotes; `len` bytes, which may hold anything. */
+/* `len` bytes of any value as a JSON string, with quotes. */
 KYMO_EXPORT void kymo_text_quoted(struct kymo_text *text, const char *bytes, size_t len);
-/* Two hex digits a byte, without quotes. */
+/* Two hex digits per byte, without quotes. */
 KYMO_EXPORT void kymo_text_hex(struct kymo_text *text, const void *bytes, size_t len);
 /* ns since 1970 as RFC 3339 in UTC with nine decimals: 2026-01-31T23:59:59.000000001Z. */
 KYMO_EXPORT void kymo_text_when(struct kymo_text *text, uint64_t realtime);
-/* ns as people say it: "12.5s", "3ms", "0s"; six significant digits. */
+/* ns with a unit: "12.5s", "3ms", "0s"; six significant digits. */
 KYMO_EXPORT void kymo_text_duration(struct kymo_text *text, uint64_t ns);
 
 /*
@@ -58,9 +76,9 @@ KYMO_EXPORT void kymo_text_duration(struct kymo_text *text, uint64_t ns);
  *
  *     {"pos":12,"time":123456789,"tag":0,"data":{"accel":[0.1,0.2,9.8],"temperature":21.5}}
  *
- * REALTIME adds "when" behind "time". Arrays nest as their shapes do; char arrays are strings up to
- * their first zero; bool is true or false. Where schema is NULL or has no fields, data is a string
- * of hex, but for the pixels of an image, which are null. Fields beyond record->len are null.
+ * KYMO_REALTIME adds "when" after "time". Arrays nest as their shapes do; char arrays are strings up
+ * to their first zero; bool is true or false. If schema is NULL or has no fields, data is a string of
+ * hex digits, or null for the pixels of an image. Fields beyond record->len are null.
  */
 KYMO_EXPORT void kymo_text_record(struct kymo_text *text, const struct kymo_schema *schema,
                                   enum kymo_clock clock, const struct kymo_record *record,
@@ -77,18 +95,18 @@ KYMO_EXPORT void kymo_text_bracket(struct kymo_text *text, const struct kymo_sch
                                    const struct kymo_bracket *bracket, const void *before,
                                    const void *after);
 
-/* The names of a record's columns, and a record, as lines of RFC 4180 CSV with "\n":
+/* The column names of a record, and a record, as lines of RFC 4180 CSV with "\n":
  * pos,time,tag,accel.0,accel.1,... or pos,time,tag,data without a schema. null is an empty cell. */
 KYMO_EXPORT void kymo_text_csv_header(struct kymo_text *text, const struct kymo_schema *schema);
 KYMO_EXPORT void kymo_text_csv(struct kymo_text *text, const struct kymo_schema *schema,
                                const struct kymo_record *record, const void *payload);
 
-/* One element of a field, as JSON spells it; a char field is taken whole, without quotes. `len`:
- * bytes of payload. */
+/* One element of a field, as in JSON; a char field as a whole, without quotes. `len`: bytes of
+ * payload. */
 KYMO_EXPORT void kymo_text_element(struct kymo_text *text, const struct kymo_field *field,
                                    uint32_t element, const void *payload, size_t len);
 
-/* The number in one element, bool as 0 and 1; NaN for char and beyond len. */
+/* The value of one element, bool as 0 and 1; NaN for char and beyond len. */
 KYMO_EXPORT double kymo_element_value(const struct kymo_field *field, uint32_t element,
                                       const void *payload, size_t len);
 
@@ -100,9 +118,9 @@ KYMO_EXPORT void kymo_text_schema(struct kymo_text *text, const struct kymo_sche
  * state and pid, age, records, rate, counters. -EIDRM, -EBADMSG: as kymo_segment_liveness. */
 KYMO_EXPORT int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader);
 
-/* The same as of `time`, ns on the segment's clock: records after it do not count, and age is
- * `time` less the newest one's. What is known of the present alone, the writer and its counters, is
- * left out. -ESTALE also: what was there then has been overwritten. */
+/* The same as of `time`, ns on the segment's clock: records after it do not count, and age is `time`
+ * minus the newest record's. The writer and its counters, which have no history, are omitted.
+ * -ESTALE also: the newest record at that time has been overwritten. */
 KYMO_EXPORT int kymo_text_info_as_of(struct kymo_text *text, const struct kymo_reader *reader,
                                      uint64_t time);
 
@@ -112,8 +130,8 @@ KYMO_EXPORT int kymo_text_info_as_of(struct kymo_text *text, const struct kymo_r
  *     12.5s  1500ms      with a unit: ns us ms s min h d
  *     now  -2s  now-250ms  now+1s   relative to `now`, ns; not for KYMO_USER
  *     2026-01-31T23:59:59.5Z  +02:00 instead of Z, a blank instead of T: KYMO_REALTIME only
- * Digits beyond a nanosecond are cut off. What lies farther back from now than the clock's 0 is 0, the
- * oldest that there can be. -EINVAL: not that. -ERANGE: a date before 1970, or beyond 2^64-1.
+ * Digits beyond a nanosecond are ignored. A time before the clock's 0 is 0. -EINVAL: none of these.
+ * -ERANGE: a date before 1970, or a time beyond 2^64-1.
  */
 KYMO_EXPORT int kymo_time_parse(const char *text, enum kymo_clock clock, uint64_t now,
                                 uint64_t *time);

@@ -1,5 +1,14 @@
 /*
  * time.hpp - times and deadlines, from and to std::chrono.
+ *
+ *     #include <kymo/time.hpp>
+ *
+ *     inline kymo::deadline in_100_ms()
+ *     {
+ *         return std::chrono::milliseconds(100);
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_TIME_HPP
 #define KYMO_TIME_HPP
@@ -18,8 +27,8 @@ inline std::uint64_t now(kymo_clock clock = KYMO_MONOTONIC) noexcept
     return kymo_clock_now(clock);
 }
 
-/* Times of C++'s clocks: steady_clock is KYMO_MONOTONIC, system_clock is KYMO_REALTIME. 0 for what
- * lies before the clock's beginning. */
+/* Times of the C++ clocks: steady_clock is KYMO_MONOTONIC, system_clock is KYMO_REALTIME. Times before
+ * the clock's 0 are 0. */
 template <typename Duration>
 std::uint64_t time_of(std::chrono::time_point<std::chrono::steady_clock, Duration> point) noexcept
 {
@@ -38,7 +47,7 @@ std::uint64_t time_of(std::chrono::time_point<std::chrono::system_clock, Duratio
     return since.count() > 0 ? static_cast<std::uint64_t>(since.count()) : 0;
 }
 
-/* And back: a number of ns (a time since its clock's beginning, or a difference) as a duration. */
+/* The reverse: ns (since the clock's 0, or a difference) as a duration. */
 inline std::chrono::nanoseconds duration_of(std::uint64_t ns) noexcept
 {
     const auto most = static_cast<std::uint64_t>(std::chrono::nanoseconds::max().count());
@@ -75,10 +84,8 @@ inline std::uint64_t ns(std::chrono::nanoseconds distance) noexcept
 
 } // namespace detail
 
-/*
- * An absolute instant on CLOCK_MONOTONIC at which a wait gives up. A duration is counted from when
- * the deadline is made of it, so a loop that may wait several times makes it once, before.
- */
+/* An absolute instant on CLOCK_MONOTONIC at which a wait ends. A duration starts when the deadline is
+ * made from it: make one before a loop that waits several times. */
 class deadline
 {
   public:
@@ -96,12 +103,12 @@ class deadline
     {
         return deadline(KYMO_FOREVER);
     }
-    /* Already past: the wait only looks. */
+    /* In the past: do not block. */
     static deadline past() noexcept
     {
         return deadline(std::uint64_t{0});
     }
-    /* ns of CLOCK_MONOTONIC, as the C functions take it. */
+    /* ns of CLOCK_MONOTONIC, for the C functions. */
     std::uint64_t time() const noexcept
     {
         return ns_;
@@ -115,7 +122,7 @@ class deadline
     template <typename Rep, typename Period>
     static std::uint64_t after(std::chrono::duration<Rep, Period> wait) noexcept
     {
-        /* Compared as floating point: hours::max() has no number of ns. */
+        /* Compared as floating point: hours::max() overflows ns. */
         if (std::chrono::duration<double>(wait) >= std::chrono::hours(1000000))
             return KYMO_FOREVER;
         const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(wait).count();

@@ -1,11 +1,21 @@
 /*
- * typed.h - a ring whose records are all one C type: handles that take nothing else, and copies
- * that the compiler makes for the known size.
+ * typed.h - a ring whose records are all one C type: handles that accept no other type, and copies
+ * compiled for the known size.
  *
- *     struct imu_reading { float accel[3]; double temperature; };
+ *     #include <kymo/typed.h>
+ *
+ *     struct imu_reading {
+ *         float accel[3];
+ *         double temperature;
+ *     };
  *     KYMO_RING_TYPE(imu, struct imu_reading);
  *
- * makes struct imu_writer, imu_reader, imu_cursor and imu_view, and, all of them static inline:
+ *     int read_newest(const struct imu_reader *reader, struct imu_reading *reading)
+ *     {
+ *         return imu_latest(reader, reading, NULL);
+ *     }
+ *
+ * defines struct imu_writer, imu_reader, imu_cursor and imu_view, and these static inline functions:
  *
  *     int  imu_writer_open(struct imu_writer **, const char *name, const struct kymo_options *)
  *     void imu_writer_close(struct imu_writer *)
@@ -38,21 +48,23 @@
  *                      struct imu_reading *after, struct kymo_bracket *)
  *     int  imu_fresh(reader, uint64_t min_time, struct imu_reading *, struct kymo_record *)
  *
- * where writer, reader and cursor are pointers to the handles: another type's does not compile.
- * Each does what its namesake in segment.h, ring.h or series.h does, beside the same others, and
- * returns the same errors; `untyped`, the handles' only member, is what to pass to the functions
- * that have no typed twin (kymo_segment_info(reader->untyped.segment, ...)). What the type adds:
+ * writer, reader and cursor are pointers to the handles; the handles of another type do not compile.
+ * Each function does what the function of that name in segment.h, ring.h or series.h does, with the
+ * same concurrency and errors. `untyped`, the only member of a handle, is the argument for functions
+ * without a typed counterpart (kymo_segment_info(reader->untyped.segment, ...)). In addition:
  *
- * - writer_open fills in size, alignment (at least the type's) and schema where the options leave
- *   them 0; -EINVAL where they name another size, or an alignment below the type's.
- * - Both opens return -EMSGSIZE where the segment's slots are not of the type's size, and
- *   -EPROTONOSUPPORT where they are not aligned for it, or its fields are not those of the type's
- *   schema: a sound segment, but of another program's layout.
- * - A record that an untyped writer published shorter than the type is -EMSGSIZE to every read;
- *   *record is filled in, and a cursor has moved on.
+ * - writer_open sets size, alignment (at least the type's) and schema if the options leave them 0;
+ *   -EINVAL if the options have another size, or an alignment below the type's.
+ * - Both opens return -EMSGSIZE if the segment's slots are not of the type's size, and
+ *   -EPROTONOSUPPORT if they are not aligned for it, or its fields differ from the type's schema: a
+ *   valid segment of another program's layout.
+ * - A record that an untyped writer published shorter than the type is -EMSGSIZE for every read;
+ *   *record is filled in, and a cursor advances.
  *
- * A type is plain bytes: no pointers, nothing that must be constructed. It is used at file scope,
- * with a semicolon behind it, in C11 and C++17.
+ * A type is plain bytes: no pointers, and no constructors. Use the macro at file scope, with a
+ * semicolon after it, in C11 and C++17.
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_TYPED_H
 #define KYMO_TYPED_H
@@ -60,242 +72,12 @@
 #include <kymo/ring.h>
 #include <kymo/series.h>
 
-#ifdef __cplusplus
-#include <type_traits>
-extern "C" {
-#endif
-
-/* What a segment is held against at open. */
-struct kymo_impl_type {
-    uint32_t size;                    /* bytes */
-    uint32_t alignment;               /* bytes */
-    const struct kymo_schema *schema; /* NULL: any */
-};
-
-/* The opens behind the typed ones. */
-KYMO_EXPORT int kymo_impl_typed_writer_open(struct kymo_writer **writer, const char *name,
-                                            const struct kymo_options *options,
-                                            const struct kymo_impl_type *type, uint32_t major);
-KYMO_EXPORT int kymo_impl_typed_reader_open(struct kymo_reader **reader, const char *name,
-                                            const struct kymo_impl_type *type, uint32_t major);
-
-/* The end of every typed read: hands out *found, and refuses a record of another length. */
-KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_record *found,
-                                    struct kymo_record *record)
-{
-    if (KYMO_UNLIKELY(error && error != -EMSGSIZE))
-        return error;
-    if (record)
-        *record = *found;
-    return KYMO_LIKELY(found->len == size) ? error : -EMSGSIZE;
-}
-
-#ifdef __cplusplus
-}
-
-#define KYMO_IMPL_TYPED_ALIGNMENT(type) alignof(type)
-#define KYMO_IMPL_TYPED_IS_PLAIN(type)  std::is_trivially_copyable<type>::value
-#else
-#define KYMO_IMPL_TYPED_ALIGNMENT(type) _Alignof(type)
-#define KYMO_IMPL_TYPED_IS_PLAIN(type)  1
-#endif
-
-/* flatten: the inline bodies behind a typed function are compiled into it, with its constants. */
-#define KYMO_IMPL_TYPED static inline __attribute__((unused, flatten))
-
-/* A ring of `type` without a schema: to people it is bytes. */
+/* A ring of `type` without a schema: other programs see bytes. */
 #define KYMO_RING_TYPE(name, type) KYMO_IMPL_RING_TYPE_OF(name, type, NULL)
 
-/* A ring of `type` whose fields are those of `schema`, a struct kymo_schema of static storage. */
+/* A ring of `type` with the fields of `schema`, a struct kymo_schema of static storage. */
 #define KYMO_RING_TYPE_SCHEMA(name, type, schema) KYMO_IMPL_RING_TYPE_OF(name, type, &(schema))
 
-#define KYMO_IMPL_RING_TYPE_OF(name, type, schema)                                                 \
-    static_assert(sizeof(type) <= KYMO_SIZE_LIMIT, "a record of " #type " is too large");          \
-    static_assert(KYMO_IMPL_TYPED_ALIGNMENT(type) <= 4096, "slots are aligned to a page at most"); \
-    static_assert(KYMO_IMPL_TYPED_IS_PLAIN(type), #type " is more than its bytes");                \
-    KYMO_IMPL_TYPED_HANDLES(name, type)                                                            \
-    KYMO_IMPL_TYPED_OPENS(name, type, schema)                                                      \
-    KYMO_IMPL_TYPED_WRITES(name, type)                                                             \
-    KYMO_IMPL_TYPED_READS(name, type)                                                              \
-    KYMO_IMPL_TYPED_VIEWS(name, type)                                                              \
-    KYMO_IMPL_TYPED_CURSORS(name, type)                                                            \
-    KYMO_IMPL_TYPED_QUERIES(name, type)                                                            \
-    static_assert(1, "ends in a semicolon")
-
-#define KYMO_IMPL_TYPED_HANDLES(name, type) \
-    struct name##_writer {                  \
-        struct kymo_writer untyped;         \
-    };                                      \
-    struct name##_reader {                  \
-        struct kymo_reader untyped;         \
-    };                                      \
-    struct name##_cursor {                  \
-        struct kymo_cursor untyped;         \
-    };                                      \
-    struct name##_view {                    \
-        struct kymo_record record;          \
-        const type *payload;                \
-    };
-
-#define KYMO_IMPL_TYPED_OPENS(name, type, schema)                                                  \
-    KYMO_IMPL_TYPED int name##_writer_open(struct name##_writer **writer, const char *segment,     \
-                                           const struct kymo_options *options)                     \
-    {                                                                                              \
-        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),        \
-                                             schema};                                              \
-        return kymo_impl_typed_writer_open((struct kymo_writer **)(void *)writer, segment,         \
-                                           options, &typed, KYMO_LAYOUT_MAJOR);                    \
-    }                                                                                              \
-    KYMO_IMPL_TYPED void name##_writer_close(struct name##_writer *writer)                         \
-    {                                                                                              \
-        kymo_writer_close(writer ? &writer->untyped : NULL);                                       \
-    }                                                                                              \
-    KYMO_IMPL_TYPED int name##_reader_open(struct name##_reader **reader, const char *segment)     \
-    {                                                                                              \
-        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),        \
-                                             schema};                                              \
-        return kymo_impl_typed_reader_open((struct kymo_reader **)(void *)reader, segment, &typed, \
-                                           KYMO_LAYOUT_MAJOR);                                     \
-    }                                                                                              \
-    KYMO_IMPL_TYPED void name##_reader_close(struct name##_reader *reader)                         \
-    {                                                                                              \
-        kymo_reader_close(reader ? &reader->untyped : NULL);                                       \
-    }
-
-#define KYMO_IMPL_TYPED_WRITES(name, type)                                                       \
-    KYMO_IMPL_TYPED int name##_publish(struct name##_writer *writer, const type *value,          \
-                                       uint64_t time, uint64_t tag)                              \
-    {                                                                                            \
-        return kymo_ring_publish(&writer->untyped, value, sizeof(type), time, tag);              \
-    }                                                                                            \
-    KYMO_IMPL_TYPED int name##_loan(struct name##_writer *writer, type **value)                  \
-    {                                                                                            \
-        void *payload = NULL;                                                                    \
-        int error = kymo_ring_loan(&writer->untyped, &payload);                                  \
-        *value = (type *)payload;                                                                \
-        return error;                                                                            \
-    }                                                                                            \
-    KYMO_IMPL_TYPED int name##_commit(struct name##_writer *writer, uint64_t time, uint64_t tag) \
-    {                                                                                            \
-        return kymo_ring_commit(&writer->untyped, sizeof(type), time, tag);                      \
-    }                                                                                            \
-    KYMO_IMPL_TYPED int name##_abort(struct name##_writer *writer)                               \
-    {                                                                                            \
-        return kymo_ring_abort(&writer->untyped);                                                \
-    }
-
-#define KYMO_IMPL_TYPED_READS(name, type)                                                        \
-    KYMO_IMPL_TYPED int name##_back(const struct name##_reader *reader, uint64_t back,           \
-                                    type *value, struct kymo_record *record)                     \
-    {                                                                                            \
-        struct kymo_record found = {0, 0, 0, 0, 0};                                              \
-        int error = kymo_ring_back(&reader->untyped, back, value, sizeof(type), &found);         \
-        return kymo_impl_typed_end(error, sizeof(type), &found, record);                         \
-    }                                                                                            \
-    KYMO_IMPL_TYPED int name##_latest(const struct name##_reader *reader, type *value,           \
-                                      struct kymo_record *record)                                \
-    {                                                                                            \
-        struct kymo_record found = {0, 0, 0, 0, 0};                                              \
-        int error = kymo_ring_latest(&reader->untyped, value, sizeof(type), &found);             \
-        return kymo_impl_typed_end(error, sizeof(type), &found, record);                         \
-    }                                                                                            \
-    KYMO_IMPL_TYPED int name##_at(const struct name##_reader *reader, uint64_t pos, type *value, \
-                                  struct kymo_record *record)                                    \
-    {                                                                                            \
-        struct kymo_record found = {0, 0, 0, 0, 0};                                              \
-        int error = kymo_ring_at(&reader->untyped, pos, value, sizeof(type), &found);            \
-        return kymo_impl_typed_end(error, sizeof(type), &found, record);                         \
-    }                                                                                            \
-    KYMO_IMPL_TYPED int name##_wait(const struct name##_reader *reader, uint64_t seen,           \
-                                    uint64_t deadline)                                           \
-    {                                                                                            \
-        return kymo_ring_wait(&reader->untyped, seen, deadline);                                 \
-    }
-
-#define KYMO_IMPL_TYPED_VIEWS(name, type)                                                   \
-    KYMO_IMPL_TYPED int name##_view_from(int error, const struct kymo_view *found,          \
-                                         struct name##_view *view)                          \
-    {                                                                                       \
-        view->payload = error ? NULL : (const type *)found->payload;                        \
-        return kymo_impl_typed_end(error, sizeof(type), &found->record, &view->record);     \
-    }                                                                                       \
-    KYMO_IMPL_TYPED int name##_view_at(const struct name##_reader *reader, uint64_t pos,    \
-                                       struct name##_view *view)                            \
-    {                                                                                       \
-        struct kymo_view found = {{0, 0, 0, 0, 0}, NULL};                                   \
-        int error = kymo_ring_view(&reader->untyped, pos, &found);                          \
-        return name##_view_from(error, &found, view);                                       \
-    }                                                                                       \
-    KYMO_IMPL_TYPED int name##_view_back(const struct name##_reader *reader, uint64_t back, \
-                                         struct name##_view *view)                          \
-    {                                                                                       \
-        struct kymo_view found = {{0, 0, 0, 0, 0}, NULL};                                   \
-        int error = kymo_ring_view_back(&reader->untyped, back, &found);                    \
-        return name##_view_from(error, &found, view);                                       \
-    }                                                                                       \
-    KYMO_IMPL_TYPED int name##_view_latest(const struct name##_reader *reader,              \
-                                           struct name##_view *view)                        \
-    {                                                                                       \
-        return name##_view_back(reader, 0, view);                                           \
-    }                                                                                       \
-    KYMO_IMPL_TYPED int name##_validate(const struct name##_reader *reader,                 \
-                                        const struct name##_view *view)                     \
-    {                                                                                       \
-        const struct kymo_view untyped = {view->record, view->payload};                     \
-        return kymo_ring_validate(&reader->untyped, &untyped);                              \
-    }
-
-#define KYMO_IMPL_TYPED_CURSORS(name, type)                                                  \
-    KYMO_IMPL_TYPED void name##_cursor_newest(struct name##_cursor *cursor,                  \
-                                              const struct name##_reader *reader)            \
-    {                                                                                        \
-        kymo_cursor_newest(&cursor->untyped, &reader->untyped);                              \
-    }                                                                                        \
-    KYMO_IMPL_TYPED void name##_cursor_oldest(struct name##_cursor *cursor,                  \
-                                              const struct name##_reader *reader)            \
-    {                                                                                        \
-        kymo_cursor_oldest(&cursor->untyped, &reader->untyped);                              \
-    }                                                                                        \
-    KYMO_IMPL_TYPED int name##_cursor_next(struct name##_cursor *cursor, type *value,        \
-                                           struct kymo_record *record, uint64_t *missed)     \
-    {                                                                                        \
-        struct kymo_record found = {0, 0, 0, 0, 0};                                          \
-        int error = kymo_cursor_next(&cursor->untyped, value, sizeof(type), &found, missed); \
-        return kymo_impl_typed_end(error, sizeof(type), &found, record);                     \
-    }
-
-#define KYMO_IMPL_TYPED_QUERIES(name, type)                                                        \
-    KYMO_IMPL_TYPED int name##_closest(const struct name##_reader *reader, uint64_t time,          \
-                                       uint64_t max_distance, type *value,                         \
-                                       struct kymo_record *record)                                 \
-    {                                                                                              \
-        struct kymo_record found = {0, 0, 0, 0, 0};                                                \
-        int error = kymo_series_closest(&reader->untyped, time, max_distance, value, sizeof(type), \
-                                        &found);                                                   \
-        return kymo_impl_typed_end(error, sizeof(type), &found, record);                           \
-    }                                                                                              \
-    KYMO_IMPL_TYPED int name##_as_of(const struct name##_reader *reader, uint64_t time,            \
-                                     type *value, struct kymo_record *record)                      \
-    {                                                                                              \
-        struct kymo_record found = {0, 0, 0, 0, 0};                                                \
-        int error = kymo_series_as_of(&reader->untyped, time, value, sizeof(type), &found);        \
-        return kymo_impl_typed_end(error, sizeof(type), &found, record);                           \
-    }                                                                                              \
-    KYMO_IMPL_TYPED int name##_bracket(const struct name##_reader *reader, uint64_t time,          \
-                                       type *before, type *after, struct kymo_bracket *bracket)    \
-    {                                                                                              \
-        int error =                                                                                \
-            kymo_series_bracket(&reader->untyped, time, before, after, sizeof(type), bracket);     \
-        if (KYMO_LIKELY(!error))                                                                   \
-            error = kymo_impl_typed_end(0, sizeof(type), &bracket->before, NULL);                  \
-        return error ? error : kymo_impl_typed_end(0, sizeof(type), &bracket->after, NULL);        \
-    }                                                                                              \
-    KYMO_IMPL_TYPED int name##_fresh(const struct name##_reader *reader, uint64_t min_time,        \
-                                     type *value, struct kymo_record *record)                      \
-    {                                                                                              \
-        struct kymo_record found = {0, 0, 0, 0, 0};                                                \
-        int error = kymo_series_fresh(&reader->untyped, min_time, value, sizeof(type), &found);    \
-        return kymo_impl_typed_end(error, sizeof(type), &found, record);                           \
-    }
+#include <kymo/impl/typed.h>
 
 #endif

@@ -1,9 +1,22 @@
 /*
- * value.h - a ring used for its newest record only: depth 2, so that one record is always whole
- * while the other is being written.
+ * value.h - a ring used for its newest record only: depth 2, so that one record is complete while
+ * the other is being written.
  *
- * Open one with kymo_options.kind = KYMO_VALUE. Who may do what beside whom, and every error: as in
- * ring.h, of which these are other names.
+ *     #include <kymo/value.h>
+ *
+ *     int store_setpoint(struct kymo_writer *writer, double setpoint, uint64_t time)
+ *     {
+ *         return kymo_value_store(writer, &setpoint, sizeof(setpoint), time);
+ *     }
+ *
+ *     int load_setpoint(const struct kymo_reader *reader, double *setpoint)
+ *     {
+ *         return kymo_value_load(reader, setpoint, sizeof(*setpoint), NULL);
+ *     }
+ *
+ * Create one with kymo_options.kind = KYMO_VALUE. Concurrency and errors: as in ring.h.
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_VALUE_H
 #define KYMO_VALUE_H
@@ -16,17 +29,11 @@ extern "C" {
 
 /* Stores data[len] as the value; `time`: ns on the segment's clock. As kymo_ring_publish. */
 KYMO_INLINE int kymo_value_store(struct kymo_writer *writer, const void *data, size_t len,
-                                 uint64_t time)
-{
-    return kymo_ring_publish(writer, data, len, time, 0);
-}
+                                 uint64_t time);
 
 /* Copies the value into buffer[size]. As kymo_ring_latest. */
 KYMO_INLINE int kymo_value_load(const struct kymo_reader *reader, void *buffer, size_t size,
-                                struct kymo_record *record)
-{
-    return kymo_ring_latest(reader, buffer, size, record);
-}
+                                struct kymo_record *record);
 
 /*
  * Waits until the value has been stored more than `seen` times (record->pos + 1 of the last load; 0
@@ -35,15 +42,12 @@ KYMO_INLINE int kymo_value_load(const struct kymo_reader *reader, void *buffer, 
  */
 KYMO_INLINE int kymo_value_load_wait(const struct kymo_reader *reader, uint64_t seen,
                                      uint64_t deadline, void *buffer, size_t size,
-                                     struct kymo_record *record)
-{
-    int error = kymo_ring_wait(reader, seen, deadline);
-
-    return error ? error : kymo_ring_latest(reader, buffer, size, record);
-}
+                                     struct kymo_record *record);
 
 #ifdef __cplusplus
 }
 #endif
+
+#include <kymo/impl/value.h>
 
 #endif

@@ -1,5 +1,14 @@
 /*
  * value.hpp - a ring used for its newest record only (value.h).
+ *
+ *     #include <kymo/value.hpp>
+ *
+ *     inline double load_setpoint()
+ *     {
+ *         return kymo::value_reader<double>("setpoint").load()->data;
+ *     }
+ *
+ * Promises (A to K): kymo(7).
  */
 #ifndef KYMO_VALUE_HPP
 #define KYMO_VALUE_HPP

@@ -1,0 +1,37 @@
+/*
+ * compiler.h - what all headers need of the compiler: linkage, branch hints, test points.
+ */
+#ifndef KYMO_IMPL_COMPILER_H
+#define KYMO_IMPL_COMPILER_H
+
+#define KYMO_EXPORT __attribute__((visibility("default")))
+
+/* inline.c compiles every inline body once more as a symbol, for bindings. */
+#ifndef KYMO_INLINE
+#define KYMO_INLINE static inline
+#endif
+
+#define KYMO_LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define KYMO_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/*
+ * A place where a test may stop, kill or count a process: directly after a side effect that another
+ * process can see. Empty unless a test defines it; the layout never changes.
+ */
+#ifndef KYMO_TESTPOINT
+#define KYMO_TESTPOINT(name) ((void)0)
+#endif
+
+/* 1 in a build for a thread sanitizer. */
+#if defined(__SANITIZE_THREAD__)
+#define KYMO_IMPL_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define KYMO_IMPL_TSAN 1
+#endif
+#endif
+#ifndef KYMO_IMPL_TSAN
+#define KYMO_IMPL_TSAN 0
+#endif
+
+#endif

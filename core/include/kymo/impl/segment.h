@@ -1,0 +1,34 @@
+/*
+ * segment.h - the inline bodies of <kymo/segment.h>: open with the layout version that the caller was
+ * compiled with.
+ */
+#ifndef KYMO_IMPL_SEGMENT_H
+#define KYMO_IMPL_SEGMENT_H
+
+#include <kymo/segment.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+KYMO_EXPORT int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
+                                      const struct kymo_options *options, uint32_t major);
+KYMO_EXPORT int kymo_impl_reader_open(struct kymo_reader **reader, const char *name,
+                                      uint32_t major);
+
+KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
+                                 const struct kymo_options *options)
+{
+    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR);
+}
+
+KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name)
+{
+    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
