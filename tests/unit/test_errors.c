@@ -188,7 +188,7 @@ Test(errors, of_the_layout_compiled_in)
     cr_assert_eq(kymo_impl_reader_open(&reader, "major", 2), -EPROTONOSUPPORT);
     cr_assert_null(writer);
     cr_assert_null(reader);
-    cr_assert_str_eq(kymo_version(), "0.1.0");
+    cr_assert_str_eq(kymo_version(), "0.2.0");
 }
 
 Test(errors, of_handles_that_are_none)
