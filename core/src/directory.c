@@ -1,5 +1,5 @@
 /*
- * directory.c - where segments lie, and which names they may have.
+ * directory.c - the directory of the segments, and the names they may have.
  */
 #include "internal.h"
 
@@ -15,7 +15,7 @@ const char *kymo_directory(void)
     return directory && directory[0] ? directory : "/dev/shm";
 }
 
-static int name_byte_holds(char byte, int first)
+static int is_name_byte(char byte, int first)
 {
     if ((byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') ||
         (byte >= '0' && byte <= '9') || byte == '_')
@@ -25,14 +25,14 @@ static int name_byte_holds(char byte, int first)
 
 int kymo_name_check(const char *name)
 {
-    /* What the root of the file view shows beside the segments. */
+    /* Names in the root of a mount beside the segments. */
     static const char *const reserved[] = {"metrics.prom", "README", "at"};
     size_t len;
 
     if (!name)
         return -EINVAL;
     for (len = 0; name[len]; len++) {
-        if (!name_byte_holds(name[len], len == 0))
+        if (!is_name_byte(name[len], len == 0))
             return -EINVAL;
         if (len >= KYMO_NAME_LIMIT)
             return -ENAMETOOLONG;
@@ -56,7 +56,7 @@ static int compare_names(const void *one, const void *other)
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/* Puts pointers to the names in front of the names, so that one free() frees both. */
+/* Stores the pointers to the names before the names, in one block for free(). */
 static int index_names(char *block, size_t size, size_t count, char ***names)
 {
     char **index = malloc(count * sizeof(*index) + size + 1);

@@ -1,9 +1,9 @@
 /*
  * metrics.c - segments as Prometheus text, grouped by name.
  *
- * Samples are rendered as they come, each family into one stretch of a buffer; writing sorts the
- * families by name and puts those of one name under one header. Only segments whose names differ in
- * punctuation alone ever share a name.
+ * Samples are rendered when they are added, each family as one stretch of a buffer; writing sorts
+ * the families by name and puts those of one name under one header. Segments share a name only if
+ * their names differ in punctuation alone.
  */
 #include <kymo/metrics.h>
 
@@ -14,16 +14,16 @@
 #include "metrics_names.h"
 #include "text_internal.h"
 
-/* The samples of one name that came together: stretches of metrics->body. */
+/* The samples of one name that were added together: stretches of metrics->body. */
 struct family {
-    size_t name;   /* where its name begins; it ends with a zero byte */
+    size_t name;   /* offset of its name, which ends with a zero byte */
     size_t header; /* its HELP and TYPE lines */
     size_t samples;
     size_t end;
-    size_t order; /* in which it came: keeps the sort stable */
+    size_t order; /* order of addition: keeps the sort stable */
 };
 
-/* What every segment gives. */
+/* The families of every segment. */
 enum common { WRITER_UP, RECORDS, AGE, COMMON };
 
 struct kymo_metrics {
@@ -33,9 +33,9 @@ struct kymo_metrics {
     struct family *families;
     size_t count;
     size_t capacity;
-    unsigned char *values; /* of all fields that are metrics, each behind the one before */
+    unsigned char *values; /* of all fields that are metrics, each after the one before */
     size_t values_size;
-    uint32_t found[KYMO_FIELD_LIMIT]; /* bytes that the record has of each field */
+    uint32_t found[KYMO_FIELD_LIMIT]; /* bytes of the record per field */
     int error;
 };
 
@@ -112,7 +112,7 @@ static void append_help(struct kymo_text *body, const char *help)
     }
 }
 
-/* Repeats a stretch of the buffer, which may move while it grows. */
+/* Appends a stretch of the buffer to itself, which may be reallocated. */
 static void append_own(struct kymo_text *body, size_t from, size_t len)
 {
     if (kymo_text_reserve(body, len) == 0)
@@ -157,7 +157,7 @@ static void append_number(struct kymo_text *text, double value)
         kymo_text_f64(text, value);
 }
 
-/* Integers exactly, bools as 0 and 1; f32 in its own digits. */
+/* Integers exactly, bools as 0 and 1; f32 with the digits of f32. */
 static void append_value(struct kymo_text *text, const struct kymo_field *field, uint32_t element,
                          const void *payload, size_t len)
 {
@@ -183,7 +183,7 @@ static void append_index(struct kymo_text *text, const struct kymo_field *field,
     kymo_text_append(text, "\"", 1);
 }
 
-/* The name and the label that all samples of a family begin with. */
+/* The name and the label at the start of all samples of a family. */
 static size_t append_stem(struct kymo_text *body, const struct family *family, const char *segment)
 {
     append_own(body, family->name, family->header - family->name - 1);
@@ -193,7 +193,7 @@ static size_t append_stem(struct kymo_text *body, const struct family *family, c
     return body->len - family->samples;
 }
 
-/* `values` holds the field alone. */
+/* `values` contains the field alone. */
 static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info, uint32_t number,
                      const unsigned char *values)
 {
@@ -282,7 +282,7 @@ static int reserve_values(struct kymo_metrics *metrics, const struct kymo_schema
     return 0;
 }
 
-/* Only what is wanted: a record may be many times as large. */
+/* Copies only the fields that are metrics: a record may be many times as large. */
 static void copy_values(struct kymo_metrics *metrics, const struct kymo_schema *schema,
                         const struct kymo_view *view)
 {
@@ -304,7 +304,7 @@ static void copy_values(struct kymo_metrics *metrics, const struct kymo_schema *
     }
 }
 
-/* E: a writer that is faster each time is left alone, -EAGAIN. */
+/* E (bounded retries): -EAGAIN if the writer is faster every time. */
 static int read_values(struct kymo_metrics *metrics, const struct kymo_reader *reader,
                        const struct kymo_schema *schema, struct kymo_record *record)
 {
@@ -341,7 +341,7 @@ static int add_values(struct kymo_metrics *metrics, const struct kymo_info *info
     return count;
 }
 
-/* Fields of records that were published; an image's are not fields. */
+/* Fields of published records; the pixels of an image are not fields. */
 static int add_fields(struct kymo_metrics *metrics, const struct kymo_reader *reader,
                       const struct kymo_info *info)
 {

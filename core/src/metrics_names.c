@@ -1,9 +1,9 @@
 /*
- * metrics_names.c - what the fields of a segment are called as metrics: kymo_SEGMENT_FIELD, as far
- * as Prometheus and its conventions let them.
+ * metrics_names.c - the names of a segment's fields as metrics: kymo_SEGMENT_FIELD, changed where
+ * Prometheus and its conventions require it.
  *
- * Names that fit as they are come first; those that have to be changed then make room for them. All
- * of it is linear in the number of fields.
+ * Names that need no change are assigned first; changed names avoid them. The cost is linear in the
+ * number of fields.
  */
 #include "metrics_names.h"
 
@@ -31,7 +31,7 @@ static int is_word(char c)
     return is_lower(c) || is_upper(c) || (c >= '0' && c <= '9');
 }
 
-/* Up to what is no letter or digit, or to the hump of a camelCase. */
+/* Up to a character that is neither letter nor digit, or to the capital of a camelCase. */
 static size_t word_len(const char *name)
 {
     size_t len = 0;
@@ -41,7 +41,7 @@ static size_t word_len(const char *name)
     return len;
 }
 
-/* Words that promtool takes for an abbreviated unit, or for the type of the metric. */
+/* Words that promtool reads as an abbreviated unit, or as the type of the metric. */
 static const char *const misread[] = {
     "s",  "ms", "us", "ns", "sec", "b",     "kb",      "mb",      "gb",
     "tb", "pb", "m",  "h",  "d",   "gauge", "counter", "summary", "histogram",
@@ -85,7 +85,7 @@ static void append_words(struct kymo_text *text, const char *name)
 
 /* ---- endings ---- */
 
-/* Prometheus knows by them what belongs to a counter, a summary or a histogram. */
+/* Suffixes by which Prometheus assigns a name to a counter, a summary or a histogram. */
 static const char *const endings[] = {"_total", "_count", "_sum", "_bucket"};
 
 static int ends_with(const struct kymo_text *text, const char *ending)
@@ -112,7 +112,7 @@ static void append_ending(struct kymo_text *text, uint32_t metric)
     }
 }
 
-/* ---- names that are taken ---- */
+/* ---- names in use ---- */
 
 static int is_common(const char *name)
 {
@@ -129,7 +129,7 @@ static uint32_t hash_of(const char *name)
     return hash ^ (hash >> 15);
 }
 
-/* Where the name stands in the table, or would. Half of the table is always free. */
+/* The name's place in the table, or the free place for it. Half of the table is always free. */
 static uint16_t *place_of(struct kymo_names *names, const char *name)
 {
     const size_t mask = sizeof(names->taken) / sizeof(names->taken[0]) - 1;
@@ -148,9 +148,9 @@ static int is_taken(struct kymo_names *names, const char *name)
 
 /* ---- all fields ---- */
 
-/* The name that goes with the field's own; whether it is that very one. */
-static void name_plainly(struct kymo_names *names, uint32_t number, const struct kymo_field *field,
-                         size_t prefix)
+/* Makes the metric name of a field, and sets `fits` if it is the field's name unchanged. */
+static void name_directly(struct kymo_names *names, uint32_t number, const struct kymo_field *field,
+                          size_t prefix)
 {
     struct kymo_text *text = &names->text;
 
@@ -167,9 +167,9 @@ static void name_plainly(struct kymo_names *names, uint32_t number, const struct
     kymo_text_append(text, "", 1);
 }
 
-/* Another name, as often as the one it has is taken. */
-static void name_apart(struct kymo_names *names, uint32_t number, const struct kymo_field *field,
-                       size_t prefix)
+/* Appends suffixes until the name is not in use. */
+static void name_uniquely(struct kymo_names *names, uint32_t number, const struct kymo_field *field,
+                          size_t prefix)
 {
     struct kymo_text *text = &names->text;
     size_t words;
@@ -197,8 +197,9 @@ static void take_name(struct kymo_names *names, uint32_t number)
     *place_of(names, names->text.data + names->start[number]) = (uint16_t)(number + 1);
 }
 
-/* Where all fit, nothing is taken twice: a schema's names differ. */
-static void settle(struct kymo_names *names, const struct kymo_schema *schema, size_t prefix)
+/* If all fit, no name is used twice: the names in a schema differ. */
+static void name_colliding(struct kymo_names *names, const struct kymo_schema *schema,
+                           size_t prefix)
 {
     memset(names->taken, 0, sizeof(names->taken));
     for (uint32_t i = 0; i < schema->count; i++) {
@@ -208,7 +209,7 @@ static void settle(struct kymo_names *names, const struct kymo_schema *schema, s
     for (uint32_t i = 0; i < schema->count && !names->text.error; i++) {
         if (!kymo_field_is_metric(&schema->fields[i]) || names->fits[i])
             continue;
-        name_apart(names, i, &schema->fields[i], prefix);
+        name_uniquely(names, i, &schema->fields[i], prefix);
         if (!names->text.error)
             take_name(names, i);
     }
@@ -227,10 +228,10 @@ int kymo_names_make(struct kymo_names *names, const char *segment, const struct 
     for (uint32_t i = 0; i < schema->count && !names->text.error; i++) {
         if (!kymo_field_is_metric(&schema->fields[i]))
             continue;
-        name_plainly(names, i, &schema->fields[i], prefix);
+        name_directly(names, i, &schema->fields[i], prefix);
         all_fit &= names->fits[i];
     }
     if (!names->text.error && !all_fit)
-        settle(names, schema, prefix);
+        name_colliding(names, schema, prefix);
     return names->text.error;
 }

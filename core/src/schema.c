@@ -1,6 +1,6 @@
 /*
- * schema.c - tables of fields: read from text, held against the rules, compared.
- * Whatever a table or a text holds, nothing here reads beyond it (promise F).
+ * schema.c - tables of fields: parse, check, compare. Nothing here reads beyond a table or text,
+ * whatever its content (F: any content is handled safely).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -46,13 +46,13 @@ int kymo_type_is_numeric(uint32_t type)
 
 /* ---- from text ---- */
 
-/* What kymo_schema_parse allocates: one block, so that one free ends it. */
+/* The allocation of kymo_schema_parse: one block for one free(). */
 struct schema_block {
     struct kymo_schema schema;
     struct kymo_field fields[];
 };
 
-/* ctype.h would ask the locale. */
+/* The functions of ctype.h depend on the locale. */
 static int is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -75,7 +75,8 @@ static const char *skip_blanks(const char *at)
     return at;
 }
 
-/* The parse_ functions move *at behind what they read; after an error it points at the trouble. */
+/* The parse_ functions advance *at past what they parsed; after an error it is the position of the
+ * error. */
 
 static int parse_name(const char **at, char *name, size_t size)
 {
@@ -117,8 +118,8 @@ static int parse_type(const char **at, uint32_t *type)
     return -EINVAL;
 }
 
-/* The inside of one pair of brackets: a number of elements, times those of the dimensions before
- * it still at most KYMO_SIZE_LIMIT. */
+/* The number in one pair of brackets: elements, at most KYMO_SIZE_LIMIT times those of the
+ * dimensions before it. */
 static int parse_dimension(const char **at, struct kymo_field *field)
 {
     const char *digit = *at;
@@ -166,7 +167,7 @@ static uint64_t align_up(uint64_t bytes, uint32_t alignment)
     return (bytes + alignment - 1) & ~(uint64_t)(alignment - 1);
 }
 
-/* Puts the field behind the ones before it, where a C compiler would. */
+/* Places the field after the ones before it, as a C compiler does. */
 static int place_field(struct kymo_schema *schema, struct kymo_field *field)
 {
     const uint32_t element = kymo_type_size(field->type);
@@ -181,7 +182,8 @@ static int place_field(struct kymo_schema *schema, struct kymo_field *field)
     return 0;
 }
 
-/* A struct ends on a multiple of its widest member; KYMO_SIZE_LIMIT is one of all of them. */
+/* The size of a struct is a multiple of its widest member's; KYMO_SIZE_LIMIT is a multiple of all
+ * widths. */
 static void pad_end(struct kymo_schema *schema)
 {
     uint32_t widest = 1;
@@ -194,7 +196,7 @@ static void pad_end(struct kymo_schema *schema)
     schema->size = (uint32_t)align_up(schema->size, widest);
 }
 
-/* How many fields the text may turn out to have, the one too many included. */
+/* An upper bound for the number of fields in the text, at most one more than the limit. */
 static uint32_t count_fields(const char *text)
 {
     uint32_t count = 1;
@@ -250,7 +252,7 @@ void kymo_schema_free(struct kymo_schema *schema)
 
 /* ---- checks ---- */
 
-static int name_holds(const char *name, size_t size)
+static int name_is_valid(const char *name, size_t size)
 {
     const char *end = memchr(name, '\0', size);
 
@@ -261,7 +263,7 @@ static int name_holds(const char *name, size_t size)
     return name == end;
 }
 
-static int shape_holds(const struct kymo_field *field)
+static int shape_is_valid(const struct kymo_field *field)
 {
     uint64_t count = 1;
 
@@ -278,20 +280,20 @@ static int shape_holds(const struct kymo_field *field)
     return field->count == count;
 }
 
-/* Whether the field by itself holds and lies in [from, size) of the payload. */
-static int field_holds(const struct kymo_field *field, uint64_t from, uint32_t size)
+/* 1 if the field alone is valid and within [from, size) of the payload. */
+static int field_is_valid(const struct kymo_field *field, uint64_t from, uint32_t size)
 {
     const uint64_t bytes = (uint64_t)field->count * kymo_type_size(field->type);
 
     return kymo_type_size(field->type) > 0 && field->metric <= KYMO_COUNTER &&
-           name_holds(field->name, sizeof(field->name)) &&
+           name_is_valid(field->name, sizeof(field->name)) &&
            memchr(field->unit, '\0', sizeof(field->unit)) &&
-           memchr(field->help, '\0', sizeof(field->help)) && shape_holds(field) &&
+           memchr(field->help, '\0', sizeof(field->help)) && shape_is_valid(field) &&
            field->offset >= from && field->offset <= size && bytes <= size - field->offset;
 }
 
-/* At most KYMO_FIELD_LIMIT^2 / 2 comparisons of names, a few milliseconds. The bound on each keeps
- * it inside the table even where the names have no end. */
+/* At most KYMO_FIELD_LIMIT^2 / 2 comparisons of names, a few ms. The bound of each keeps it inside
+ * the table even if a name is not terminated. */
 static int name_is_unique(const struct kymo_schema *schema, uint32_t field)
 {
     const char *name = schema->fields[field].name;
@@ -319,11 +321,11 @@ int kymo_schema_check(const struct kymo_schema *schema, uint32_t *field)
     for (uint32_t i = 0; i < schema->count; i++) {
         const struct kymo_field *at = &schema->fields[i];
 
-        if (!field_holds(at, end, schema->size) || !name_is_unique(schema, i))
+        if (!field_is_valid(at, end, schema->size) || !name_is_unique(schema, i))
             return check_failed(i, field);
         end = at->offset + (uint64_t)at->count * kymo_type_size(at->type);
     }
-    /* Every field holds, but the payload that they are part of cannot be. */
+    /* Every field is valid, but the payload that they are part of is not. */
     if (schema->size > KYMO_SIZE_LIMIT)
         return check_failed(schema->count, field);
     return 0;
@@ -339,7 +341,7 @@ static int field_same(const struct kymo_field *one, const struct kymo_field *oth
            memcmp(one->shape, other->shape, sizeof(one->shape)) == 0;
 }
 
-/* NULL is what options say for bytes, an empty table what a segment of bytes has: the same. */
+/* NULL in options and an empty table in a segment both mean bytes. */
 int kymo_schema_same(const struct kymo_schema *one, const struct kymo_schema *other)
 {
     static const struct kymo_schema bytes;

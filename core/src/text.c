@@ -1,6 +1,6 @@
 /*
- * text.c - text that grows, and strings and bytes in it.
- * Memory doubles as it is needed, so that appending stays linear; the first failure is kept.
+ * text.c - growing text, and strings and bytes in it. The capacity doubles, so that appending is
+ * linear; the first error is kept.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static int text_grow(struct kymo_text *text, size_t more)
     size_t capacity = text->capacity ? text->capacity : CAPACITY_FIRST / 2;
     char *data;
 
-    /* No object is larger than PTRDIFF_MAX, so none of these sums wraps round. */
+    /* No object is larger than PTRDIFF_MAX, so these sums do not overflow. */
     if (more >= PTRDIFF_MAX - text->len)
         return text_fail(text);
     capacity *= 2;
@@ -80,7 +80,7 @@ void kymo_text_string(struct kymo_text *text, const char *string)
     kymo_text_append(text, string, strlen(string));
 }
 
-/* One try at printing into the room that is there. Returns the length of all of it. */
+/* Prints into the free capacity. Returns the length of the whole output. */
 __attribute__((format(printf, 2, 0))) static size_t
 text_print(struct kymo_text *text, const char *format, va_list arguments)
 {
@@ -119,8 +119,8 @@ static int is_continuation(unsigned char byte)
     return (byte & 0xc0) == 0x80;
 }
 
-/* The least and greatest second byte of a sequence of three or four: what they exclude would spell
- * a code point longer than need be, half of a surrogate pair, or one beyond U+10FFFF. */
+/* The smallest and largest second byte of a sequence of three or four: they exclude overlong
+ * encodings, surrogates, and code points beyond U+10FFFF. */
 static int is_second(unsigned char first, unsigned char second)
 {
     switch (first) {
@@ -137,7 +137,7 @@ static int is_second(unsigned char first, unsigned char second)
     }
 }
 
-/* Bytes of the UTF-8 sequence that begins at the first of len bytes; 0 where none does. */
+/* Bytes of the UTF-8 sequence at the start of len bytes; 0 if there is none. */
 static size_t sequence_length(const unsigned char *at, size_t len)
 {
     size_t length = at[0] < 0x80    ? 1
@@ -156,12 +156,12 @@ static size_t sequence_length(const unsigned char *at, size_t len)
     return length;
 }
 
-/* The sequence's escape in JSON, "" where it needs none. Besides what RFC 8259 demands, controls
- * that a terminal may obey are escaped: DEL, and C1, U+0080 to U+009F. */
+/* The JSON escape of the sequence, "" if it needs none. Besides those of RFC 8259, escapes controls
+ * that a terminal may interpret: DEL, and C1, U+0080 to U+009F. */
 static const char *sequence_escape(const unsigned char *at, char escape[8])
 {
     unsigned code = at[0] == 0xc2 ? at[1] : at[0];
-    static const char letters[] = "btn?fr"; /* 0x08 to 0x0d, less vertical tab */
+    static const char letters[] = "btn?fr"; /* 0x08 to 0x0d, without vertical tab */
 
     if (at[0] == '"' || at[0] == '\\')
         snprintf(escape, 8, "\\%c", at[0]);
@@ -174,7 +174,7 @@ static const char *sequence_escape(const unsigned char *at, char escape[8])
     return escape;
 }
 
-/* Appends in runs: everything up to a sequence that has to be written otherwise, then that. */
+/* Appends in runs: everything up to a sequence that must be escaped or replaced, then that. */
 static void text_sequences(struct kymo_text *text, const char *bytes, size_t len, int escaping)
 {
     const unsigned char *at = (const unsigned char *)bytes;

@@ -1,11 +1,11 @@
 /*
- * text_number.c - numbers as text, alike in every locale: integers exactly, floating point in the
- * fewest digits that read back as the same value.
+ * text_number.c - numbers as text, the same in every locale: integers exactly, floating point in
+ * the fewest digits that read back as the same value.
  *
- * Most numbers of this world lie between a ten-thousandth and a few million: these are spelled here
- * and exactly, as an integer part and the digits of a fixed-point fraction, by the algorithm FP3 of
- * Steele and White 1990, "How to print floating-point numbers accurately". The others are printed
- * with more and more digits until they read back.
+ * Most numbers are between 0.0001 and a few million: these are converted here, exactly, as an
+ * integer part and the digits of a fixed-point fraction, by the algorithm FP3 of Steele and White
+ * 1990, "How to print floating-point numbers accurately". The others are printed with an increasing
+ * number of digits until they read back.
  */
 #include <float.h>
 #include <math.h>
@@ -16,10 +16,10 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-/* The longest number here: a sign, 17 digits, a point, four zeros, an exponent; and to spare. */
+/* The longest number: a sign, 17 digits, a point, four zeros, an exponent; and a reserve. */
 #define NUMBER_ROOM 40
 
-/* Writes the digits backwards before `end`; returns where they begin. */
+/* Writes the digits backwards, ending at `end`; returns the first. */
 static char *digits_before(char *end, uint64_t value)
 {
     do {
@@ -45,7 +45,7 @@ void kymo_text_i64(struct kymo_text *text, int64_t value)
     kymo_text_u64(text, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
-/* ---- floating point that fits a fixed point ---- */
+/* ---- floating point in fixed-point range ---- */
 
 /* A finite number above 0: mantissa / 2^scale. */
 struct binary {
@@ -53,18 +53,18 @@ struct binary {
     int scale;
 };
 
-/* Which of two digits the rest is nearer to; the even one where it lies half-way, as printf. */
+/* The digit that the rest is nearer to; the even one at half, as printf. */
 static int is_nearer_up(wide rest, wide one, unsigned digit)
 {
     return rest > one / 2 || (rest == one / 2 && digit % 2 == 1);
 }
 
 /*
- * Writes the fraction's digits, the fewest that lie nearer to it than to its neighbours; returns
- * where they end. All of it counts in halves of the mantissa's last bit, so that half of the way to
- * a neighbour is one. That bound is taken as outside: a decimal that lies on it has more digits
- * than the number itself, which ends the loop before. Below a power of two the neighbour is only
- * half as far; the powers in our range have so few digits that it makes no difference.
+ * Writes the fraction's digits, the fewest that are nearer to it than to its neighbours; returns
+ * their end. The unit is half of the mantissa's last bit, so that half of the distance to a
+ * neighbour is one. The bound is exclusive: a decimal exactly on it has more digits than the number
+ * itself, which ends the loop earlier. Below a power of two the neighbour is at half the distance;
+ * the powers in this range have so few digits that it makes no difference.
  */
 static char *fraction_digits(char *at, const struct binary *number)
 {
@@ -84,7 +84,7 @@ static char *fraction_digits(char *at, const struct binary *number)
         is_low = rest < bound;
         is_high = rest + bound > one;
         if (is_high && (!is_low || is_nearer_up(rest, one, digit)))
-            digit++; /* never to ten: the digit before would have been the last */
+            digit++; /* never 10: the digit before would have been the last */
         *at++ = (char)('0' + digit);
         if (is_low || is_high)
             return at;
@@ -110,14 +110,14 @@ static void text_fixed(struct kymo_text *text, const struct binary *number)
 
 /* ---- the others ---- */
 
-/* Whether those digits, as this thread's locale writes them, read back as the value. */
+/* 1 if those digits, in this thread's locale, read back as the value. */
 static int reads_back(const char *digits, double value, int is_float)
 {
     return is_float ? strtof(digits, NULL) == (float)value : strtod(digits, NULL) == value;
 }
 
-/* Appends what printf wrote. All but digits, signs and e is the locale's decimal point, which may
- * be several bytes. */
+/* Appends printf's output. Anything but digits, signs and e is the locale's decimal point, which
+ * may be several bytes. */
 static void text_printed(struct kymo_text *text, const char *digits)
 {
     size_t len;
@@ -132,7 +132,8 @@ static void text_printed(struct kymo_text *text, const char *digits)
     }
 }
 
-/* How many digits any number of the type keeps when read and written; subnormal ones keep fewer. */
+/* The number of digits that any number of the type keeps when written and read; subnormal ones keep
+ * fewer. */
 static int least_digits(double value, int is_float)
 {
     if (fabs(value) < (is_float ? (double)FLT_MIN : DBL_MIN))
@@ -140,8 +141,8 @@ static int least_digits(double value, int is_float)
     return is_float ? FLT_DIG : DBL_DIG;
 }
 
-/* A decimal of least_digits that reads back is also the shortest, for printf drops its zeros; one
- * of DECIMAL_DIG always does. */
+/* A decimal of least_digits that reads back is also the shortest, since printf drops its zeros; one
+ * of DECIMAL_DIG always reads back. */
 static void text_shortest(struct kymo_text *text, double value, int is_float)
 {
     const int most = is_float ? FLT_DECIMAL_DIG : DBL_DECIMAL_DIG;
@@ -169,19 +170,19 @@ void kymo_text_rounded(struct kymo_text *text, double value, int digits)
 
 /* ---- both ---- */
 
-#define FIXED_LEAST       1e-4     /* below, %g would write an exponent, and so do we */
-#define FIXED_LIMIT_F64   1e15     /* beyond, fewer digits than the integer has may do */
-#define FIXED_LIMIT_F32   16777216 /* 2^24, likewise */
+#define FIXED_LEAST       1e-4     /* below, %g writes an exponent, and so does this file */
+#define FIXED_LIMIT_F64   1e15     /* above, fewer digits than those of the integer may suffice */
+#define FIXED_LIMIT_F32   16777216 /* 2^24, the same */
 #define MANTISSA_BITS_F64 52
 #define MANTISSA_BITS_F32 23
 
-/* Zero, and what has no number: returns 1 where it was written. */
+/* Zero, NaN and infinities: returns 1 if the value is one of them. */
 static int text_special(struct kymo_text *text, double value)
 {
     if (!isfinite(value))
         kymo_text_string(text, "null");
     else if (value == 0)
-        kymo_text_string(text, signbit(value) ? "-0.0" : "0"); /* -0 reads as integer */
+        kymo_text_string(text, signbit(value) ? "-0.0" : "0"); /* -0 would be read as an integer */
     else
         return 0;
     return 1;

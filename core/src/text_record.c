@@ -1,26 +1,26 @@
 /*
  * text_record.c - records and schemas as JSON and CSV.
  *
- * A payload is bytes: it may lie at any address, end before its schema does, and hold what no
- * compiler would store. Elements are therefore copied out, and bools taken as bytes. The schema is
- * one that kymo_schema_check has passed.
+ * A payload is bytes: it may have any address, end before its schema does, and contain any bit
+ * pattern. Elements are therefore copied, and bools read as bytes. The schema has passed
+ * kymo_schema_check.
  */
 #include <math.h>
 
 #include "text_internal.h"
 
-/* What a record's data is rendered from: a payload, or a mixture of two. */
+/* The source of a record's data: a payload, or an interpolation of two. */
 struct source {
     const unsigned char *payload;
     size_t len;
-    const unsigned char *after; /* NULL where there is nothing to mix in */
+    const unsigned char *after; /* NULL: no interpolation */
     size_t after_len;
     double alpha; /* how far towards after */
 };
 
 /* ---- one element ---- */
 
-/* Copies the element out; -1 where the payload ends before it does. */
+/* Copies the element; -1 if the payload ends before its end. */
 static int element_load(const struct kymo_field *field, uint32_t element,
                         const unsigned char *payload, size_t len, void *value)
 {
@@ -33,7 +33,7 @@ static int element_load(const struct kymo_field *field, uint32_t element,
     return 0;
 }
 
-/* The bytes of an element, as each of its types has them. */
+/* The bytes of an element, as each of its types. */
 union element {
     uint8_t u8;
     uint16_t u16;
@@ -137,8 +137,8 @@ static void text_plain_element(struct kymo_text *text, const struct kymo_field *
         text_number(text, field->type, &value);
 }
 
-/* Between finite values the result stays between them; two of opposite signs may be too far apart
- * to subtract. */
+/* Between finite values the result is between them; the difference of two values of opposite signs
+ * may overflow. */
 static double interpolate(double before, double after, double alpha)
 {
     if (before == after)
@@ -161,7 +161,7 @@ static void text_mixed_element(struct kymo_text *text, const struct kymo_field *
         kymo_text_f64(text, value);
 }
 
-/* One number or bool, as JSON. At alpha 0 a mixture is what was published, to the last digit. */
+/* One number or bool, as JSON. At alpha 0 the value is exactly the published one. */
 static void text_element(struct kymo_text *text, const struct kymo_field *field, uint32_t element,
                          const struct source *source)
 {
@@ -178,14 +178,14 @@ static uint32_t string_size(const struct kymo_field *field)
     return field->dimensions > 0 ? field->shape[field->dimensions - 1] : 1;
 }
 
-/* A field's values, as a record spells them: elements, or strings. */
+/* The number of values of a field in a record: elements, or strings. */
 static uint32_t value_count(const struct kymo_field *field)
 {
     return field->type == KYMO_CHAR ? field->count / string_size(field) : field->count;
 }
 
-/* The string up to its first zero, or to where the payload ends; NULL where not one byte of it is
- * left. */
+/* The string up to its first zero, or to the end of the payload; NULL if the payload ends before
+ * it. */
 static const char *string_find(const struct kymo_field *field, uint32_t string,
                                const struct source *source, size_t *len)
 {
@@ -219,7 +219,7 @@ static void text_value(struct kymo_text *text, const struct kymo_field *field, u
         kymo_text_string(text, "null");
 }
 
-/* How deep a field's brackets are: a string needs none of its own. */
+/* The number of nested brackets of a field: a string needs none. */
 static uint32_t nesting(const struct kymo_field *field)
 {
     const uint32_t inside = field->type == KYMO_CHAR;
@@ -227,7 +227,7 @@ static uint32_t nesting(const struct kymo_field *field)
     return field->dimensions > inside ? field->dimensions - inside : 0;
 }
 
-/* The values of one dimension and those inside it, which begin with number *value. */
+/* The values of one dimension and of those inside it, from number *value on. */
 static void text_nested(struct kymo_text *text, const struct kymo_field *field, uint32_t dimension,
                         uint32_t *value, const struct source *source)
 {
@@ -260,7 +260,7 @@ static void text_name(struct kymo_text *text, const struct kymo_field *field)
     kymo_text_append(text, field->name, strnlen(field->name, sizeof(field->name)));
 }
 
-/* Pixels are data for programs: no text has them. */
+/* Pixels have no text form. */
 static int is_pixels(const struct kymo_schema *schema)
 {
     return schema && schema->count == 0 && schema->size > 0;
@@ -384,7 +384,7 @@ static int needs_quotes(const char *string, size_t len)
            memchr(string, '\r', len);
 }
 
-/* RFC 4180: quotes around what holds a separator, and each quote inside twice. */
+/* RFC 4180: quotes around a cell with a separator, and each quote inside doubled. */
 static void text_csv_string(struct kymo_text *text, const char *string, size_t len)
 {
     const char *quote;
@@ -403,7 +403,7 @@ static void text_csv_string(struct kymo_text *text, const char *string, size_t l
     kymo_text_append(text, "\"", 1);
 }
 
-/* One cell. null is an empty one: JSON's word for it is taken back. */
+/* One cell. null is an empty cell: remove the JSON word again. */
 static void text_csv_value(struct kymo_text *text, const struct kymo_field *field, uint32_t value,
                            const struct source *source)
 {

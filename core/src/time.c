@@ -1,6 +1,6 @@
 /*
- * time.c - instants and durations as text, read and written: integers of nanoseconds throughout,
- * so that no locale and no rounding has a say.
+ * time.c - instants and durations as text, written and parsed: integers of nanoseconds throughout,
+ * independent of locale and rounding.
  */
 #include <errno.h>
 
@@ -9,7 +9,7 @@
 #define NS_PER_SECOND   UINT64_C(1000000000)
 #define SECONDS_PER_DAY 86400
 
-/* From the smallest to the largest. Each is also what kymo_text_duration may choose. */
+/* In ascending order. kymo_text_duration chooses from the same units. */
 static const struct {
     char text[4];
     uint64_t ns;
@@ -33,9 +33,9 @@ static int is_digit(char c)
 /* ---- the calendar ---- */
 
 /*
- * Years are taken to begin in March, so that a leap day is the last of one; 400 of them, an era,
- * have 146097 days. A month m of such a year begins on day (153 * m + 2) / 5. Days count from
- * 1970-01-01, which is day 719468 of the era that begins in March of the year 0.
+ * Years start in March, so that a leap day is the last day of one; an era of 400 years has 146097
+ * days. Month m of such a year starts on day (153 * m + 2) / 5. Days count from 1970-01-01, which
+ * is day 719468 of the era that starts in March of the year 0.
  */
 #define DAYS_PER_ERA     146097
 #define DAYS_BEFORE_1970 719468
@@ -48,7 +48,7 @@ struct date {
 
 static int64_t days_from_date(const struct date *date)
 {
-    /* One era more keeps January of the year 0 above zero. */
+    /* One era more keeps January of the year 0 positive. */
     uint32_t year = date->year + 400 - (date->month <= 2);
     uint32_t month = (date->month + 9) % 12;
     uint32_t days = year * 365 + year / 4 - year / 100 + year / 400;
@@ -93,8 +93,8 @@ void kymo_text_when(struct kymo_text *text, uint64_t realtime)
                      (uint32_t)(realtime % NS_PER_SECOND));
 }
 
-/* How many digits behind the point make six with those of `whole`. */
-static int decimals_beside(uint64_t whole)
+/* The number of decimals that make six digits with those of `whole`. */
+static int decimals_for(uint64_t whole)
 {
     int decimals = 6;
 
@@ -112,7 +112,7 @@ void kymo_text_duration(struct kymo_text *text, uint64_t ns)
     while (unit > 0 && ns < units[unit].ns)
         unit--;
     whole = ns / units[unit].ns;
-    decimals = decimals_beside(whole);
+    decimals = decimals_for(whole);
     for (int i = 0; i < decimals; i++)
         power *= 10;
     /* The remainder of a day in ns times 10^5 still fits. */
@@ -131,10 +131,10 @@ void kymo_text_duration(struct kymo_text *text, uint64_t ns)
     kymo_text_string(text, ns == 0 ? "s" : units[unit].text);
 }
 
-/* ---- reading: the parse_ functions move *at behind what they read ---- */
+/* ---- parsing: the parse_ functions advance *at past what they parsed ---- */
 
-/* A sum of ns that may leave what 64 bits hold: then it stays out, and the rest of the text is
- * still read, for what cannot be read at all is the worse error. */
+/* A sum of ns that may exceed 64 bits: the overflow is recorded, and the rest of the text is still
+ * parsed, since a syntax error takes precedence. */
 struct instant {
     uint64_t ns;
     int is_out;
@@ -163,7 +163,7 @@ static int instant_result(const struct instant *instant, uint64_t *ns)
     return 0;
 }
 
-/* One digit or more; the number is out where it does not fit. */
+/* One digit or more; sets the overflow flag if the number does not fit. */
 static int parse_digits(const char **at, struct instant *number)
 {
     *number = (struct instant){0};
@@ -176,12 +176,12 @@ static int parse_digits(const char **at, struct instant *number)
     return 0;
 }
 
-/* The digits in [begin, end) behind a point, of a unit of that many ns, cut off below one. */
+/* The digits in [begin, end) after a decimal point, of a unit of that many ns, truncated to ns. */
 static uint64_t fraction_of(const char *begin, const char *end, uint64_t unit)
 {
     uint64_t ns = 0;
 
-    /* From the last: cutting at each step cuts the same as cutting once. */
+    /* From the last: truncation at each step equals one truncation at the end. */
     while (end > begin)
         ns = (ns + (uint64_t)(*--end - '0') * unit) / 10;
     return ns;
@@ -200,7 +200,7 @@ static int parse_point(const char **at, const char **begin, const char **end)
     return *end > *begin ? 0 : -EINVAL;
 }
 
-/* The unit that is all of the rest of the text. */
+/* The unit, which must be the rest of the text. */
 static int parse_unit(const char *at, uint64_t *ns)
 {
     for (size_t i = 0; i < UNIT_COUNT; i++) {
@@ -212,7 +212,7 @@ static int parse_unit(const char *at, uint64_t *ns)
     return -EINVAL;
 }
 
-/* A number with a unit, or an integer of ns, to the end of the text. */
+/* A number with a unit, or an integer of ns, up to the end of the text. */
 static int parse_amount(const char *at, struct instant *amount)
 {
     const char *begin, *end;
@@ -238,7 +238,7 @@ int kymo_duration_parse(const char *text, uint64_t *ns)
     return instant_result(&amount, ns);
 }
 
-/* A sign and an amount, from now, but not to before the clock's 0; or nothing, for now itself. */
+/* A sign and an amount relative to now, but not before the clock's 0; or nothing: now. */
 static int parse_relative(const char *at, uint64_t now, uint64_t *time)
 {
     struct instant amount;
@@ -250,7 +250,7 @@ static int parse_relative(const char *at, uint64_t now, uint64_t *time)
     }
     if ((*at != '-' && *at != '+') || parse_amount(at + 1, &amount))
         return -EINVAL;
-    /* "An hour ago" means something on a machine that has been up for a minute. */
+    /* "-1h" is valid on a machine that has been up for a minute. */
     if (*at == '-')
         instant_subtract(&instant, amount.ns < now ? amount.ns : now);
     else
@@ -261,7 +261,7 @@ static int parse_relative(const char *at, uint64_t now, uint64_t *time)
 
 /* ---- RFC 3339 ---- */
 
-/* Exactly so many digits, then `behind`, unless that is 0. */
+/* Exactly that many digits, then `behind`, unless that is 0. */
 static int parse_part(const char **at, int digits, char behind, uint32_t *part)
 {
     *part = 0;
@@ -289,8 +289,8 @@ static int parse_date(const char **at, int64_t *days)
     return 0;
 }
 
-/* Seconds since midnight. A leap second is allowed, and is the first of the next minute, as POSIX
- * counts. */
+/* Seconds since midnight. A leap second is allowed, and is the first second of the next minute, as
+ * in POSIX. */
 static int parse_clock(const char **at, int64_t *seconds)
 {
     uint32_t hour, minute, second;
@@ -304,7 +304,7 @@ static int parse_clock(const char **at, int64_t *seconds)
     return second < 60 ? 0 : 1;
 }
 
-/* How far local time is ahead of UTC, seconds. */
+/* The offset of local time from UTC, seconds. */
 static int parse_zone(const char **at, int64_t *seconds)
 {
     const char sign = *(*at)++;
@@ -347,7 +347,7 @@ static int parse_when(const char *at, uint64_t *time)
     return instant_result(&instant, time);
 }
 
-/* "dddd-" begins a date, and nothing else does. */
+/* Only a date starts with "dddd-". */
 static int is_when(const char *text)
 {
     uint32_t year;
