@@ -1,5 +1,5 @@
 /*
- * align.c - one instant of several sensors.
+ * align.c - records of several rings at one instant.
  */
 #include "internal.h"
 
@@ -8,7 +8,7 @@ static uint64_t distance(uint64_t one, uint64_t other)
     return one > other ? one - other : other - one;
 }
 
-static int rows_hold(const struct kymo_alignment *rows, size_t count)
+static int rows_are_valid(const struct kymo_alignment *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if ((unsigned int)rows[i].mode > KYMO_ALIGN_BRACKET ||
@@ -19,7 +19,7 @@ static int rows_hold(const struct kymo_alignment *rows, size_t count)
     return 1;
 }
 
-static int answer_bracket(struct kymo_alignment *row, uint64_t time)
+static int fill_bracket(struct kymo_alignment *row, uint64_t time)
 {
     struct kymo_bracket bracket;
     int error =
@@ -37,12 +37,12 @@ static int answer_bracket(struct kymo_alignment *row, uint64_t time)
     return 0;
 }
 
-static int answer(struct kymo_alignment *row, uint64_t time)
+static int fill_row(struct kymo_alignment *row, uint64_t time)
 {
     int error;
 
     if (row->mode == KYMO_ALIGN_BRACKET) {
-        error = answer_bracket(row, time);
+        error = fill_bracket(row, time);
     } else {
         error = row->mode == KYMO_ALIGN_CLOSEST
                     ? kymo_series_closest(row->reader, time, KYMO_ANY_DISTANCE, row->buffer,
@@ -58,10 +58,10 @@ int kymo_series_align(struct kymo_alignment *rows, size_t count, uint64_t time)
 {
     int answered = 0;
 
-    if (!rows_hold(rows, count))
+    if (!rows_are_valid(rows, count))
         return -EINVAL;
     for (size_t i = 0; i < count; i++) {
-        rows[i].error = answer(&rows[i], time);
+        rows[i].error = fill_row(&rows[i], time);
         answered += rows[i].error == 0;
     }
     return answered;

@@ -1,5 +1,5 @@
 /*
- * clock.c - the clocks that segments keep time by, and the names of the header's enumerations.
+ * clock.c - the clocks of segments, and the names of the enumerations.
  */
 #include "internal.h"
 

@@ -1,19 +1,19 @@
 /*
- * fork.c - the library's one lock, and what a forked child finds: its copies of writers are dead.
+ * fork.c - the library's one lock, and the state of a forked child: its copies of writers are dead.
  *
- * A lock's descriptor that survives in a child would keep a dead parent's segment ALIVE (promise
- * H). So every descriptor that holds a lock is either in the list of holders, which the child
- * closes, or was opened while this lock was held, and no fork runs meanwhile.
+ * A lock's descriptor that survives in a child would keep a dead parent's segment ALIVE (H:
+ * liveness by a kernel lock). So every descriptor that holds a lock is either in the list of
+ * holders, which the child closes, or was opened while this lock was held, which excludes fork.
  */
 #include "internal.h"
 
 #include <pthread.h>
 #include <unistd.h>
 
-/* A plain mutex, which a child may unlock; one of pthread's recursive ones belongs to a thread that
- * the child does not have. */
+/* A plain mutex, which a child may unlock; a recursive pthread mutex belongs to a thread that does
+ * not exist in the child. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local unsigned int depth; /* how often this thread holds it */
+static _Thread_local unsigned int depth; /* recursion depth of this thread */
 static struct kymo_segment *holders;
 
 static void enter(void)

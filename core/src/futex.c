@@ -1,5 +1,5 @@
 /*
- * futex.c - sleeping on a word of shared memory, and waking those who do.
+ * futex.c - sleeping on a word of shared memory, and waking its waiters.
  */
 #include "internal.h"
 
@@ -32,14 +32,15 @@ void kymo_futex_wake(uint32_t *word, int count)
 
 void kymo_bell_ring(struct kymo_bell *bell)
 {
-    /* Waiters only ever set bit 0, so a change that loses to one of them wins the next time; the
-     * bound is for a page that somebody else scribbles on. */
+    /* Waiters only set bit 0, so an exchange that fails because of a waiter succeeds the next time;
+     * the bound is for a page that another process corrupts. */
     for (int tries = 0; tries < 100; tries++) {
         uint32_t word = kymo_load_relaxed32(&bell->word);
         uint32_t rung = (word + KYMO_BELL_STEP) & ~KYMO_BELL_WAITING;
 
-        /* BELL-2 (ordered exchange): what is rung for, before the changed word. Pairs with those who
-         * take the word and then look, and with the kernel, which compares it before they sleep. */
+        /* BELL-2 (ordered exchange): the event before the changed word. Pairs with waiters that
+         * load the word and then check, and with the kernel, which compares the word before they
+         * sleep. */
         if (kymo_compare_exchange_ordered32(&bell->word, word, rung))
             break;
     }

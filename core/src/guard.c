@@ -1,10 +1,11 @@
 /*
- * guard.c - what happens when a mapped file shrinks: SIGBUS becomes -EBADMSG (promise F).
+ * guard.c - the handler for a mapped file that shrinks: SIGBUS becomes -EBADMSG (F: any content is
+ * handled safely).
  *
- * Every mapping of the library stands in a table. The table only grows, by chunks that are never
- * freed, so that the signal handler walks it without a lock; an entry that is being changed is told
- * by its odd version. The handler maps a zero page over the lost one and marks the handle, whose
- * next check of seq, or of the mark itself, then fails.
+ * Every mapping of the library is in a table. The table only grows, by chunks that are never freed,
+ * so that the signal handler can walk it without a lock; an odd version marks an entry that is
+ * being changed. The handler maps a zero page over the lost one and marks the handle, whose next
+ * check of seq, or of the mark, then fails.
  */
 #include "internal.h"
 
@@ -21,16 +22,16 @@ struct kymo_guard_entry {
     uint64_t end; /* 0: free */
     uint64_t damaged;
     uint64_t writable;
-    struct kymo_guard_entry *next_free; /* under the library's lock; the handler does not look */
+    struct kymo_guard_entry *next_free; /* under the library's lock, never in the handler */
 };
 
 struct chunk {
     struct kymo_guard_entry entries[CHUNK];
-    uint64_t next; /* struct chunk *, as a word of the atomics seam */
+    uint64_t next; /* struct chunk *, as a word for the functions of atomic.h */
 };
 
 static struct chunk first_chunk;
-static struct chunk *last_chunk; /* NULL: not even the first is in use */
+static struct chunk *last_chunk; /* NULL: not even the first chunk is in use */
 static struct kymo_guard_entry *first_free;
 static struct sigaction previous;
 static int installed;
@@ -65,7 +66,7 @@ static void grow(void)
     last_chunk = chunk;
 }
 
-/* In constant time: some programs map tens of thousands of segments. */
+/* Constant time: some programs map 10,000 segments and more. */
 static struct kymo_guard_entry *take_free(void)
 {
     struct kymo_guard_entry *entry;
@@ -94,7 +95,7 @@ static void write_entry(struct kymo_guard_entry *entry, uint64_t begin, uint64_t
     kymo_store_release(&entry->version, version + 2);
 }
 
-/* A copy of the entry, or 0: being changed, so it can't be the one that faults. */
+/* A copy of the entry, or 0: it is being changed, so it is not the one that faults. */
 static int read_entry(const struct kymo_guard_entry *entry, struct kymo_guard_entry *copy)
 {
     /* GUARD-3 (acquire load): the even version before the copy. Pairs with write_entry. */
@@ -103,7 +104,8 @@ static int read_entry(const struct kymo_guard_entry *entry, struct kymo_guard_en
     copy->end = kymo_load_relaxed(&entry->end);
     copy->damaged = kymo_load_relaxed(&entry->damaged);
     copy->writable = kymo_load_relaxed(&entry->writable);
-    /* GUARD-2 (acquire fence): the copy before the second look. Pairs with write_entry. */
+    /* GUARD-2 (acquire fence): the copy before the second load of the version. Pairs with
+     * write_entry. */
     kymo_fence_acquire();
     return !(copy->version & 1) && kymo_load_relaxed(&entry->version) == copy->version;
 }
@@ -156,13 +158,13 @@ static int put_zero_page(uint64_t address, int writable)
                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at;
 }
 
-static void pass_on(int number, siginfo_t *info, void *context)
+static void call_previous(int number, siginfo_t *info, void *context)
 {
     if (previous.sa_flags & SA_SIGINFO) {
         previous.sa_sigaction(number, info, context);
     } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
-        /* A fault that is ignored comes back for ever; the default ends the process, with a core.
-         */
+        /* An ignored fault would repeat for ever; the default action ends the process, with a core
+         * dump. */
         signal(number, SIG_DFL);
     } else {
         previous.sa_handler(number);
@@ -184,7 +186,7 @@ static void on_bus_error(int number, siginfo_t *info, void *context)
         }
     }
     errno = saved;
-    pass_on(number, info, context);
+    call_previous(number, info, context);
 }
 
 int kymo_guard_install(void)

@@ -1,5 +1,5 @@
 /*
- * image.c - how the pixels of a frame lie, from one table of formats.
+ * image.c - the layout of a frame's pixels, from one table of formats.
  */
 #include "internal.h"
 
@@ -10,7 +10,7 @@ static const struct format {
     const char *name;
     uint32_t bytes;  /* of a pixel in the first plane */
     uint32_t pair_x; /* the width is a multiple of this */
-    uint32_t pair_y; /* the height likewise */
+    uint32_t pair_y; /* the same for the height */
     int planes;
 } formats[] = {
     {"gray8", 1, 1, 1, 1}, {"gray16", 2, 1, 1, 1}, {"rgb8", 3, 1, 1, 1}, {"bgr8", 3, 1, 1, 1},
@@ -36,7 +36,7 @@ static uint64_t frame_size(const struct kymo_geometry *geometry)
         return 0;
     if (format->planes == 2)
         rows += geometry->height / 2;
-    /* Held against the limit by division: the product of hostile sides may come round to less. */
+    /* Compared with the limit by division: the product of large sides may overflow. */
     return rows <= KYMO_SIZE_LIMIT / geometry->stride ? rows * geometry->stride : 0;
 }
 

@@ -1,10 +1,10 @@
 /*
- * inline.c - every inline body of the public headers once more, as a real symbol: for bindings and
- * for languages that cannot include C.
+ * inline.c - every inline body of the headers as a symbol: for bindings and languages that cannot
+ * include C.
  */
 #define KYMO_INLINE __attribute__((visibility("default")))
 
-/* They are prototyped by being defined here. */
+/* The helpers of kymo/impl have no prototypes. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 #include <kymo/kymo.h>

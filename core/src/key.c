@@ -1,5 +1,5 @@
 /*
- * key.c - the rules by which a number becomes a key.
+ * key.c - the rules of validators.
  */
 #include "internal.h"
 

@@ -1,5 +1,5 @@
 /*
- * loader.c - the thread that keeps the newest record, and the pins that keep it away from buffers.
+ * loader.c - the thread that loads the newest record, and the pins that protect buffers.
  */
 #include "internal.h"
 
@@ -12,26 +12,26 @@
 
 #define MILLISECOND UINT64_C(1000000)
 
-/* How long the thread waits before it looks whether it shall end. */
+/* How often the waiting thread checks whether it must end. */
 #define SLICE (50 * MILLISECOND)
 
 struct buffer {
     uint32_t pins;
     struct kymo_record record;
-    uint64_t load; /* its number */
+    uint64_t load; /* number of the load */
     void *payload;
     size_t size; /* bytes allocated */
 };
 
 struct kymo_loader {
     char name[KYMO_NAME_LIMIT + 1];
-    struct kymo_reader *reader; /* the thread's alone, once it runs */
+    struct kymo_reader *reader; /* used by the thread only, once it runs */
     struct buffer buffers[KYMO_LOADER_BUFFERS];
     uint32_t max_buffers;
     uint32_t stop;
-    uint32_t error;        /* why nothing is loaded any more, positive, or 0 */
+    uint32_t error;        /* positive errno that stopped loading, or 0 */
     uint64_t newest;       /* number of the buffer + 1; 0: none yet */
-    struct kymo_bell bell; /* rung at each load, for those who wait */
+    struct kymo_bell bell; /* rung at each load, for its waiters */
     uint64_t seen;         /* published before the next load */
     pthread_t thread;
     uint64_t loaded, missed, skipped, reopened, allocated;
@@ -40,9 +40,9 @@ struct kymo_loader {
 /* ---- the thread ---- */
 
 /* LOADER-1 (ordered store of newest, then ordered load of pins): a buffer is written only after it
- * stopped being the newest and nobody was found to pin it. Pairs with kymo_loader_pin, which pins
- * and then looks whether the buffer is still the newest: one of the two sees the other. */
-/* LOADER-3 (acquire, by the ordered load of pins): the last look at a buffer before it is written.
+ * stopped being the newest and no pin was found. Pairs with kymo_loader_pin, which pins and then
+ * checks whether the buffer is still the newest: one of the two sees the other. */
+/* LOADER-3 (acquire, by the ordered load of pins): the last read of a buffer before it is written.
  * Pairs with kymo_loader_unpin. */
 static struct buffer *find_idle(struct kymo_loader *loader)
 {
@@ -57,8 +57,8 @@ static struct buffer *find_idle(struct kymo_loader *loader)
     return NULL;
 }
 
-/* Bytes for a record of this generation; an old buffer may be too small for it. */
-static int make_room(struct kymo_loader *loader, struct buffer *buffer)
+/* Allocates for a record of this generation; an old buffer may be too small for it. */
+static int reserve_buffer(struct kymo_loader *loader, struct buffer *buffer)
 {
     const size_t size = loader->reader->ring.size;
     const size_t rounded = (size + KYMO_CACHE_LINE - 1) / KYMO_CACHE_LINE * KYMO_CACHE_LINE;
@@ -85,15 +85,15 @@ static void publish(struct kymo_loader *loader, struct buffer *buffer)
     loader->seen = pos + 1;
     kymo_fetch_add_relaxed(&loader->loaded, 1);
     buffer->load = kymo_load_relaxed(&loader->loaded);
-    /* LOADER-2 (ordered store of newest, then ordered load of the bell): as BELL-1, for those who
-     * wait for a load. Pairs with kymo_loader_pin_wait. LOADER-4 (release, by the ordered store): the
-     * record before the number of its buffer. Pairs with kymo_loader_pin. */
+    /* LOADER-2 (ordered store of newest, then ordered load of the bell): as BELL-1, for waiters of
+     * a load. Pairs with kymo_loader_pin_wait. LOADER-4 (release, by the ordered store): the record
+     * before the number of its buffer. Pairs with kymo_loader_pin. */
     kymo_store_ordered(&loader->newest, (uint64_t)(buffer - loader->buffers) + 1);
     if (kymo_load_ordered32(&loader->bell.word) & KYMO_BELL_WAITING)
         kymo_bell_ring(&loader->bell);
 }
 
-/* Loads the newest record, if there is one and a buffer for it. */
+/* Loads the newest record, if there is one and an unused buffer. */
 static int load(struct kymo_loader *loader)
 {
     struct buffer *buffer = find_idle(loader);
@@ -103,7 +103,7 @@ static int load(struct kymo_loader *loader)
         kymo_fetch_add_relaxed(&loader->skipped, 1);
         return -EBUSY;
     }
-    error = make_room(loader, buffer);
+    error = reserve_buffer(loader, buffer);
     if (!error)
         error = kymo_ring_latest(loader->reader, buffer->payload, buffer->size, &buffer->record);
     if (!error)
@@ -111,7 +111,7 @@ static int load(struct kymo_loader *loader)
     return error;
 }
 
-/* Follows a replaced segment; the old snapshot stays until the new generation has a record. */
+/* Follows a replaced segment; the old snapshot remains until the new generation has a record. */
 static int reopen(struct kymo_loader *loader)
 {
     struct kymo_reader *reader;
@@ -126,12 +126,12 @@ static int reopen(struct kymo_loader *loader)
     return 0;
 }
 
-/* Why nothing is loaded, if it is worth telling; those who wait for a first load hear of it. */
-static void tell(struct kymo_loader *loader, int error)
+/* Records why nothing is loaded, and wakes the waiters of a first load. */
+static void report(struct kymo_loader *loader, int error)
 {
-    const int passing =
+    const int transient =
         error == -ETIMEDOUT || error == -EBUSY || error == -EAGAIN || error == -ENODATA;
-    const uint32_t value = passing ? 0 : (uint32_t)-error;
+    const uint32_t value = transient ? 0 : (uint32_t)-error;
 
     if (kymo_load_relaxed32(&loader->error) == value)
         return;
@@ -151,7 +151,7 @@ static void *run(void *argument)
             error = load(loader);
         if (error == -EIDRM || error == -EBADMSG)
             error = reopen(loader);
-        tell(loader, error);
+        report(loader, error);
         if (error && error != -ETIMEDOUT)
             usleep(1000);
     }
@@ -160,8 +160,8 @@ static void *run(void *argument)
 
 /* ---- open and close ---- */
 
-/* The program's signals are for the program's threads: a handler that ran on this one would hold up
- * the loads. Faults stay, for the guard's handler has to run where they happen. */
+/* Block signals: a handler on this thread would delay the loads. Fault signals remain unblocked,
+ * since the guard's handler runs on the thread that faults. */
 static int start(struct kymo_loader *loader)
 {
     sigset_t all, before;
@@ -206,8 +206,8 @@ int kymo_loader_open(struct kymo_loader **out, const char *name, uint32_t max_bu
     memcpy(loader->name, name, strlen(name) + 1);
     loader->max_buffers = max_buffers;
     error = kymo_reader_open(&loader->reader, name);
-    /* What is there already can be pinned at once; where nothing is, or it moves on, the thread
-     * will see to it. */
+    /* Load an existing record now, so that it can be pinned at once; otherwise the thread loads
+     * it. */
     if (!error && load(loader) == -ENOMEM)
         error = -ENOMEM;
     if (!error)
@@ -242,9 +242,9 @@ int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot *snapshot)
             return error ? -(int)error : -ENODATA;
         }
         buffer = &loader->buffers[newest - 1];
-        /* LOADER-1 (ordered exchange, then ordered load): the pin before the second look at newest.
-         * Pairs with find_idle. LOADER-4 (acquire, by the ordered load): that look before what is
-         * read of the buffer. Pairs with publish. */
+        /* LOADER-1 (ordered exchange, then ordered load): the pin before the second load of newest.
+         * Pairs with find_idle. LOADER-4 (acquire, by the ordered load): that load before the reads
+         * of the buffer. Pairs with publish. */
         kymo_fetch_add_ordered32(&buffer->pins, 1);
         KYMO_TESTPOINT(PINNED);
         if (kymo_load_ordered(&loader->newest) == newest) {
@@ -264,8 +264,8 @@ void kymo_loader_unpin(struct kymo_loader *loader, struct kymo_snapshot *snapsho
     if (!snapshot->payload)
         return;
     snapshot->payload = NULL;
-    /* LOADER-3 (release, by the ordered change): every look at it before it is given back. Pairs with
-     * find_idle. */
+    /* LOADER-3 (release, by the ordered change): every read of the buffer before its release. Pairs
+     * with find_idle. */
     kymo_fetch_add_ordered32(&loader->buffers[snapshot->buffer].pins, UINT32_MAX);
 }
 
@@ -276,15 +276,15 @@ int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t dea
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
         const uint32_t word =
             kymo_fetch_or_ordered32(&loader->bell.word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
-        /* LOADER-2 (ordered change of the bell, then ordered load of newest, in the pin): our bit
-         * before the look. Pairs with publish. */
+        /* LOADER-2 (ordered change of the bell, then ordered load of newest, in the pin): the
+         * waiter bit before that load. Pairs with publish. */
         int error = kymo_loader_pin(loader, snapshot);
 
         if (!error && snapshot->load > seen)
             return 0;
         if (!error)
             kymo_loader_unpin(loader, snapshot);
-        /* It has no record yet, or is replaced this moment, or will be made once more. */
+        /* It has no record yet, is being replaced, or does not exist at present. */
         if (error && error != -ENODATA && error != -EIDRM && error != -ENOENT)
             return error;
         if (now >= deadline)

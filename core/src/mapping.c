@@ -1,5 +1,5 @@
 /*
- * mapping.c - a checked file in memory: which pages may be written, by whom, and for how long.
+ * mapping.c - a checked file in memory: which pages each role may write.
  */
 #include "internal.h"
 
@@ -21,7 +21,7 @@ static void locate_ring(struct kymo_ring *ring, const struct kymo_header *header
     ring->damaged = 0;
 }
 
-/* The first page that this role may write, and the first behind them. */
+/* The first page that this role may write, and the first after them. */
 static void writable_pages(const struct kymo_segment *segment, uint64_t *from, uint64_t *to)
 {
     const struct kymo_header *header = &segment->header;
@@ -31,33 +31,34 @@ static void writable_pages(const struct kymo_segment *segment, uint64_t *from, u
         *from = header->control_offset;
         *to = header->file_size;
     } else if (segment->role == KYMO_CONSUMING) {
-        /* Its own page, between the two bells. */
+        /* The consumer's page, between the two bells. */
         *from = header->bell_offset;
         *to = header->times_offset;
     }
 }
 
-/* A file with room for huge pages begins on one, so that it can get them (prefault.c). */
+/* Aligns a file that is large enough for huge pages, so that it can get them (prefault.c). */
 #define HUGE_PAGE (UINT64_C(1) << 21)
 
 /*
- * A process that reads what it writes has the file mapped twice, and some processors look for a line
- * in their first-level cache by a hash of its virtual address: AMD's, of bits 12 to 27, miss whenever
- * the line was last used through the other mapping, which more than doubles what a publish and a read
- * take. Addresses that are equal modulo this have equal hashes.
+ * A process that reads what it writes has the file mapped twice. Some CPUs look up the L1 cache by
+ * a hash of the virtual address: AMD's, of bits 12 to 27, miss whenever the line was last used
+ * through the other mapping, which more than doubles the cost of a publish and a read. Addresses
+ * that are equal modulo this value have equal hashes.
  */
 #define CONGRUENCE (UINT64_C(1) << 28)
 
-/* Where to map a file beside its twin: below, the highest place or one of the next. */
-static void *place_beside(const unsigned char *twin, size_t size, unsigned int tries)
+/* An address for a second mapping of the file: below the first, at the nearest or one of the next
+ * free places. */
+static void *address_near(const unsigned char *twin, size_t size, unsigned int tries)
 {
     const uint64_t step = (size + CONGRUENCE - 1) / CONGRUENCE * CONGRUENCE;
 
     return (void *)((uintptr_t)twin - (tries + 1) * step);
 }
 
-/* A multiple of a huge page where that many bytes are free; NULL: anywhere. */
-static void *place_aligned(size_t size)
+/* An address, a multiple of a huge page, with that many free bytes; NULL: any. */
+static void *address_aligned(size_t size)
 {
     void *space;
 
@@ -70,26 +71,27 @@ static void *place_aligned(size_t size)
     return (void *)(((uintptr_t)space + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1));
 }
 
-/* A place is a wish: where somebody else has it, the kernel finds another. */
-static void *map_somewhere(const struct kymo_segment *segment, size_t size, int fd)
+/* The address is a hint: if it is in use, the kernel chooses another. */
+static void *map_near_twin(const struct kymo_segment *segment, size_t size, int fd)
 {
     const unsigned char *twin = kymo_fork_find(segment->device, segment->inode);
 
     for (unsigned int tries = 0; twin && tries < 16; tries++) {
-        void *place = place_beside(twin, size, tries);
+        void *place = address_near(twin, size, tries);
         void *map = mmap(place, size, PROT_READ, MAP_SHARED, fd, 0);
 
         if (map == place || map == MAP_FAILED)
             return map;
         munmap(map, size);
     }
-    return mmap(place_aligned(size), size, PROT_READ, MAP_SHARED, fd, 0);
+    return mmap(address_aligned(size), size, PROT_READ, MAP_SHARED, fd, 0);
 }
 
 /*
- * Readers map everything read-only (promise B). The others map through a description of their own,
- * so that closing the lock's descriptor releases the lock, write no page that is not theirs, and
- * give the mapping to no child: it would hold neither lock nor right (promise H).
+ * Readers map everything read-only (B: readers never modify a segment). The other roles map through
+ * a second description, so that closing the lock's descriptor releases the lock; write only their
+ * own pages; and set MADV_DONTFORK, since a child has neither the lock nor the right to write (H:
+ * liveness by a kernel lock).
  */
 static int map_file(struct kymo_segment *segment)
 {
@@ -102,7 +104,7 @@ static int map_file(struct kymo_segment *segment)
 
     if (fd < 0)
         return fd;
-    map = map_somewhere(segment, size, fd);
+    map = map_near_twin(segment, size, fd);
     if (map == MAP_FAILED)
         error = -errno;
     if (!read_only)
@@ -117,8 +119,8 @@ static int map_file(struct kymo_segment *segment)
     return 0;
 }
 
-/* Bytes of a record that are pixels. Whole frames may be larger, of which records then hold a part,
- * or which they hold in few bytes; and a stranger's may be of any size (promise F). */
+/* Bytes of a record that are pixels. A frame may be larger than a record, or compressed; and a
+ * foreign segment's geometry may have any size (F: any content is handled safely). */
 static uint32_t pixels_of(const struct kymo_header *header)
 {
     const uint32_t frame = kymo_image_size(&header->geometry);
@@ -168,10 +170,10 @@ void kymo_mapping_close(struct kymo_segment *segment)
     kymo_guard_drop(segment->bell_guard);
     if (segment->bell)
         munmap(segment->bell, segment->header.page_size);
-    /* In a forked child those addresses may be somebody else's by now. */
+    /* In a forked child these addresses may belong to another mapping. */
     if (segment->map && !segment->orphan)
         munmap(segment->map, segment->header.file_size);
-    /* Last: as long as the mapping may be written, the lock has to stand. */
+    /* Last: the lock must be held as long as the mapping is writable. */
     if (segment->role == KYMO_READING)
         close(segment->fd);
     else
@@ -182,7 +184,7 @@ void kymo_mapping_close(struct kymo_segment *segment)
 
 /* ---- the bell's page ---- */
 
-/* Maps it writable where the file's permissions allow; opening changes nothing in the segment. */
+/* Maps it writable if the file's permissions allow; opening changes nothing in the segment. */
 static void map_bell(struct kymo_segment *segment)
 {
     const size_t page = segment->header.page_size;
@@ -204,13 +206,14 @@ struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write
 {
     struct kymo_bell *bell;
 
-    /* BELL-3 (acquire load): that it was tried before what came of it. Only a reader's first wait
-     * takes the lock: whoever opens a segment may have it for longer than a deadline (promise E). */
+    /* BELL-3 (acquire load): the mark before the result of the attempt. Only a reader's first wait
+     * takes the lock: a thread that opens a segment may hold it longer than a deadline (E: bounded
+     * waits). */
     if (!kymo_load_acquire32(&segment->bell_tried)) {
         kymo_library_lock();
         if (!kymo_load_relaxed32(&segment->bell_tried))
             map_bell(segment);
-        /* BELL-3 (release store): what came of it before that it was tried. */
+        /* BELL-3 (release store): the result of the attempt before the mark. */
         kymo_store_release32(&segment->bell_tried, 1);
         kymo_library_unlock();
     }
@@ -232,13 +235,14 @@ int kymo_mapping_retire(const struct kymo_file *file)
 
     if (map == MAP_FAILED)
         return -errno;
-    /* Whoever may write the file may cut it short under us; its readers then find out by that. */
+    /* A process with write permission may truncate the file concurrently; its readers then detect
+     * the truncation. */
     guard = kymo_guard_add(map, size, 1, &damaged);
     control = (void *)(map + header->control_offset);
-    /* BELL-2 (store, before the ordered exchange in the ring): whoever takes the bell's word after
-     * the ring sees the state, and whoever took it before is woken. STATE-2 (release store): every
-     * record before the end; those of a dead writer came before its lock. Pairs with
-     * kymo_ring_is_over. */
+    /* BELL-2 (store, before the ordered exchange in the ring): a waiter that loads the bell's word
+     * after the ring sees the state, and one that loaded it before is woken. STATE-2 (release
+     * store): every record before the end; those of a dead writer came before its lock was
+     * released. Pairs with kymo_ring_is_over. */
     kymo_store_release32(&control->state, KYMO_RETIRED);
     KYMO_TESTPOINT(RETIRED);
     kymo_bell_ring((void *)(map + header->bell_offset));

@@ -1,5 +1,5 @@
 /*
- * prefault.c - pages ahead of time, and what the kernel really gave.
+ * prefault.c - pages mapped, locked and made huge ahead of time, and what the kernel granted.
  */
 #include "internal.h"
 
@@ -14,7 +14,7 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* One number of "Name:   123 kB", in bytes, where the line has that name. */
+/* The number of "Name:   123 kB" in bytes, if the line has that name. */
 static uint64_t read_number(const char *line, const char *name)
 {
     const size_t len = strlen(name);
@@ -22,7 +22,7 @@ static uint64_t read_number(const char *line, const char *name)
     return strncmp(line, name, len) == 0 ? strtoull(line + len, NULL, 10) * 1024 : 0;
 }
 
-/* Adds up what the kernel says of the parts of this mapping, which its page groups have split. */
+/* Sums the kernel's figures for the parts of this mapping, which its page groups have split. */
 static void read_residence(const struct kymo_segment *segment, struct kymo_residence *residence)
 {
     const uint64_t begin = (uint64_t)(uintptr_t)segment->map;
@@ -46,14 +46,14 @@ static void read_residence(const struct kymo_segment *segment, struct kymo_resid
         }
         residence->huge +=
             read_number(line, "ShmemPmdMapped:") + read_number(line, "FilePmdMapped:");
-        /* "Locked:" is each page's share among all who map it; the flag says it of the whole. */
+        /* "Locked:" is the proportional share of each page; the flag is about the whole mapping. */
         if (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " lo"))
             residence->locked += part;
     }
     fclose(smaps);
 }
 
-/* Reading is enough for a reader; a writer's first store to a page would fault once more. */
+/* A read is enough for a reader; a writer's first store to a page would fault again. */
 static int populate(struct kymo_segment *segment)
 {
     const size_t size = segment->header.file_size;
@@ -68,10 +68,10 @@ static int populate(struct kymo_segment *segment)
 #define HUGE_PAGE (UINT64_C(1) << 21)
 
 /*
- * The request alone is for pages that are yet to come, and a segment's were all allocated when it was
- * made: those there are gathered into huge ones. The first one by itself, since the writer's mapping
- * has a page in it that may not be written, and so none. Before Linux 6.1 all is left to the kernel's
- * own pace.
+ * madvise(MADV_HUGEPAGE) affects pages allocated later, and a segment's are allocated at creation:
+ * collapse the existing ones into huge pages. The first huge page separately, since a writer's
+ * mapping contains a read-only page there, and cannot get one. Before Linux 6.1 khugepaged does it
+ * in the background.
  */
 static int make_huge(struct kymo_segment *segment)
 {

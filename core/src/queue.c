@@ -1,5 +1,5 @@
 /*
- * queue.c - both ends of a queue: who is held back by whom, and what happens when one end dies.
+ * queue.c - the two sides of a queue: waiting for each other, and the death of one side.
  */
 #include "internal.h"
 
@@ -9,7 +9,7 @@
 
 #define MILLISECOND UINT64_C(1000000)
 
-/* How long one end sleeps before it asks the kernel whether the other one lives. */
+/* How long one side sleeps before it checks whether the other is alive. */
 #define PEER_SLICE (50 * MILLISECOND)
 
 static struct kymo_consumer_control *consumer_control(const struct kymo_segment *segment)
@@ -22,22 +22,22 @@ static struct kymo_bell *consumer_bell(const struct kymo_segment *segment)
     return (void *)(segment->map + segment->header.consumer_bell_offset);
 }
 
-static uint64_t sooner(uint64_t one, uint64_t other)
+static uint64_t earlier(uint64_t one, uint64_t other)
 {
     return one < other ? one : other;
 }
 
-/* How long this call may wait for a lock that it shares: until its deadline, and a moment where it
- * has none, since whoever holds the lock is about to let it go. */
+/* How long this call may wait for a shared lock: until its deadline, but at least 1 ms, since the
+ * holder releases the lock soon. */
 static uint64_t lock_timeout_until(uint64_t deadline)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
     const uint64_t left = deadline > now ? deadline - now : 0;
 
-    return left > MILLISECOND ? sooner(left, UINT64_MAX / 2) : MILLISECOND;
+    return left > MILLISECOND ? earlier(left, UINT64_MAX / 2) : MILLISECOND;
 }
 
-/* Whether nobody holds the byte, which several hold together where the segment has this flag. */
+/* 1 if no process holds the byte, which several hold shared if the segment has this flag. */
 static int is_unlocked(const struct kymo_segment *segment, uint32_t shared, uint64_t start)
 {
     return (segment->header.flags & shared ? kymo_file_is_shared(segment->fd, start)
@@ -49,14 +49,14 @@ static int is_unlocked(const struct kymo_segment *segment, uint32_t shared, uint
 int kymo_queue_find_limit(struct kymo_writer *writer)
 {
     const struct kymo_ring *ring = &writer->ring;
-    /* QUEUE-1 (acquire load): tail before the stores into the slots that it gives back. Pairs with
+    /* QUEUE-1 (acquire load): tail before the stores into the slots that it releases. Pairs with
      * kymo_queue_acknowledge. */
     const uint64_t tail = kymo_load_acquire(&consumer_control(writer->segment)->tail);
 
-    /* What anybody with write permission may have scribbled there bounds nothing. */
+    /* A corrupt tail must not bound anything. */
     if (tail < ring->first || tail > writer->pos || writer->pos - tail > ring->mask + 1)
         return -EBADMSG;
-    writer->limit = sooner(tail + ring->mask + 1, KYMO_POSITION_LIMIT);
+    writer->limit = earlier(tail + ring->mask + 1, KYMO_POSITION_LIMIT);
     if (writer->pos < writer->limit)
         return 0;
     return writer->pos < KYMO_POSITION_LIMIT ? -EAGAIN : -ENOSPC;
@@ -65,19 +65,19 @@ int kymo_queue_find_limit(struct kymo_writer *writer)
 static int is_full(const struct kymo_writer *writer)
 {
     const struct kymo_ring *ring = &writer->ring;
-    /* QUEUE-2 (ordered load): our bit in the bell before this look at tail. Pairs with
+    /* QUEUE-2 (ordered load): the waiter bit before this load of tail. Pairs with
      * kymo_queue_acknowledge. */
     const uint64_t tail = kymo_load_ordered(&consumer_control(writer->segment)->tail);
-    /* The writer's own word where it is the only one: whoever scribbles on head makes nobody spin
-     * between here and kymo_queue_find_limit. */
+    /* A single writer uses its own position: a corrupt head must not cause an endless loop between
+     * here and kymo_queue_find_limit. */
     const int is_shared = writer->segment->header.flags & KYMO_SHARED_WRITER ? 1 : 0;
 
     return (is_shared ? kymo_ring_head(ring) : writer->pos) - tail > ring->mask;
 }
 
-/* A consumer that was never there is waited for; one that was, and is not, is gone. What it gave back
- * before it went counts: the look at tail comes after the kernel's word. */
-static int consumer_is_gone(const struct kymo_writer *writer)
+/* 1 if a consumer has existed and no longer does. The slots it released still count: tail is loaded
+ * after the query of the lock. */
+static int consumer_has_ended(const struct kymo_writer *writer)
 {
     const struct kymo_segment *segment = writer->segment;
 
@@ -85,8 +85,9 @@ static int consumer_is_gone(const struct kymo_writer *writer)
            is_unlocked(segment, KYMO_SHARED_CONSUMER, KYMO_LOCK_CONSUMER) && is_full(writer);
 }
 
-/* The bell is touched only before a sleep: who just looks costs the other end no wake. */
-static int wait_for_room(struct kymo_writer *writer, uint64_t deadline)
+/* The bell's bit is set only before a sleep: a check that does not sleep costs the consumer no
+ * wake. */
+static int wait_for_slot(struct kymo_writer *writer, uint64_t deadline)
 {
     struct kymo_bell *bell = consumer_bell(writer->segment);
 
@@ -97,24 +98,24 @@ static int wait_for_room(struct kymo_writer *writer, uint64_t deadline)
 
         if (kymo_load_relaxed32(&writer->ring.damaged))
             return -EBADMSG;
-        if (consumer_is_gone(writer))
+        if (consumer_has_ended(writer))
             return -EPIPE;
         if (now >= deadline)
             return -ETIMEDOUT;
-        /* QUEUE-2 (ordered change): our bit before the look at tail. Pairs with
+        /* QUEUE-2 (ordered change): the waiter bit before the load of tail. Pairs with
          * kymo_queue_acknowledge. */
         word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
         KYMO_TESTPOINT(WAITING);
         if (!is_full(writer))
             break;
-        error = kymo_futex_wait(&bell->word, word, sooner(deadline, now + PEER_SLICE));
+        error = kymo_futex_wait(&bell->word, word, earlier(deadline, now + PEER_SLICE));
         if (error)
             return error;
     }
     return 0;
 }
 
-/* The deadline is for the lock of several producers, too. */
+/* The deadline also limits the wait for the lock of several producers. */
 static int publish_until(struct kymo_writer *writer, const void *data, size_t len, uint64_t time,
                          uint64_t tag, uint64_t deadline)
 {
@@ -140,10 +141,10 @@ int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len, ui
         error = publish_until(writer, data, len, time, tag, deadline);
         if (error != -EAGAIN)
             return error;
-        /* Others may take the room that was waited for, again and again (promise E). */
+        /* Other producers may repeatedly take the free slot first (E: bounded waits). */
         if (tries > 0 && kymo_clock_now(KYMO_MONOTONIC) >= deadline)
             return -ETIMEDOUT;
-        error = wait_for_room(writer, deadline);
+        error = wait_for_slot(writer, deadline);
         if (error)
             return error;
     }
@@ -156,7 +157,7 @@ static int is_shared(const struct kymo_consumer *consumer)
     return consumer->segment->header.flags & KYMO_SHARED_CONSUMER ? 1 : 0;
 }
 
-/* Everything up to head may be received; -ENODATA where that is nothing. */
+/* Everything up to head may be received; -ENODATA if that is nothing. */
 static int find_limit(struct kymo_consumer *consumer)
 {
     const struct kymo_ring *ring = &consumer->ring;
@@ -191,30 +192,30 @@ uint64_t kymo_queue_waiting(const struct kymo_consumer *consumer)
     return kymo_ring_head(&consumer->ring) - kymo_load_relaxed(&consumer->control->tail);
 }
 
-/* The next position that this consumer would get; of several, it takes it under their lock. */
+/* The position that this consumer receives next; several consumers load it under their lock. */
 static uint64_t next_of(const struct kymo_consumer *consumer)
 {
     return is_shared(consumer) ? kymo_load_relaxed(&consumer->control->tail) : consumer->next;
 }
 
-static int look(const struct kymo_consumer *consumer)
+static int poll_queue(const struct kymo_consumer *consumer)
 {
     const struct kymo_ring *ring = &consumer->ring;
 
-    /* BELL-1 (ordered load): our bit in the bell before this look at head. Pairs with
+    /* BELL-1 (ordered load): the waiter bit before this load of head. Pairs with
      * kymo_impl_ring_complete. */
     if (kymo_load_ordered(&ring->control->head) != next_of(consumer))
         return 0;
     if (kymo_load_relaxed32(&ring->damaged))
         return -EBADMSG;
-    /* BELL-2 orders this behind the bell's word, if that is the new one. */
+    /* BELL-2 orders this after the load of the bell's word, if that is the new one. */
     return kymo_ring_is_over(ring, next_of(consumer)) ? -EIDRM : -EAGAIN;
 }
 
-static int producer_is_gone(const struct kymo_consumer *consumer)
+static int producer_has_ended(const struct kymo_consumer *consumer)
 {
     return is_unlocked(consumer->segment, KYMO_SHARED_WRITER, KYMO_LOCK_WRITER) &&
-           look(consumer) == -EAGAIN;
+           poll_queue(consumer) == -EAGAIN;
 }
 
 int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline)
@@ -225,30 +226,30 @@ int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline)
         return -EPERM;
     bell = (void *)(consumer->segment->map + consumer->segment->header.bell_offset);
     for (;;) {
-        int error = look(consumer);
+        int error = poll_queue(consumer);
         uint64_t now;
         uint32_t word;
 
         if (error != -EAGAIN)
             return error;
         now = kymo_clock_now(KYMO_MONOTONIC);
-        if (producer_is_gone(consumer))
+        if (producer_has_ended(consumer))
             return -EPIPE;
         if (now >= deadline)
             return -ETIMEDOUT;
-        /* BELL-1 (ordered change): our bit before the look at head. */
+        /* BELL-1 (ordered change): the waiter bit before the load of head. */
         word = kymo_fetch_or_ordered32(&bell->word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
         KYMO_TESTPOINT(WAITING);
-        error = look(consumer);
+        error = poll_queue(consumer);
         if (error != -EAGAIN)
             return error;
-        error = kymo_futex_wait(&bell->word, word, sooner(deadline, now + PEER_SLICE));
+        error = kymo_futex_wait(&bell->word, word, earlier(deadline, now + PEER_SLICE));
         if (error)
             return error;
     }
 }
 
-/* Of several consumers one at a time looks at tail, copies and moves it on. */
+/* One consumer at a time loads tail, copies the record and advances tail. */
 static int pop_shared(struct kymo_consumer *consumer, void *buffer, size_t size,
                       struct kymo_record *record, uint64_t deadline)
 {
@@ -256,7 +257,7 @@ static int pop_shared(struct kymo_consumer *consumer, void *buffer, size_t size,
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
     int error = kymo_robust_lock(&segment->lock_slot, now + lock_timeout_until(deadline));
 
-    /* A dead owner left nothing half-done: the tail is one word. */
+    /* A dead owner leaves nothing incomplete: tail is one word. */
     if (error < 0)
         return error;
     consumer->next = kymo_load_relaxed(&consumer->control->tail);
@@ -272,8 +273,8 @@ static int pop_shared(struct kymo_consumer *consumer, void *buffer, size_t size,
     return error == -ESTALE ? -EBADMSG : error;
 }
 
-static int pop_alone(struct kymo_consumer *consumer, void *buffer, size_t size,
-                     struct kymo_record *record)
+static int pop_exclusive(struct kymo_consumer *consumer, void *buffer, size_t size,
+                         struct kymo_record *record)
 {
     int error = kymo_queue_receive(consumer, buffer, size, record);
 
@@ -291,7 +292,7 @@ int kymo_queue_pop(struct kymo_consumer *consumer, void *buffer, size_t size,
         return -EPERM;
     for (;;) {
         error = is_shared(consumer) ? pop_shared(consumer, buffer, size, record, deadline)
-                                    : pop_alone(consumer, buffer, size, record);
+                                    : pop_exclusive(consumer, buffer, size, record);
         if (error != -ENODATA)
             return error;
         error = kymo_queue_wait(consumer, deadline);
@@ -302,7 +303,7 @@ int kymo_queue_pop(struct kymo_consumer *consumer, void *buffer, size_t size,
 
 /* ---- opening and closing ---- */
 
-/* One consumer holds its byte alone, several hold it together. */
+/* A single consumer locks its byte exclusively, several lock it shared. */
 static int lock_consumer(const struct kymo_file *file, int directory, const char *name)
 {
     int error;
@@ -322,19 +323,19 @@ static void announce_owner(struct kymo_consumer_control *control)
 {
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->consumer_pid, (uint32_t)getpid());
-    /* STATE-1 (release store): who consumes before that somebody does, as in a writer's announce_owner; but
-     * nothing here looks yet. */
+    /* STATE-1 (release store): the new consumer's fields before the state, as in a writer's
+     * announce_owner; but no reader loads this state yet. */
     kymo_store_release32(&control->state, KYMO_OPEN);
-    KYMO_TESTPOINT(CONSUMER_SIGNED_IN);
+    KYMO_TESTPOINT(CONSUMER_ANNOUNCED);
 }
 
-static int take_place(struct kymo_consumer *consumer)
+static int claim_consumer(struct kymo_consumer *consumer)
 {
     struct kymo_segment *segment = consumer->segment;
     struct kymo_consumer_control *control = consumer->control;
     int locked;
 
-    /* What the last one did came before the kernel gave its lock away. */
+    /* The last consumer's stores came before the kernel released its lock. */
     consumer->next = kymo_load_relaxed(&control->tail);
     if (!is_shared(consumer)) {
         const uint64_t head = kymo_ring_head(&consumer->ring);
@@ -379,7 +380,7 @@ static int make_consumer(struct kymo_consumer **out, const char *name, struct ky
     consumer->bell = consumer_bell(consumer->segment);
     consumer->segment->limit = &consumer->limit;
     kymo_fork_watch(consumer->segment);
-    error = take_place(consumer);
+    error = claim_consumer(consumer);
     if (error)
         destroy_handle(consumer);
     else
@@ -425,8 +426,8 @@ void kymo_consumer_close(struct kymo_consumer *consumer)
 {
     if (!consumer)
         return;
-    /* Of several the last one closes: the one that can have the lock for itself. STATE-1 (release
-     * store): every acknowledgement before the end. */
+    /* The last of several consumers closes: the one that gets the lock exclusively.
+     * STATE-1 (release store): every acknowledgement before the end. */
     if (!consumer->segment->orphan &&
         kymo_file_lock(consumer->segment->fd, KYMO_LOCK_CONSUMER, 1) == 0)
         kymo_store_release32(&consumer->control->state, KYMO_CLOSED);

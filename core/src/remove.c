@@ -1,7 +1,8 @@
 /*
- * remove.c - segments without a writer: remove, reap, sweep up what was never finished.
+ * remove.c - segments without a writer: remove, reap, delete unfinished files.
  *
- * Whatever is removed is a kymo segment, is locked by us, and has the name while we remove it.
+ * A file is removed only if it is a kymo segment, is locked by this process, and has the name at
+ * that time.
  */
 #include "internal.h"
 
@@ -29,7 +30,7 @@ static int is_dead(const struct kymo_file *file)
            control.state == KYMO_OPEN;
 }
 
-/* Returns 1 where it was removed, 0 where it was not for want of a death. */
+/* Returns 1 if it was removed, 0 if it was not because its writer is not dead. */
 static int remove_named(const char *name, int only_dead)
 {
     struct kymo_file file;
@@ -67,7 +68,7 @@ int kymo_segment_reap(const char *name)
     return remove_named(name, 1);
 }
 
-/* A creator holds its lock from the file's first instant but one; a second later it is dead. */
+/* A creator locks its file directly after creating it: an unlocked file of more than 1 s has none. */
 static int reap_unfinished(int directory, const char *name)
 {
     struct stat status;

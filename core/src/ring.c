@@ -1,5 +1,5 @@
 /*
- * ring.c - the slow paths of ring.h: dead handles, shared writers, times that go backwards, waking.
+ * ring.c - the slow paths of ring.h: dead handles, shared writers, times that decrease, waking.
  */
 #include "internal.h"
 
@@ -18,7 +18,7 @@ static void leave(struct kymo_writer *writer)
     kymo_robust_unlock(&writer->segment->lock_slot);
 }
 
-/* Takes the lock that shared writers share, and sees to what the others have published. */
+/* Takes the lock of shared writers, and loads what the others have published. */
 static int lock_shared(struct kymo_writer *writer)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
@@ -32,7 +32,7 @@ static int lock_shared(struct kymo_writer *writer)
     return locked < 0 ? locked : 0;
 }
 
-/* How far the writer may go: to the end of all positions, or until the queue is full. */
+/* The writer's limit: the end of all positions, or of the queue's free slots. */
 static int find_limit(struct kymo_writer *writer)
 {
     if (kymo_load_relaxed32(&writer->ring.damaged))
@@ -44,9 +44,9 @@ static int find_limit(struct kymo_writer *writer)
 }
 
 /*
- * Opens the way for one call, which then finds pos below limit. Calls come here where it is not: in
- * a forked child, always; with shared writers, whose limit is 0 outside the lock; with queues, each
- * time the limit that was found last is reached.
+ * Prepares one call, which then finds pos below limit. It is not below limit in a forked child,
+ * where it never is; with shared writers, whose limit is 0 outside the lock; and with queues, each
+ * time the last known limit is reached.
  */
 static int enter(struct kymo_writer *writer)
 {
@@ -110,7 +110,8 @@ int kymo_impl_ring_publish_slow(struct kymo_writer *writer, const void *data, si
     return error;
 }
 
-/* The slot stays odd, as after a kill: its old record is gone, the next one begins there anew. */
+/* The slot stays odd, as after a kill: its old record is lost, and the next record is written
+ * there. */
 int kymo_impl_ring_abort_slow(struct kymo_writer *writer)
 {
     struct kymo_control *control = writer->ring.control;

@@ -1,11 +1,12 @@
 /*
- * robust_lock.c - a lock in shared memory for several processes, whose owner's life the kernel knows.
+ * robust_lock.c - a lock in shared memory for several processes: the kernel reports the death of
+ * its owner.
  *
- * The lock is a futex word that holds its owner's slot. A slot is a byte of the file that its
- * process has locked (layout.h): when the process dies, the kernel frees the byte, and whoever has
- * waited in vain for a millisecond asks for it and takes the lock over. Slots are claimed, and dead
- * owners' locks are taken over, under one more byte, so that a slot cannot change hands between the
- * look at its byte and the exchange of the word.
+ * The lock is a futex word that contains the number of its owner's slot. A slot is a byte of the
+ * file that its process has locked (layout.h). When the process dies, the kernel releases the byte;
+ * a waiter that has waited for 1 ms queries it and takes the lock over. One more byte is locked
+ * while a slot is claimed or a dead owner's lock is taken over, so that a slot cannot change its
+ * owner between the query of its byte and the exchange of the word.
  */
 #include "internal.h"
 
@@ -13,7 +14,7 @@
 
 #define MILLISECOND UINT64_C(1000000)
 
-/* Bounded, for the one who holds the byte may be stopped (promise E). */
+/* Bounded, since the holder of the byte may be stopped (E: bounded waits). */
 static int lock_claim_byte(int fd)
 {
     int error = -EBUSY;
@@ -26,8 +27,9 @@ static int lock_claim_byte(int fd)
     return error;
 }
 
-/* The word may still name a dead one's slot: nobody sits there before the lock is taken over. Looked
- * at with the slot in hand, for whoever sat there may have taken the lock and died just before. */
+/* The word may still contain the slot of a dead owner: no process may use that slot before the lock
+ * is taken over. Checked after the byte is locked, since its owner may have taken the lock and died
+ * directly before. */
 static int claim_slot(const struct kymo_lock_slot *slot)
 {
     int error = kymo_file_lock(slot->fd, slot->first + slot->number, 1);
@@ -54,8 +56,8 @@ int kymo_lock_slot_claim(struct kymo_lock_slot *slot)
     return error;
 }
 
-/* 1 where the word's owner was dead and the lock is ours now. */
-static int take_from_dead(const struct kymo_lock_slot *slot)
+/* 1 if the word's owner was dead and this process has the lock now. */
+static int take_over(const struct kymo_lock_slot *slot)
 {
     uint32_t word, owner;
     int taken = 0;
@@ -66,7 +68,7 @@ static int take_from_dead(const struct kymo_lock_slot *slot)
     owner = word & ~KYMO_LOCK_WAITING;
     if (owner != 0 && owner != slot->number + 1 &&
         kymo_file_is_locked(slot->fd, slot->first + owner - 1) == 0)
-        /* LOCK-1 (ordered exchange): as in take_free; what its dead owner did came before that. */
+        /* LOCK-1 (ordered exchange): as in take_free; the dead owner's stores came before that. */
         taken = kymo_compare_exchange_ordered32(slot->word, word,
                                                 (slot->number + 1) | KYMO_LOCK_WAITING);
     if (taken) {
@@ -77,7 +79,8 @@ static int take_from_dead(const struct kymo_lock_slot *slot)
     return taken;
 }
 
-/* 1 where the word still was `free` and is ours now, with `waiting` to tell of others. */
+/* 1 if the word was `free` and this process has the lock now, with `waiting` set for other
+ * waiters. */
 static int take_free(const struct kymo_lock_slot *slot, uint32_t free, uint32_t waiting)
 {
     /* LOCK-1 (ordered exchange): the lock before what it guards. Pairs with kymo_robust_unlock. */
@@ -97,21 +100,22 @@ int kymo_robust_lock(const struct kymo_lock_slot *slot, uint64_t deadline)
         uint64_t until = deadline - now > MILLISECOND ? now + MILLISECOND : deadline;
 
         if (!(word & ~KYMO_LOCK_WAITING)) {
-            /* Others may be asleep for all that is known here: the bit is for them. */
+            /* Other processes may be asleep: keep the bit for them. */
             if (take_free(slot, word, KYMO_LOCK_WAITING))
                 return 0;
             continue;
         }
         if (now >= deadline)
             return -ETIMEDOUT;
-        /* LOCK-2 (ordered exchange): our bit before the sleep, and the kernel compares the word once
-         * more. Pairs with kymo_robust_unlock, which finds the bit and wakes, or frees it before. */
+        /* LOCK-2 (ordered exchange): the waiter bit before the sleep, and the kernel compares the
+         * word again. Pairs with kymo_robust_unlock, which finds the bit and wakes, or has released
+         * the word before. */
         if (!(word & KYMO_LOCK_WAITING) &&
             !kymo_compare_exchange_ordered32(slot->word, word, word | KYMO_LOCK_WAITING))
             continue;
         KYMO_TESTPOINT(LOCK_AWAITED);
         kymo_futex_wait(slot->word, word | KYMO_LOCK_WAITING, until);
-        if (kymo_load_relaxed32(slot->word) == (word | KYMO_LOCK_WAITING) && take_from_dead(slot))
+        if (kymo_load_relaxed32(slot->word) == (word | KYMO_LOCK_WAITING) && take_over(slot))
             return 1;
     }
 }
@@ -121,8 +125,8 @@ void kymo_robust_unlock(const struct kymo_lock_slot *slot)
     const uint32_t mine = slot->number + 1;
 
     /* LOCK-1 (ordered exchange): what the lock guards before its release. Pairs with
-     * kymo_robust_lock. LOCK-2 (ordered exchange): only where nobody has set the bit is nobody woken.
-     * A word that is no longer ours was scribbled on, and is left alone. */
+     * kymo_robust_lock. LOCK-2 (ordered exchange): no wake only if no waiter has set the bit. A
+     * word that no longer contains this slot is corrupt, and is not changed. */
     if (kymo_compare_exchange_ordered32(slot->word, mine, 0)) {
         KYMO_TESTPOINT(LOCK_FREED);
         return;

@@ -1,9 +1,10 @@
 /*
- * typed.c - the opens of typed rings: fill in what the type says, and hold the segment against it.
+ * typed.c - the opens of typed rings: complete the options from the type, and compare the segment
+ * with it.
  */
 #include <kymo/typed.h>
 
-/* 0 where the segment's payload is that of the type. */
+/* 0 if the segment's payload is that of the type. */
 static int check(const struct kymo_segment *segment, const struct kymo_impl_type *type)
 {
     struct kymo_info info;
@@ -20,7 +21,7 @@ static int check(const struct kymo_segment *segment, const struct kymo_impl_type
     return 0;
 }
 
-/* The options with what the type says in place of zeros. */
+/* Sets options that are 0 from the type. */
 static int fill_in(struct kymo_options *options, const struct kymo_impl_type *type)
 {
     if (!options->size)

@@ -103,9 +103,9 @@ static const struct need needs[] = {
     {"BELL-1", "ring.h", "kymo_impl_ring_complete", "store_ordered", 1, ORDERED, "wait"},
     {"BELL-1", "ring.h", "kymo_impl_ring_complete", "load_ordered32", 1, ORDERED, "wait"},
     {"BELL-1", "wait.c", "arm", "fetch_or_ordered32", 1, ORDERED, "wait"},
-    {"BELL-1", "wait.c", "look", "load_ordered", 1, ORDERED, "wait"},
+    {"BELL-1", "wait.c", "poll_ring", "load_ordered", 1, ORDERED, "wait"},
     {"BELL-1", "queue.c", "kymo_queue_wait", "fetch_or_ordered32", 1, ORDERED, "push and pop"},
-    {"BELL-1", "queue.c", "look", "load_ordered", 1, ORDERED, "push and pop"},
+    {"BELL-1", "queue.c", "poll_queue", "load_ordered", 1, ORDERED, "push and pop"},
     {"BELL-2", "futex.c", "kymo_bell_ring", EXCHANGE, 1, RELEASE, "retire"},
     {"BELL-2", "wait.c", "arm", "fetch_or_ordered32", 1, ACQUIRE, "retire"},
     {"BELL-2", "wait.c", "arm", "load_ordered32", 1, ACQUIRE, "retire as a guest"},
@@ -134,7 +134,7 @@ static const struct need needs[] = {
     {"QUEUE-1", "queue.c", "kymo_queue_find_limit", "load_acquire", 1, ACQUIRE, "in place"},
     {"QUEUE-2", "queue.h", "kymo_queue_acknowledge", "store_ordered", 1, ORDERED, "push and pop"},
     {"QUEUE-2", "queue.h", "kymo_queue_acknowledge", "load_ordered32", 1, ORDERED, "push and pop"},
-    {"QUEUE-2", "queue.c", "wait_for_room", "fetch_or_ordered32", 1, ORDERED, "push and pop"},
+    {"QUEUE-2", "queue.c", "wait_for_slot", "fetch_or_ordered32", 1, ORDERED, "push and pop"},
     {"QUEUE-2", "queue.c", "is_full", "load_ordered", 1, ORDERED, "push and pop"},
 
     {"LOCK-1", "robust_lock.c", "take_free", EXCHANGE, 1, ACQUIRE, "lock"},
@@ -170,7 +170,7 @@ static const struct need needs[] = {
      * not. */
     {"", "robust_lock.c", "kymo_robust_lock", EXCHANGE, 1, RELAXED, "lock"},
     /* The kernel's word that the owner is dead orders what it did. */
-    {"", "robust_lock.c", "take_from_dead", EXCHANGE, 1, RELAXED, "takeover"},
+    {"", "robust_lock.c", "take_over", EXCHANGE, 1, RELAXED, "takeover"},
     /* Takes back a pin under which nothing was read. */
     {"", "loader.c", "kymo_loader_pin", "fetch_add_ordered32", 2, RELAXED, "pin"},
 };
@@ -203,15 +203,15 @@ static const struct need steps[] = {
     {"LOADER-2", "kernel", "futex_wait", "comparison", 1, PARTED, "pin and wait"},
 
     /* One at a time asks the kernel, and others only set the bit, which it sets as well. */
-    {"", "robust_lock.c", "take_from_dead", EXCHANGE, 1, ORDERED, "takeover"},
+    {"", "robust_lock.c", "take_over", EXCHANGE, 1, ORDERED, "takeover"},
     /* A count, and one at a time counts. */
-    {"", "robust_lock.c", "take_from_dead", "fetch_add_relaxed", 1, ORDERED, "takeover"},
+    {"", "robust_lock.c", "take_over", "fetch_add_relaxed", 1, ORDERED, "takeover"},
     /* Nobody changes a lock that is held and has the bit. */
     {"", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 2, ORDERED, "lock of three"},
     /* Whoever sets the bit in between does not sleep on what it found, or is woken: all are. */
     {"", "futex.c", "kymo_bell_ring", EXCHANGE, 1, ORDERED, "wait both"},
     /* It looks at tail, or at newest, behind its store. */
-    {"", "queue.c", "wait_for_room", OR, 1, ORDERED, "push and pop"},
+    {"", "queue.c", "wait_for_slot", OR, 1, ORDERED, "push and pop"},
     {"", "loader.c", "kymo_loader_pin_wait", OR, 1, ORDERED, "pin and wait"},
 };
 
