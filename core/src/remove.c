@@ -68,7 +68,8 @@ int kymo_segment_reap(const char *name)
     return remove_named(name, 1);
 }
 
-/* A creator locks its file directly after creating it: an unlocked file of more than 1 s has none. */
+/* A creator locks its file directly after creating it: an unlocked file of more than 1 s has
+ * none. */
 static int reap_unfinished(int directory, const char *name)
 {
     struct stat status;

@@ -11,8 +11,8 @@ import sys
 
 FUNCTION = re.compile(r"^(KYMO_EXPORT|KYMO_INLINE|static inline) [^;{(]*?\b(kymo_\w+)\(", re.M)
 MAP = """/*
- * libkymo.map - the exported symbols: the API, each inline body of it as a symbol for bindings, and the
- * functions that inline bodies call in programs. Printed by tests/build/api.py.
+ * libkymo.map - the exported symbols: the API, each inline body of it as a symbol for bindings, and
+ * the functions that inline bodies call in programs. Printed by tests/build/api.py.
  */
 KYMO_{version} {{
 global:

@@ -18,9 +18,9 @@
  *         return error ? error : kymo_writer_open(writer, "camera", &options);
  *     }
  *
- * An image segment is a ring whose payloads are frames of the geometry in its header. Store frames in
- * slots and in allocated buffers, never on the stack: a writer loans the next slot and fills it in
- * place, a reader views it there (ring.h) or keeps the newest in private memory (loader.h).
+ * An image segment is a ring whose payloads are frames of the geometry in its header. Store frames
+ * in slots and in allocated buffers, never on the stack: a writer loans the next slot and fills it
+ * in place, a reader views it there (ring.h) or keeps the newest in private memory (loader.h).
  *
  * Promises (A to K): kymo(7).
  */
@@ -68,7 +68,8 @@ KYMO_EXPORT int kymo_image_4k(enum kymo_pixel_format format, struct kymo_geometr
 /* Bytes of a frame, all planes; 0 if the geometry is invalid. */
 KYMO_EXPORT uint32_t kymo_image_size(const struct kymo_geometry *geometry);
 
-/* The number of planes, 1 or 2; and plane number `index`, stored into *plane. -EINVAL: no such plane. */
+/* The number of planes, 1 or 2; and plane number `index`, stored into *plane. -EINVAL: no such
+ * plane. */
 KYMO_EXPORT int kymo_image_planes(const struct kymo_geometry *geometry);
 KYMO_EXPORT int kymo_image_plane(const struct kymo_geometry *geometry, int index,
                                  struct kymo_plane *plane);

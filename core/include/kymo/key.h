@@ -50,8 +50,9 @@ struct kymo_validator {
 
 /*
  * At most `past` ns before the present time of `clock` and at most `ahead` ns after it, at the time
- * of each check. Rejects times of another clock or in another unit: a CLOCK_REALTIME time is decades
- * ahead of CLOCK_MONOTONIC. -ERANGE. KYMO_USER has no present time, so every time is rejected.
+ * of each check. Rejects times of another clock or in another unit: a CLOCK_REALTIME time is
+ * decades ahead of CLOCK_MONOTONIC. -ERANGE. KYMO_USER has no present time, so every time is
+ * rejected.
  */
 KYMO_EXPORT struct kymo_validator kymo_validator_plausible(enum kymo_clock clock, uint64_t past,
                                                            uint64_t ahead);

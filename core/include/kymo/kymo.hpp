@@ -21,17 +21,19 @@
  * layout, and contain no pointers.
  *
  * Errors. Every class that opens something has `open`, which returns a result, and a constructor,
- * which throws kymo::error (a std::system_error). The only other function that throws is value(), on
- * a result without a value. Compiled without exceptions, both print the message and abort instead.
- * Errors are negative errno as in C: each function returns those of the C function of that name.
+ * which throws kymo::error (a std::system_error). The only other function that throws is value(),
+ * on a result without a value. Compiled without exceptions, both print the message and abort
+ * instead. Errors are negative errno as in C: each function returns those of the C function of that
+ * name.
  *
- * Handles are movable and not copyable; a moved-from or default-constructed handle is empty, and only
- * assignment, close() and operator bool are allowed. Views, loans, cursors and snapshots must not
- * outlive their handle; moving that handle is allowed. Concurrency is as in C: any number of threads
- * may use a reader or a loader at once; every other object belongs to one thread at a time.
+ * Handles are movable and not copyable; a moved-from or default-constructed handle is empty, and
+ * only assignment, close() and operator bool are allowed. Views, loans, cursors and snapshots must
+ * not outlive their handle; moving that handle is allowed. Concurrency is as in C: any number of
+ * threads may use a reader or a loader at once; every other object belongs to one thread at a time.
  *
  * Times are std::uint64_t, ns on the segment's clock, as in C; distances and ages are
- * std::chrono::nanoseconds, so that one cannot be passed for the other; deadlines are kymo::deadline.
+ * std::chrono::nanoseconds, so that one cannot be passed for the other; deadlines are
+ * kymo::deadline.
  *
  * Promises (A to K): kymo(7).
  */

@@ -70,10 +70,10 @@ KYMO_EXPORT int kymo_loader_open(struct kymo_loader **loader, const char *name,
 KYMO_EXPORT void kymo_loader_close(struct kymo_loader *loader);
 
 /*
- * Pins the newest record, which remains the newest after its segment was removed. -EAGAIN: loads came
- * in between KYMO_RETRIES times in a row. If none was loaded yet: -ENODATA, or the error of the
- * loader: -ENOENT, -EIDRM (the segment was removed, and a new one does not exist yet), -EBADMSG,
- * -ENOMEM.
+ * Pins the newest record, which remains the newest after its segment was removed. -EAGAIN: loads
+ * came in between KYMO_RETRIES times in a row. If none was loaded yet: -ENODATA, or the error of
+ * the loader: -ENOENT, -EIDRM (the segment was removed, and a new one does not exist yet),
+ * -EBADMSG, -ENOMEM.
  */
 KYMO_EXPORT int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot *snapshot);
 
@@ -81,10 +81,11 @@ KYMO_EXPORT int kymo_loader_pin(struct kymo_loader *loader, struct kymo_snapshot
 KYMO_EXPORT void kymo_loader_unpin(struct kymo_loader *loader, struct kymo_snapshot *snapshot);
 
 /*
- * Pins the newest record once it is a later load than `seen` (snapshot.load of the last one; 0: any),
- * waiting until `deadline` (CLOCK_MONOTONIC ns). Positions restart when a segment is replaced; loads
- * do not, so the first record of a new generation is never skipped. While the segment does not
- * exist, waits for its next generation. -ETIMEDOUT, -EAGAIN, -EBADMSG, -ENOMEM: as kymo_loader_pin.
+ * Pins the newest record once it is a later load than `seen` (snapshot.load of the last one; 0:
+ * any), waiting until `deadline` (CLOCK_MONOTONIC ns). Positions restart when a segment is
+ * replaced; loads do not, so the first record of a new generation is never skipped. While the
+ * segment does not exist, waits for its next generation. -ETIMEDOUT, -EAGAIN, -EBADMSG, -ENOMEM: as
+ * kymo_loader_pin.
  */
 KYMO_EXPORT int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t deadline,
                                      struct kymo_snapshot *snapshot);

@@ -1,6 +1,6 @@
 /*
- * metrics.h - segments as Prometheus text: the same text for kymofs, the kymo command, and any other
- * exporter.
+ * metrics.h - segments as Prometheus text: the same text for kymofs, the kymo command, and any
+ * other exporter.
  *
  *     #include <kymo/metrics.h>
  *
@@ -25,12 +25,12 @@
  *     kymo_age_seconds{segment="imu"}    now minus the newest record's time; not on KYMO_USER
  *     kymo_imu_accel{segment="imu",index="0"}   each element of each numeric field
  *
- * Names are those of the segment and the field, with each character outside [a-zA-Z0-9_] replaced by
- * "_", and changed where promtool would warn: counters end in _total; gauges that end in total,
+ * Names are those of the segment and the field, with each character outside [a-zA-Z0-9_] replaced
+ * by "_", and changed where promtool would warn: counters end in _total; gauges that end in total,
  * count, sum or bucket get the suffix _value; camelCase becomes camel_Case; and a word that reads
  * like an abbreviated unit or a type (m, ms, b, ..., gauge) gets the suffix "value":
- * kymo_imu_mvalue. A field whose name is then in use gets another _value. Units in full words remain,
- * even if promtool prefers others (milliseconds).
+ * kymo_imu_mvalue. A field whose name is then in use gets another _value. Units in full words
+ * remain, even if promtool prefers others (milliseconds).
  *
  * The index of a matrix is "1.2". Chars, the pixels of images, and arrays of more than
  * KYMO_METRICS_ELEMENTS are omitted. HELP is the field's help with its unit. There are no
@@ -70,7 +70,8 @@ KYMO_EXPORT void kymo_metrics_sample(struct kymo_metrics *metrics, const char *n
                                      enum kymo_metric metric, const char *help, const char *label,
                                      double value);
 
-/* Appends all samples, grouped by name. -ENOMEM: memory ran out, in `text` or in an earlier call. */
+/* Appends all samples, grouped by name. -ENOMEM: memory ran out, in `text` or in an earlier
+ * call. */
 KYMO_EXPORT int kymo_metrics_write(struct kymo_metrics *metrics, struct kymo_text *text);
 
 #ifdef __cplusplus

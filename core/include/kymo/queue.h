@@ -25,10 +25,10 @@
  * then acknowledges receives the unacknowledged records again; kymo_queue_pop acknowledges as soon
  * as it has copied. A crash of the producer loses no pushed record.
  *
- * Concurrency: one producer and one consumer, each handle in one thread at a time; several of either
- * if the segment was created with KYMO_SHARED_WRITER or KYMO_SHARED_CONSUMER, at the cost of their
- * lock (segment.h). Progress: push is wait-free while there is a free slot, receive while there is a
- * record; the blocking calls detect the death of the other side within 100 ms.
+ * Concurrency: one producer and one consumer, each handle in one thread at a time; several of
+ * either if the segment was created with KYMO_SHARED_WRITER or KYMO_SHARED_CONSUMER, at the cost of
+ * their lock (segment.h). Progress: push is wait-free while there is a free slot, receive while
+ * there is a record; the blocking calls detect the death of the other side within 100 ms.
  *
  * Promises (A to K): kymo(7).
  */
@@ -52,9 +52,9 @@ struct kymo_consumer {
 };
 
 /*
- * Opens the queue for consuming, at its oldest unacknowledged record.
- * -EBUSY: another consumer is alive. -EINVAL: not a queue. -EACCES: no write permission on the file.
- * Otherwise as kymo_reader_open. In a forked child the handle is dead: -EPERM.
+ * Opens the queue for consuming, at its oldest unacknowledged record. -EBUSY: another consumer is
+ * alive. -EINVAL: not a queue. -EACCES: no write permission on the file. Otherwise as
+ * kymo_reader_open. In a forked child the handle is dead: -EPERM.
  */
 KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name);
 
@@ -62,11 +62,11 @@ KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *
 KYMO_EXPORT void kymo_consumer_close(struct kymo_consumer *consumer);
 
 /*
- * Pushes a copy of data[len], and waits for a free slot until `deadline` (CLOCK_MONOTONIC ns; 0 does
- * not wait, KYMO_FOREVER has no deadline). `time`, `tag`: as kymo_ring_publish. -ETIMEDOUT: full
- * until the deadline, or another producer held the lock until then. -EPIPE: full, and the consumer
- * no longer exists; a consumer that has not started yet is waited for. -EINVAL: not a queue.
- * Otherwise as kymo_ring_publish.
+ * Pushes a copy of data[len], and waits for a free slot until `deadline` (CLOCK_MONOTONIC ns; 0
+ * does not wait, KYMO_FOREVER has no deadline). `time`, `tag`: as kymo_ring_publish. -ETIMEDOUT:
+ * full until the deadline, or another producer held the lock until then. -EPIPE: full, and the
+ * consumer no longer exists; a consumer that has not started yet is waited for. -EINVAL: not a
+ * queue. Otherwise as kymo_ring_publish.
  */
 KYMO_EXPORT int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len,
                                 uint64_t time, uint64_t tag, uint64_t deadline);

@@ -1,5 +1,6 @@
 /*
- * result.hpp - a value, or the error that explains its absence; and the exception that constructors throw.
+ * result.hpp - a value, or the error that explains its absence; and the exception that constructors
+ * throw.
  *
  *     #include <kymo/result.hpp>
  *
@@ -72,8 +73,8 @@ namespace detail
 #endif
 }
 
-/* Selects the constructor of a result whose argument is a function that fills in the value and returns
- * the error: hot functions return without copying the value. */
+/* Selects the constructor of a result whose argument is a function that fills in the value and
+ * returns the error: hot functions return without copying the value. */
 struct filled {
 };
 

@@ -19,7 +19,8 @@
  *
  * Concurrency: one writer (its handle in one thread at a time) and any number of readers, in any
  * processes. Progress: publishing is wait-free and never looks at readers; a read of a given
- * position is wait-free; kymo_ring_latest retries only while the writer laps it, KYMO_RETRIES times.
+ * position is wait-free; kymo_ring_latest retries only while the writer laps it, KYMO_RETRIES
+ * times.
  *
  * The inline functions allocate no memory and make no system call (J: hot paths), except that a
  * publish makes one if a reader waits. Positions count records from the ring's first; the newest is
@@ -174,10 +175,10 @@ KYMO_INLINE int kymo_ring_validate(const struct kymo_reader *reader, const struc
 
 /*
  * Blocks until head > seen. Pass the position after the newest record read so far (record.pos + 1),
- * or kymo_ring_head. `deadline`: CLOCK_MONOTONIC ns, absolute; 0 does not block; KYMO_FOREVER has no
- * deadline. Signals do not end the wait (E: bounded waits).
- * 0. -ETIMEDOUT: the deadline passed. -EIDRM: this generation was replaced or removed, so no record
- * will follow. -EBADMSG: the mapping is damaged. Any number of threads may wait with one reader.
+ * or kymo_ring_head. `deadline`: CLOCK_MONOTONIC ns, absolute; 0 does not block; KYMO_FOREVER has
+ * no deadline. Signals do not end the wait (E: bounded waits). 0. -ETIMEDOUT: the deadline passed.
+ * -EIDRM: this generation was replaced or removed, so no record will follow. -EBADMSG: the mapping
+ * is damaged. Any number of threads may wait with one reader.
  *
  * The publish wakes a reader that has write permission on the file, and every reader of a segment
  * created with KYMO_WAKE_ALWAYS. Other readers check every millisecond during the first 100 ms, and
@@ -207,9 +208,10 @@ struct kymo_wait_token {
 
 /*
  * For event loops with their own futex_waitv or io_uring: sets the waiter bit, so that the next
- * publish wakes, then checks for a record after `seen`. -EAGAIN: there is none yet; sleep on *token,
- * then call again. Otherwise as kymo_ring_wait: 0, -EIDRM, -EBADMSG. Never blocks. Limit each sleep
- * to about 1 s even if wake_guaranteed is 1: a writer may be killed between the record and the wake.
+ * publish wakes, then checks for a record after `seen`. -EAGAIN: there is none yet; sleep on
+ * *token, then call again. Otherwise as kymo_ring_wait: 0, -EIDRM, -EBADMSG. Never blocks. Limit
+ * each sleep to about 1 s even if wake_guaranteed is 1: a writer may be killed between the record
+ * and the wake.
  */
 KYMO_EXPORT int kymo_ring_prepare_wait(const struct kymo_reader *reader, uint64_t seen,
                                        struct kymo_wait_token *token);
@@ -226,9 +228,9 @@ KYMO_INLINE void kymo_cursor_oldest(struct kymo_cursor *cursor, const struct kym
  * Copies the next record into buffer[size] and advances. *missed is set to the number of records
  * that this call skipped because they had been overwritten, whatever it returns: the records read
  * plus the sum of the missed ones equal the records published. If the writer laps the cursor during
- * a read, the cursor skips ahead, farther with each retry.
- * 0. -ENODATA: no new record yet. -EIDRM: this generation was replaced or removed, and every record
- * left in it has been read. -EMSGSIZE: the cursor does not advance. -EAGAIN, -EBADMSG: as all reads.
+ * a read, the cursor skips ahead, farther with each retry. 0. -ENODATA: no new record yet. -EIDRM:
+ * this generation was replaced or removed, and every record left in it has been read. -EMSGSIZE:
+ * the cursor does not advance. -EAGAIN, -EBADMSG: as all reads.
  */
 KYMO_INLINE int kymo_cursor_next(struct kymo_cursor *cursor, void *buffer, size_t size,
                                  struct kymo_record *record, uint64_t *missed);

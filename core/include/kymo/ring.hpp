@@ -153,8 +153,8 @@ template <typename T> class writer : public any_writer
     }
 };
 
-/* A record in place: its bytes may change at any time, and a result computed from them is valid only
- * if validate() succeeds afterwards. */
+/* A record in place: its bytes may change at any time, and a result computed from them is valid
+ * only if validate() succeeds afterwards. */
 class any_view
 {
   public:

@@ -1,5 +1,6 @@
 /*
- * schema.h - the meaning of a payload's bytes: named fields, so that any program can decode a segment.
+ * schema.h - the meaning of a payload's bytes: named fields, so that any program can decode a
+ * segment.
  *
  *     #include <kymo/schema.h>
  *
@@ -36,10 +37,10 @@ struct kymo_schema {
 };
 
 /*
- * Parses "name:type[shape],..." with type one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char bool and
- * shape one to four numbers, [3] or [2][3]. Fields are laid out as by a C compiler. Release the
- * schema with kymo_schema_free.
- * -EINVAL: `where`, if not NULL, is set to the offset in text of the error. -ENOMEM.
+ * Parses "name:type[shape],..." with type one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char bool
+ * and shape one to four numbers, [3] or [2][3]. Fields are laid out as by a C compiler. Release the
+ * schema with kymo_schema_free. -EINVAL: `where`, if not NULL, is set to the offset in text of the
+ * error. -ENOMEM.
  */
 KYMO_EXPORT int kymo_schema_parse(struct kymo_schema **schema, const char *text, size_t *where);
 KYMO_EXPORT void kymo_schema_free(struct kymo_schema *schema);
@@ -67,7 +68,8 @@ KYMO_EXPORT int kymo_type_is_numeric(uint32_t type);
 } /* extern "C" */
 #endif
 
-/* A member that is a number, a char, a bool, or an array of them; unit and help are string literals. */
+/* A member that is a number, a char, a bool, or an array of them; unit and help are string
+ * literals. */
 #define KYMO_FIELD(type, member, unit, help) \
     KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE)
 

@@ -21,8 +21,8 @@
  * segment name is [A-Za-z0-9_][A-Za-z0-9_.-]* of at most 200 bytes and none of "metrics.prom",
  * "README" and "at"; else -EINVAL, or -ENAMETOOLONG. Segments are files of kymo_directory().
  *
- * Concurrency: any number of threads may use a reader at once. A writer, and a cursor, belong to one
- * thread at a time. Do not close a handle that another thread uses.
+ * Concurrency: any number of threads may use a reader at once. A writer, and a cursor, belong to
+ * one thread at a time. Do not close a handle that another thread uses.
  *
  * Promises (A to K): kymo(7).
  */
@@ -124,8 +124,8 @@ KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *
 
 /*
  * Opens the segment for publishing: creates it, resumes it, or puts a new generation in its place,
- * as options->existing says. options NULL: KYMO_OPEN_EXISTING with whatever layout it has. Resuming keeps
- * the history, and adopts a record that a killed writer had completed but not yet counted.
+ * as options->existing says. options NULL: KYMO_OPEN_EXISTING with whatever layout it has. Resuming
+ * keeps the history, and adopts a record that a killed writer had completed but not yet counted.
  *
  * -EBUSY: another writer is alive. -ENOENT, -EEXIST: see enum kymo_existing. -EBADMSG: the name is
  * held by something that is not a sound segment. -EPROTONOSUPPORT: by one of another layout

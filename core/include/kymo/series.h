@@ -19,9 +19,9 @@
  * one load of head, and searches only times. Times never decrease along positions, and an
  * overwritten time is never smaller than the one it replaced; so a search that loaded overwritten
  * times can only end too early, at a position that has been overwritten itself. It is therefore
- * enough to check after the search, with one load of head, that the positions which prove the answer
- * remain. If they do not, the query pins a new window and searches again, up to KYMO_QUERY_RETRIES
- * times, and then returns -ESTALE: never a wrong record.
+ * enough to check after the search, with one load of head, that the positions which prove the
+ * answer remain. If they do not, the query pins a new window and searches again, up to
+ * KYMO_QUERY_RETRIES times, and then returns -ESTALE: never a wrong record.
  *
  * Ties: the newest of records with equal times; the earlier of two equally distant times.
  *
@@ -156,9 +156,9 @@ struct kymo_alignment {
 };
 
 /*
- * Answers rows[count] for one instant: `time`, ns on the clock that all rings must have. Returns the
- * number of rows with error 0. -EINVAL: the clocks differ, or a mode is unknown; no row is answered.
- * Each row is exact for its own ring's window; the rings are queried one after the other.
+ * Answers rows[count] for one instant: `time`, ns on the clock that all rings must have. Returns
+ * the number of rows with error 0. -EINVAL: the clocks differ, or a mode is unknown; no row is
+ * answered. Each row is exact for its own ring's window; the rings are queried one after the other.
  */
 KYMO_EXPORT int kymo_series_align(struct kymo_alignment *rows, size_t count, uint64_t time);
 

@@ -1,6 +1,6 @@
 /*
- * stats.h - reads and waits that count: for one thread, at the cost of an addition. Programs that do
- * not use these functions pay nothing, since the handles contain no counters.
+ * stats.h - reads and waits that count: for one thread, at the cost of an addition. Programs that
+ * do not use these functions pay nothing, since the handles contain no counters.
  *
  *     #include <kymo/stats.h>
  *

@@ -1,5 +1,6 @@
 /*
- * text.h - records, schemas and times as text: one grammar for kymofs, the kymo command and bindings.
+ * text.h - records, schemas and times as text: one grammar for kymofs, the kymo command and
+ * bindings.
  *
  *     #include <kymo/text.h>
  *
@@ -18,9 +19,9 @@
  *         return error;
  *     }
  *
- * All functions allocate memory. Numbers are the same in every locale: integers exact, floating point
- * in the fewest digits that read back as the same value (of the field's width), "null" for NaN and
- * infinities. Bytes that are not valid UTF-8 are replaced by U+FFFD.
+ * All functions allocate memory. Numbers are the same in every locale: integers exact, floating
+ * point in the fewest digits that read back as the same value (of the field's width), "null" for
+ * NaN and infinities. Bytes that are not valid UTF-8 are replaced by U+FFFD.
  *
  * Promises (A to K): kymo(7).
  */
@@ -37,9 +38,9 @@ extern "C" {
 #endif
 
 /*
- * A growing text. Initialize with {0}; data is NULL or ends with a zero byte. If memory runs out, an
- * append sets error to -ENOMEM and empties the text; later appends do nothing, so that one check of
- * error at the end is enough. One thread at a time.
+ * A growing text. Initialize with {0}; data is NULL or ends with a zero byte. If memory runs out,
+ * an append sets error to -ENOMEM and empties the text; later appends do nothing, so that one check
+ * of error at the end is enough. One thread at a time.
  */
 struct kymo_text {
     char *data;
@@ -76,9 +77,9 @@ KYMO_EXPORT void kymo_text_duration(struct kymo_text *text, uint64_t ns);
  *
  *     {"pos":12,"time":123456789,"tag":0,"data":{"accel":[0.1,0.2,9.8],"temperature":21.5}}
  *
- * KYMO_REALTIME adds "when" after "time". Arrays nest as their shapes do; char arrays are strings up
- * to their first zero; bool is true or false. If schema is NULL or has no fields, data is a string of
- * hex digits, or null for the pixels of an image. Fields beyond record->len are null.
+ * KYMO_REALTIME adds "when" after "time". Arrays nest as their shapes do; char arrays are strings
+ * up to their first zero; bool is true or false. If schema is NULL or has no fields, data is a
+ * string of hex digits, or null for the pixels of an image. Fields beyond record->len are null.
  */
 KYMO_EXPORT void kymo_text_record(struct kymo_text *text, const struct kymo_schema *schema,
                                   enum kymo_clock clock, const struct kymo_record *record,
@@ -118,9 +119,9 @@ KYMO_EXPORT void kymo_text_schema(struct kymo_text *text, const struct kymo_sche
  * state and pid, age, records, rate, counters. -EIDRM, -EBADMSG: as kymo_segment_liveness. */
 KYMO_EXPORT int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader);
 
-/* The same as of `time`, ns on the segment's clock: records after it do not count, and age is `time`
- * minus the newest record's. The writer and its counters, which have no history, are omitted.
- * -ESTALE also: the newest record at that time has been overwritten. */
+/* The same as of `time`, ns on the segment's clock: records after it do not count, and age is
+ * `time` minus the newest record's. The writer and its counters, which have no history, are
+ * omitted. -ESTALE also: the newest record at that time has been overwritten. */
 KYMO_EXPORT int kymo_text_info_as_of(struct kymo_text *text, const struct kymo_reader *reader,
                                      uint64_t time);
 

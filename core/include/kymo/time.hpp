@@ -27,8 +27,8 @@ inline std::uint64_t now(kymo_clock clock = KYMO_MONOTONIC) noexcept
     return kymo_clock_now(clock);
 }
 
-/* Times of the C++ clocks: steady_clock is KYMO_MONOTONIC, system_clock is KYMO_REALTIME. Times before
- * the clock's 0 are 0. */
+/* Times of the C++ clocks: steady_clock is KYMO_MONOTONIC, system_clock is KYMO_REALTIME. Times
+ * before the clock's 0 are 0. */
 template <typename Duration>
 std::uint64_t time_of(std::chrono::time_point<std::chrono::steady_clock, Duration> point) noexcept
 {
@@ -84,8 +84,8 @@ inline std::uint64_t ns(std::chrono::nanoseconds distance) noexcept
 
 } // namespace detail
 
-/* An absolute instant on CLOCK_MONOTONIC at which a wait ends. A duration starts when the deadline is
- * made from it: make one before a loop that waits several times. */
+/* An absolute instant on CLOCK_MONOTONIC at which a wait ends. A duration starts when the
+ * deadline is made from it: make one before a loop that waits several times. */
 class deadline
 {
   public:

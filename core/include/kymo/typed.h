@@ -15,7 +15,8 @@
  *         return imu_latest(reader, reading, NULL);
  *     }
  *
- * defines struct imu_writer, imu_reader, imu_cursor and imu_view, and these static inline functions:
+ * defines struct imu_writer, imu_reader, imu_cursor and imu_view, and these static inline
+ * functions:
  *
  *     int  imu_writer_open(struct imu_writer **, const char *name, const struct kymo_options *)
  *     void imu_writer_close(struct imu_writer *)
@@ -48,10 +49,11 @@
  *                      struct imu_reading *after, struct kymo_bracket *)
  *     int  imu_fresh(reader, uint64_t min_time, struct imu_reading *, struct kymo_record *)
  *
- * writer, reader and cursor are pointers to the handles; the handles of another type do not compile.
- * Each function does what the function of that name in segment.h, ring.h or series.h does, with the
- * same concurrency and errors. `untyped`, the only member of a handle, is the argument for functions
- * without a typed counterpart (kymo_segment_info(reader->untyped.segment, ...)). In addition:
+ * writer, reader and cursor are pointers to the handles; the handles of another type do not
+ * compile. Each function does what the function of that name in segment.h, ring.h or series.h does,
+ * with the same concurrency and errors. `untyped`, the only member of a handle, is the argument for
+ * functions without a typed counterpart (kymo_segment_info(reader->untyped.segment, ...)). In
+ * addition:
  *
  * - writer_open sets size, alignment (at least the type's) and schema if the options leave them 0;
  *   -EINVAL if the options have another size, or an alignment below the type's.

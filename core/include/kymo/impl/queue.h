@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* Open with the layout version that the caller was compiled with, and the slow paths: an empty queue, a dead or shared handle, a producer that waits. */
+/* Open with the layout version that the caller was compiled with, and the slow paths: an empty
+ * queue, a dead or shared handle, a producer that waits. */
 KYMO_EXPORT int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name,
                                         uint32_t major);
 KYMO_EXPORT int kymo_impl_queue_receive_slow(struct kymo_consumer *consumer);

@@ -1,6 +1,6 @@
 /*
- * segment.h - the inline bodies of <kymo/segment.h>: open with the layout version that the caller was
- * compiled with.
+ * segment.h - the inline bodies of <kymo/segment.h>: open with the layout version that the caller
+ * was compiled with.
  */
 #ifndef KYMO_IMPL_SEGMENT_H
 #define KYMO_IMPL_SEGMENT_H

@@ -8,7 +8,8 @@
  * neither a release store nor an acquire load orders the accesses on its other side. Each edge has
  * an ID that is present on both of its sides; core/ORDERING.md has the proofs.
  *
- * Neither side waits: read_retry() tells the reader to retry, and its caller bounds the retries.
+ * Neither side waits: read_retry() returns 1 if the reader must retry, and its caller bounds the
+ * retries.
  */
 #ifndef KYMO_IMPL_SEQLOCK_H
 #define KYMO_IMPL_SEQLOCK_H

@@ -1,11 +1,11 @@
 /*
  * series.h - the inline bodies of <kymo/series.h>: the search in a window of times.
  *
- * Windows of up to KYMO_IMPL_BISECT_LIMIT records are bisected by four, without branches. Wider ones
- * take two guesses by interpolation, the second between two sampled times that all searches share,
- * and check the few records around it; if the time is not there, steps that grow eightfold bracket
- * it. Evenly spaced times need about 12 probes at any depth, with one cache miss; the worst case is
- * logarithmic.
+ * Windows of up to KYMO_IMPL_BISECT_LIMIT records are bisected by four, without branches. Wider
+ * ones take two guesses by interpolation, the second between two sampled times that all searches
+ * share, and check the few records around it; if the time is not there, steps that grow eightfold
+ * bracket it. Evenly spaced times need about 12 probes at any depth, with one cache miss; the worst
+ * case is logarithmic.
  */
 #ifndef KYMO_IMPL_SERIES_H
 #define KYMO_IMPL_SERIES_H
@@ -65,10 +65,10 @@ KYMO_INLINE int kymo_impl_window_holds(const struct kymo_ring *ring, uint64_t po
  * divide the window into four: their cache misses overlap, and the selection among them compiles to
  * conditional moves, so that no branch can be mispredicted.
  *
- * If probes contradict each other, the newest that is not after `time` decides: an older one may have
- * been overwritten. But the result is never beyond a probe that decided the other way, since then
- * no probe proves that its own time is after `time`. So the window always has 2^n - 1 positions,
- * which three probes divide into four of 2^(n-2) - 1; the excess is cut off first.
+ * If probes contradict each other, the newest that is not after `time` decides: an older one may
+ * have been overwritten. But the result is never beyond a probe that decided the other way, since
+ * then no probe proves that its own time is after `time`. So the window always has 2^n - 1
+ * positions, which three probes divide into four of 2^(n-2) - 1; the excess is cut off first.
  */
 KYMO_INLINE uint64_t kymo_impl_window_bisect(const struct kymo_ring *ring, uint64_t low,
                                              uint64_t high, uint64_t time)
@@ -110,8 +110,8 @@ KYMO_INLINE uint64_t kymo_impl_window_cut(double guess, uint64_t span)
     return (uint64_t)(int64_t)guess;
 }
 
-/* The position of `time` if the records from low to low + span, whose times are `from` and `to`, were
- * evenly spaced. A guess: correctness does not depend on it. */
+/* The position of `time` if the records from low to low + span, whose times are `from` and `to`,
+ * were evenly spaced. A guess: correctness does not depend on it. */
 KYMO_INLINE uint64_t kymo_impl_window_interpolate(uint64_t low, uint64_t span, uint64_t from,
                                                   uint64_t to, uint64_t time)
 {
@@ -142,8 +142,8 @@ KYMO_INLINE uint64_t kymo_impl_window_sample(const struct kymo_ring *ring, uint6
 }
 
 /* The first position after guess - KYMO_IMPL_NEAR whose time is after `time`, if it is at most
- * KYMO_IMPL_NEAR after the guess; else 0. As in bisection, and for the same reason, the newest probe
- * decides. */
+ * KYMO_IMPL_NEAR after the guess; else 0. As in bisection, and for the same reason, the newest
+ * probe decides. */
 KYMO_INLINE uint64_t kymo_impl_window_near(const struct kymo_ring *ring, uint64_t guess,
                                            uint64_t time)
 {
@@ -234,8 +234,8 @@ KYMO_INLINE int kymo_impl_window_closest(const struct kymo_ring *ring, uint64_t 
 
     if (KYMO_UNLIKELY(error))
         return error;
-    /* At either end of the window both are the same. The choice between the two is unpredictable, so
-     * it is a selection of values, not a branch. */
+    /* At either end of the window both are the same. The choice between the two is
+     * unpredictable, so it is a selection of values, not a branch. */
     after = kymo_impl_window_after(ring, window.low, window.high, time);
     before = after - (after > window.low);
     after -= after == window.high;
