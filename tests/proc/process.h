@@ -102,7 +102,7 @@ static inline void process_await(const uint32_t *word, uint32_t value)
 }
 
 /* How much slower this build is, about. */
-#if KYMO_IMPL_TSAN
+#if KYMO_TSAN
 #define PROCESS_SLOWNESS 16
 #elif defined(__SANITIZE_ADDRESS__)
 #define PROCESS_SLOWNESS 4

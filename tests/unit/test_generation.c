@@ -178,7 +178,7 @@ Test(generation, is_looked_for_again_when_its_name_is_anothers)
     kymo_writer_close(writer);
 }
 
-#if !KYMO_IMPL_TSAN
+#if !KYMO_TSAN
 
 /* ---- the file goes away under the one who removes or replaces it ---- */
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Sanitizers answer mlock themselves, and do nothing; an emulator has no limit of its own. */
-#if defined(__SANITIZE_ADDRESS__) || KYMO_IMPL_TSAN || defined(KYMO_EMULATED)
+#if defined(__SANITIZE_ADDRESS__) || KYMO_TSAN || defined(KYMO_EMULATED)
 #define MLOCK_REACHES_THE_KERNEL 0
 #else
 #define MLOCK_REACHES_THE_KERNEL 1
@@ -91,12 +91,12 @@ Test(prefault, leaves_nothing_to_fault)
     cr_assert_eq(residence.mapped, unit_info(writer->segment).file_size);
     cr_assert_eq(residence.resident, residence.mapped);
     then = faults_by_publishing(writer);
-    cr_assert(KYMO_IMPL_TSAN || then == 0, "%ju faults", (uintmax_t)then);
+    cr_assert(KYMO_TSAN || then == 0, "%ju faults", (uintmax_t)then);
     reader = unit_reader("prefault");
     cr_assert_eq(kymo_segment_prefault(reader->segment, KYMO_PREFAULT, &residence), KYMO_PREFAULT);
     cr_assert_eq(residence.resident, residence.mapped);
     then = faults_by_reading(reader);
-    cr_assert(KYMO_IMPL_TSAN || then == 0, "%ju faults", (uintmax_t)then);
+    cr_assert(KYMO_TSAN || then == 0, "%ju faults", (uintmax_t)then);
     printf("a reader's first look at %u records: %ju faults without, %ju with\n", DEPTH,
            (uintmax_t)first, (uintmax_t)then);
     kymo_reader_close(reader);

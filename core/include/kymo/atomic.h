@@ -14,9 +14,9 @@
  * all earlier ones), ordered (sequentially consistent among all `ordered` operations). 32 as the
  * last part of a name: a uint32_t, else a uint64_t.
  *
- * There are three builds: the plain one; one for thread sanitizers, which model orderings but not
- * fences; and one that a test provides through KYMO_ATOMIC_SEAM, to schedule, count or weaken each
- * operation.
+ * There are three builds: the plain one; one for thread sanitizers (KYMO_TSAN is 1), which model
+ * orderings but not fences; and one that a test provides through KYMO_ATOMIC_SEAM, to schedule,
+ * count or weaken each operation.
  *
  * Promises (A to K): kymo(7). Proofs of the orderings: core/ORDERING.md.
  */
@@ -34,7 +34,7 @@
 #else
 
 /* Without fences, the accesses that they order carry the ordering themselves. */
-#if KYMO_IMPL_TSAN
+#if KYMO_TSAN
 #define KYMO_IMPL_LOAD_FENCED  __ATOMIC_ACQUIRE
 #define KYMO_IMPL_STORE_FENCED __ATOMIC_RELEASE
 #else
@@ -121,7 +121,7 @@ static inline int kymo_compare_exchange_ordered32(uint32_t *word, uint32_t expec
                                        __ATOMIC_SEQ_CST);
 }
 
-#if !KYMO_IMPL_TSAN
+#if !KYMO_TSAN
 
 #include <kymo/impl/copy.h>
 
@@ -152,7 +152,7 @@ static inline void kymo_copy_out(void *data, const void *shared, size_t size)
     kymo_impl_copy_bytes(data, shared, size);
 }
 
-#else /* KYMO_IMPL_TSAN: each word of the payload carries the ordering of the fences */
+#else /* KYMO_TSAN: each word of the payload carries the ordering of the fences */
 
 static inline void kymo_fence_release(void)
 {
@@ -192,7 +192,7 @@ static inline void kymo_copy_out(void *data, const void *shared, size_t size)
         *to++ = __atomic_load_n(byte++, __ATOMIC_ACQUIRE);
 }
 
-#endif /* KYMO_IMPL_TSAN */
+#endif /* KYMO_TSAN */
 #endif /* KYMO_ATOMIC_SEAM */
 
 #endif

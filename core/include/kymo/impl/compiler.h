@@ -24,14 +24,14 @@
 
 /* 1 in a build for a thread sanitizer. */
 #if defined(__SANITIZE_THREAD__)
-#define KYMO_IMPL_TSAN 1
+#define KYMO_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define KYMO_IMPL_TSAN 1
+#define KYMO_TSAN 1
 #endif
 #endif
-#ifndef KYMO_IMPL_TSAN
-#define KYMO_IMPL_TSAN 0
+#ifndef KYMO_TSAN
+#define KYMO_TSAN 0
 #endif
 
 #endif
