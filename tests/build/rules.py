@@ -20,12 +20,12 @@ SIDE = re.compile(r"\b([A-Z]+-[0-9]+) \(")
 ORDERED = re.compile(r"kymo_(load_acquire|store_release|fence_(acquire|release)|\w+_ordered)(32)?\b")
 # Libraries that are not libc.
 FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|png|zlib)")
-# Calls that wait for the kernel's lock of a directory, or of a page, which whoever waits for kymofs to
-# answer may hold: killed meanwhile, kymofs would never end, and nor would he.
+# Calls that wait for the inode lock of a directory, or for a page, which a thread that waits for a reply
+# of kymofs may hold: if kymofs is killed inside such a call, both hang.
 WAITING = re.compile(r"fuse_lowlevel_notify_(inval|expire|delete|store|retrieve)\w*")
 MAY_INCLUDE = {
-    "fuse": ("fusefs/ops.c", "fusefs/main.c", "fusefs/stream.c", "fusefs/stream_internal.h"),
-    "urcu": ("fusefs/registry_internal.h",),
+    "fuse": ("fusefs/fuse/", "fusefs/stream/", "fusefs/daemon/main.c"),
+    "urcu": ("fusefs/registry/registry_internal.h",),
 }
 
 breaches = 0
@@ -82,8 +82,8 @@ def check_include(path, number, quote, name):
     part = path.split("/")[0]
     if quote == '"':
         # The bodies of a public header's macros stand beside it.
-        if "/" in name and part != "tests":
-            breach(path, number, f'"{name}": a header of its own folder is meant by quotes')
+        if "/" in name and part not in ("fusefs", "tests"):
+            breach(path, number, f'"{name}": quotes are for headers of the same folder')
         if name == "internal.h" and not path.startswith("core/src/"):
             breach(path, number, "internal.h is for core/src")
         return
@@ -91,7 +91,7 @@ def check_include(path, number, quote, name):
         breach(path, number, f"<{name}>: core depends on libc alone")
     if part in ("core", "fusefs", "tools"):
         for library, allowed in MAY_INCLUDE.items():
-            if name.startswith(library) and path not in allowed:
+            if name.startswith(library) and not path.startswith(allowed):
                 breach(path, number, f"<{name}>: only {', '.join(allowed)} include {library}")
 
 
@@ -102,15 +102,23 @@ def check_includes(path, text):
             check_include(path, number, found.group(1), found.group(2))
 
 
+def find_header(path, name, texts):
+    """The file that an include in quotes means: in the same folder, or in fusefs below that folder."""
+    for folder in (os.path.dirname(path), "fusefs" if path.startswith("fusefs/") else "bench"):
+        if f"{folder}/{name}" in texts:
+            return f"{folder}/{name}"
+    return None
+
+
 def check_neighbours(texts):
-    """Quotes reach no further than the own folder; fusefs, tools and bench know core's <kymo/...>."""
+    """Quotes reach no further than the part; fusefs, tools and bench know core's <kymo/...>."""
     for path, text in texts.items():
         part = path.split("/")[0]
         if not is_code(path) or part not in ("fusefs", "tools", "bench"):
             continue
         for number, line in lines_of(blank_comments(text)):
             found = INCLUDE.match(line)
-            if found and found.group(1) == '"' and f"{part}/{found.group(2)}" not in texts:
+            if found and found.group(1) == '"' and not find_header(path, found.group(2), texts):
                 breach(path, number, f'"{found.group(2)}" is not in {part}/')
             if found and found.group(1) == "<" and found.group(2).startswith("kymo/"):
                 if f"core/include/{found.group(2)}" not in texts:
@@ -128,6 +136,83 @@ def check_impl(path, text):
             breach(path, number, "a helper of inline bodies belongs into kymo/impl")
         if path.startswith("core/include/") and re.search(r"\*\*\)\s*\(void \*\)", line):
             breach(path, number, "a pointer of one type is stored through a pointer of another")
+
+
+def read_layers(texts):
+    """The table of fusefs/README.md: for each folder, those that it may include."""
+    layers = {}
+    for line in texts.get("fusefs/README.md", "").splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 6 and cells[1] not in ("folder", "---"):
+            layers[cells[1]] = set(cells[3].split()) - {"-"}
+    return layers
+
+
+def includes_of(path, text, texts):
+    for number, line in lines_of(blank_comments(text)):
+        found = INCLUDE.match(line)
+        header = found and found.group(1) == '"' and find_header(path, found.group(2), texts)
+        if header:
+            yield number, header
+
+
+def defined_in(text):
+    """The functions that a source file defines for others."""
+    code = blank_comments(text)
+    for found in re.finditer(r"^(?!static)[a-z][^;{}=]*?\b(\w+)\([^;{}]*\)\n{", code, re.M):
+        yield found.group(1)
+
+
+def find_cycles(needs):
+    """The keys that need themselves, directly or not."""
+    for start in needs:
+        reached, pending = set(), list(needs[start])
+        while pending:
+            other = pending.pop()
+            if other not in reached:
+                reached.add(other)
+                pending += needs.get(other, ())
+        if start in reached:
+            yield start
+
+
+def check_layers(texts):
+    """The folders of fusefs include downwards only, and none of its files needs itself."""
+    layers = read_layers(texts)
+    files = {path: text for path, text in texts.items() if path.startswith("fusefs/") and is_code(path)}
+    owners = {name: path for path, text in files.items() for name in defined_in(text)}
+    needs = {}
+    for path, text in files.items():
+        folder = path.split("/")[1]
+        for number, header in includes_of(path, text, texts):
+            other = header.split("/")[1]
+            if other != folder and other not in layers.get(folder, set()):
+                breach(path, number, f"{folder}/ may not include {other}/ (fusefs/README.md)")
+        if path.endswith(".c"):
+            calls = set(re.findall(r"(?<![.>\w])(\w+)\(", blank_comments(text)))
+            own = set(re.findall(r"^static [^;{}=]*?\b(\w+)\([^;{}]*\)\n{", blank_comments(text), re.M))
+            needs[path] = {owners[call] for call in (calls - own) & set(owners)} - {path}
+    for path in find_cycles(needs):
+        breach(path, 1, "needs itself through other files")
+    if len(layers) < 7 or len(owners) < 100:
+        breach("fusefs/README.md", 1, "the table of folders or the files were not found")
+
+
+def check_lengths(path, text):
+    """In fusefs a file has at most 500 lines, and a function fits on a screen."""
+    if not path.startswith("fusefs/"):
+        return
+    lines = text.splitlines()
+    if len(lines) > 500:
+        breach(path, 500, f"{len(lines)} lines")
+    start = 0
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start:
+            if number - start > 50:
+                breach(path, start, f"a function of {number - start} lines")
+            start = 0
 
 
 def check_orderings(texts):
@@ -256,7 +341,9 @@ def main(root):
             check_named(path, text)
             check_waiting(path, text)
             check_opening(path, text)
+            check_lengths(path, text)
     check_neighbours(texts)
+    check_layers(texts)
     check_orderings(texts)
     check_crash_sites(texts)
     check_claims(texts)

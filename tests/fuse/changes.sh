@@ -9,7 +9,7 @@ newest()
     sed 's/.*"n":\([0-9]*\)}}/\1/' "$mnt/$1/latest" 2>/dev/null
 }
 
-# ---- at once: whatever the CLI has returned from is there ----
+# ---- as soon as the call that changes it has returned ----
 rounds=0
 while [ $rounds -lt 60 ]; do
     rounds=$((rounds + 1))
@@ -21,7 +21,7 @@ while [ $rounds -lt 60 ]; do
     "$SEGMENT" make come fields=n:u64 count=$((rounds + 100)) existing=replace
     check "the new generation, at once" "$((rounds + 99))" "$(newest come)"
     check "its history" "$((rounds + 98))" "$(cat "$mnt/come/history/1" | sed 's/.*"n":\([0-9]*\)}}/\1/')"
-    check "another inode" "other" "$([ "$inode" = "$(stat -c %i "$mnt/come/latest")" ] || echo other)"
+    check "the same st_ino" "$inode" "$(stat -c %i "$mnt/come/latest")"
 
     "$SEGMENT" make come fields=x:f64 count=1 existing=replace
     check "another schema, at once" "0" "$(cat "$mnt/come/field/x")"
@@ -30,11 +30,12 @@ while [ $rounds -lt 60 ]; do
 
     "$SEGMENT" remove come
     fails_with ENOENT come/latest
-    fails_with ENOENT come
+    # The kernel may use the name of a directory for 0.1 s: until then it is empty.
+    check "empty, or removed" "" "$(ls "$mnt/come" 2>/dev/null)"
     check "listed no more" "" "$(ls "$mnt" | grep -x come)"
 done
 
-# ---- by others than the library ----
+# ---- by other programs than the library ----
 "$SEGMENT" make one fields=n:u64 count=1
 "$SEGMENT" make two fields=n:u64 count=2
 check "before" "0 1" "$(newest one) $(newest two)"
@@ -51,7 +52,7 @@ echo something else >"$KYMO_DIR/one"
 check "overwritten: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
 rm "$KYMO_DIR/one"
 
-# ---- at the very next instruction, before the kernel can have been told ----
+# ---- at the next instruction ----
 cat >"$work/next.py" <<'END'
 import errno, json, os, sys
 mount, rounds = sys.argv[1], int(sys.argv[2])
@@ -87,11 +88,11 @@ for _ in range(rounds):
     inode = os.stat(f"{mount}/next/latest").st_ino
     expect("a directory", "opened", error_of("next/history"))
     os.unlink(f"{directory}/next")
-    expect("removed", "ENOENT", error_of("next"))
+    expect("removed", "ENOENT", error_of("next/latest"))
     put(images[0])
     os.rename(f"{directory}/.next", f"{directory}/next")
     expect("there again", 2, newest())
-    expect("another inode", True, os.stat(f"{mount}/next/latest").st_ino != inode)
+    expect("the same inode number", inode, os.stat(f"{mount}/next/latest").st_ino)
     os.unlink(f"{directory}/next")
     expect("removed", "ENOENT", error_of("next/latest"))
 END
@@ -102,7 +103,7 @@ check "at the next instruction" "" "$(sort "$work/next" | uniq -c | head -c 1000
 "$SEGMENT" remove three
 "$SEGMENT" remove four
 
-# ---- whoever is inside stays inside ----
+# ---- a working directory shows the current segment ----
 "$SEGMENT" make inside fields=n:u64 count=5
 exec 8<"$mnt/inside/latest"
 cd "$mnt/inside" || exit 1
@@ -113,11 +114,11 @@ check "from inside, too" "8 9" "$(echo $(sed 's/.*"n":\([0-9]*\)}}/\1/' latest) 
 "$SEGMENT" make inside fields=x:f64 count=2 existing=replace
 check "from inside, other fields" "x 1" "$(echo $(ls field) $(cat field/x))"
 "$SEGMENT" make inside fields=n:u64 count=3 existing=replace mode=600
-check "from inside, other permissions" "ESTALE" "$("$READERS" open latest)"
+check "from inside, other permissions" "2" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' latest)"
 check "by path, other permissions" "2" "$(newest inside)"
 "$SEGMENT" remove inside
-succeeds "a directory that has gone lists nothing" ls .
-check "nothing" "" "$(ls .)"
+succeeds "a removed directory can be listed" ls .
+check "and is empty" "" "$(ls .)"
 cd / || exit 1
 exec 8<&-
 
@@ -133,7 +134,6 @@ ENOENT | EBADMSG) ;;
 esac
 eventually sh -c "! ls '$mnt' | grep -qx short"
 check "truncated: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
-eventually sh -c "! [ -e '$mnt/short' ]" # which the kernel knows for a second
 fails_with EBADMSG short/latest
 rm "$KYMO_DIR/short"
 

@@ -165,10 +165,9 @@ as_kymo "at/1054/timed/latest" timed --as-of 1054
 check "mtime then" "$(stat -c %y "$mnt/t/history/0")" "$(stat -c %y "$mnt/at/now/t/latest")"
 check "at is not listed" "" "$(ls "$mnt" | grep -x at)"
 succeeds "who is in there stays" sh -c "cd '$mnt/at/now/t' && cat latest field/x && cd ../wide && ls"
-# Two directories of one instant, while it stays theirs.
-check "pinned" "same" "$(cd "$mnt/at/now" && "$SEGMENT" make t fields=x:f64 count=1 &&
-    [ "$(cat t/latest)" = "$(cat t/history/0)" ] && [ "$(jq .pos t/latest)" = 1 ] && echo same)"
-check "and not now" "2" "$(pos_of "at/now/t/latest")"
+# A relative instant is that of each request, also inside its directory.
+check "relative, each time" "2 moved" "$(cd "$mnt/at/now" && "$SEGMENT" make t fields=x:f64 count=1 &&
+    echo "$(jq .pos t/latest)" "$([ "$(cat t/latest)" = "$(cat t/history/0)" ] && echo moved)")"
 fails_with ENODATA at/1/wide/latest
 fails_with ENOENT at/1005/timed/latest # overwritten
 fails_with ENOENT at/1054/timed/history/3

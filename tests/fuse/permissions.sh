@@ -72,8 +72,20 @@ acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in e
 os.setxattr(sys.argv[1], "system.posix_acl_access", acl)
 END
 check "its mode bits" "644" "$(stat -c %a "$KYMO_DIR/listed")"
-check "what is shown" "400" "$(stat -c %a "$mnt/listed/latest")"
-check "others" "EACCES" "$(as 12345 12345 listed/latest)"
+check "what is shown" "444" "$(stat -c %a "$mnt/listed/latest")"
+check "the user that the list names" "opened" "$(as 777 777 listed/latest)"
+check "its owner" "opened" "$(as 0 0 listed/latest)"
+check "a group without permission" "EACCES" "$(as 12345 0 listed/latest)"
+check "all others" "opened" "$(as 12345 12345 listed/latest)"
+python3 - "$KYMO_DIR/listed" <<'END'
+import os, struct, sys
+undefined = 0xffffffff
+entries = [(1, 6, undefined), (2, 4, 777), (4, 0, undefined), (16, 0, undefined), (32, 0, undefined)]
+acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+os.setxattr(sys.argv[1], "system.posix_acl_access", acl)
+END
+check "the mask takes the permission" "EACCES" "$(as 777 777 listed/latest)"
+check "others without permission" "EACCES" "$(as 12345 12345 listed/latest)"
 
 # ---- whoever is kept out of the directory is kept out here ----
 chmod 700 "$KYMO_DIR"

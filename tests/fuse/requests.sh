@@ -1,4 +1,4 @@
-# What the kernel asks for a command: three round trips for a cat, and no flush, access or xattr.
+# The requests of a command: two round trips for open, read and close, four for cat, no flush or xattr.
 . "$(dirname "$0")/mounted.sh"
 
 "$SEGMENT" make still 'fields=n:u64,v:f32[20]' count=100 depth=128 || exit 1
@@ -18,7 +18,7 @@ released_more_than()
     [ "$(releases)" -gt "$1" ]
 }
 
-# The opcodes, in order, of what a command that reads one file asks for.
+# The opcodes, in order, of the requests of a command that reads one file.
 requests_of()
 {
     lines=$(wc -l <"$work/log")
@@ -29,9 +29,9 @@ requests_of()
         grep -v FORGET)
 }
 
-# A command asks for just that: asks WHAT COMMAND...
-# Attributes are asked for again after a second, which a slow machine may take: not twenty times.
-asks()
+# requests EXPECTED COMMAND... Names are looked up again after a second, which a slow machine may take:
+# tries up to twenty times.
+requests()
 {
     expected=$1
     shift
@@ -43,21 +43,22 @@ asks()
 }
 
 for file in still/latest still/info; do
-    asks "OPEN READ READ RELEASE" cat "$mnt/$file"
-    asks "OPEN READ RELEASE" head -c 5 "$mnt/$file"
+    requests "OPEN GETATTR READ READ RELEASE" cat "$mnt/$file"
+    requests "OPEN READ RELEASE" head -c 5 "$mnt/$file"
 done
-asks "OPEN READ READ RELEASE" sh -c "test -r '$mnt/still/latest' && cat '$mnt/still/latest'"
-# Content of any size is looked up for each open, so that its size is true.
-asks "LOOKUP OPEN READ READ RELEASE" cat "$mnt/large/latest.raw"
+requests "ACCESS OPEN GETATTR READ READ RELEASE" \
+    sh -c "test -r '$mnt/still/latest' && cat '$mnt/still/latest'"
+# A file that may exceed a page is looked up for each open, so that its size is true.
+requests "LOOKUP OPEN GETATTR READ READ RELEASE" cat "$mnt/large/latest.raw"
 
-# What the kernel asks once and, having no answer, never again.
+# Requests without an operation: the kernel sends them once.
 ls -l "$mnt/still" "$mnt/large" >/dev/null
-for opcode in FLUSH ACCESS GETXATTR LISTXATTR; do
+for opcode in FLUSH GETXATTR LISTXATTR; do
     n=$(grep -c "opcode: $opcode " "$work/log")
-    check "$opcode is asked for once at most" "yes" "$([ "$n" -le 1 ] && echo yes || echo "$n times")"
+    check "$opcode comes once at most" "yes" "$([ "$n" -le 1 ] && echo yes || echo "$n times")"
 done
 
-# ---- and who is asked for nothing does nothing ----
+# ---- an idle daemon uses no CPU time ----
 switches()
 {
     cat /proc/"$daemon"/task/*/status | awk '/ctxt_switches/ { sum += $2 } END { print sum }'
@@ -68,7 +69,7 @@ stays_idle()
     sleep 1
     [ $(($(switches) - before)) -le 3 ]
 }
-succeeds "nobody wakes up in an idle second" eventually stays_idle
+succeeds "no thread wakes up in an idle second" eventually stays_idle
 
-echo "count: round trips of cat latest: 3 (OPEN, READ, READ), and a RELEASE that nobody waits for"
+echo "count: round trips of latest: 2 for open, read and close; 4 for cat (OPEN, GETATTR, READ, READ); RELEASE is asynchronous"
 finish

@@ -1,10 +1,10 @@
-# kymofs as a service: what it tells a service manager and the log, its unit, its line in fstab.
+# kymofs as a service: notifications of the service manager, messages, the unit, fstab.
 . "$(dirname "$0")/mounted.sh"
 
 "$SEGMENT" make t fields=n:u64 count=3 || exit 1
 echo "no segment" >"$KYMO_DIR/text"
 
-# ---- Type=notify: what a service manager hears, and what the mount answers when it does ----
+# ---- Type=notify: the mount serves requests when READY=1 arrives ----
 
 cat >"$work/manager.py" <<'END'
 import os, signal, socket, subprocess, sys
@@ -18,29 +18,42 @@ daemon.send_signal(signal.SIGTERM)
 print(manager.recv(256).decode(), "status", daemon.wait(60), "mounted", os.path.ismount(mount))
 END
 for address in "$work/notify" "@kymofs-test-$$"; do
-    check "a service manager at $address hears" "READY=1 README metrics.prom t
+    check "a service manager at $address receives" "READY=1 README metrics.prom t
 STOPPING=1 status 0 mounted False" \
         "$(python3 "$work/manager.py" "$address" "$mnt" "$KYMOFS" -f "$mnt" 2>"$work/err")"
 done
-NOTIFY_SOCKET=$work/nobody "$KYMOFS" -f "$mnt" 2>"$work/err" &
+NOTIFY_SOCKET=$work/missing "$KYMOFS" -f "$mnt" 2>"$work/err" &
 daemon=$!
 background $daemon
-succeeds "mounts where the manager has gone" eventually test -e "$mnt/README"
-succeeds "and says so" eventually grep -q '^kymofs: NOTIFY_SOCKET: ' "$work/err"
+succeeds "mounts without the manager's socket" eventually test -e "$mnt/README"
+succeeds "and reports that" eventually grep -q '^kymofs: NOTIFY_SOCKET: ' "$work/err"
 fusermount3 -u "$mnt"
 wait $daemon
 
-# ---- the log: stderr in the foreground, with priorities where that is the journal ----
+# ---- messages: on stderr in the foreground, with priorities if that is the journal ----
 
 : >"$work/err"
 JOURNAL_STREAM=$(stat -c %d:%i "$work/err") "$KYMOFS" -f "$mnt" 2>>"$work/err" &
 daemon=$!
 background $daemon
-succeeds "as the journal wants it" eventually grep -q '^<6>text: skipped: .' "$work/err"
+succeeds "priorities for the journal" eventually grep -q '^<6>text: skipped: .' "$work/err"
 fusermount3 -u "$mnt"
 wait $daemon
 
-# In the background it is the system's log; where this machine has none, we are it.
+# At most ten lines a minute, then a count (after a minute: see test_skip_log.c).
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    echo "no segment" >"$KYMO_DIR/text$i"
+done
+"$KYMOFS" -f "$mnt" 2>"$work/err" &
+daemon=$!
+background $daemon
+succeeds "mounts" eventually test -e "$mnt/README"
+check "lines about files that are not shown" "10" "$(grep -c ': skipped: ' "$work/err")"
+fusermount3 -u "$mnt"
+wait $daemon
+rm "$KYMO_DIR"/text?*
+
+# In the background to the system's log. If this machine has none, the test receives it.
 if [ "$(id -u)" -eq 0 ] && [ ! -e /dev/log ]; then
     python3 - "$work/syslog" "$work/listening" <<'END' &
 import os, socket, sys

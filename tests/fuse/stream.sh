@@ -1,4 +1,4 @@
-# The file `stream`: what it delivers, how one waits for it, and who gets it in the end.
+# The file `stream`: content, blocking, generations, unmount.
 . "$(dirname "$0")/mounted.sh"
 
 # Cases of streams.c.
@@ -20,15 +20,15 @@ has_lines()
 mount_view
 daemon=$(find_daemon)
 
-# ---- a thousand, on a daemon that has done nothing else yet ----
+# ---- a thousand readers, before the daemon has done anything else ----
 crowd=1000
 [ "${KYMO_SMALL-}" ] && crowd=100
 streams_pass crowd "$daemon" $crowd
 
-# ---- by one program that publishes and reads: order, waiting, the end ----
+# ---- one program that publishes and reads ----
 streams_pass
 
-# ---- and the daemon has counted ----
+# ---- counters ----
 metric()
 {
     sed -n "s/^$1 //p" "$mnt/metrics.prom"
@@ -37,21 +37,23 @@ no_stream()
 {
     [ "$(metric kymofs_streams)" = 0 ]
 }
-succeeds "no stream is open any more" eventually no_stream
-check "records" "yes" "$([ "$(metric kymofs_stream_records_total)" -gt 1000 ] && echo yes)"
-check "missed ones" "yes" "$([ "$(metric kymofs_stream_missed_total)" -ge 240 ] && echo yes)"
+succeeds "open streams are counted" eventually no_stream
+check "records are counted" "yes" "$([ "$(metric kymofs_stream_records_total)" -gt 1000 ] && echo yes)"
+check "missed records are counted" "yes" "$([ "$(metric kymofs_stream_missed_total)" -ge 240 ] && echo yes)"
 run_writer quick size=60000 depth=2 period=0
 retries()
 {
     cat "$mnt/quick/latest.raw" >/dev/null
     [ "$(metric kymofs_retries_total)" -gt 0 ]
 }
-succeeds "retries" eventually retries
+succeeds "retries are counted" eventually retries
 stop $writer
 
-# ---- by the programs that people use ----
+# ---- by common programs ----
 run_writer w 'fields=n:u64' depth=64 period=5000000
-check "head" "3" "$(timeout 100 cat "$mnt/w/stream" | head -n 3 | grep -c '^{"pos":.*}}$')"
+check "head" "3" "$(timeout 100 head -n 3 "$mnt/w/stream" 2>"$work/err" | grep -c '^{"pos":.*}}$')"
+check "head prints no error" "" "$(cat "$work/err")"
+check "cat" "3" "$(timeout 100 cat "$mnt/w/stream" | head -n 3 | grep -c '^{"pos":.*}}$')"
 check "dd" "1" "$(timeout 100 dd if="$mnt/w/stream" bs=4096 count=1 2>/dev/null | head -n 1 |
     grep -c '^{"pos":.*}}$')"
 check "read" "1" "$(read -r line <"$mnt/w/stream" && echo "$line" | grep -c '^{"pos":.*}}$')"
@@ -66,22 +68,22 @@ reader=$!
 background $reader
 succeeds "cat into a file" eventually has_lines "$work/cat" 3
 check "not listed" "0" "$(ls "$mnt/w" | grep -c stream)"
-check "named in README" "1" "$(grep -c '^  SEGMENT/stream ' "$mnt/README")"
-check "not there to be written" "EROFS" "$("$READERS" write "$mnt/w/stream")"
+check "documented in README" "1" "$(grep -c '^  SEGMENT/stream ' "$mnt/README")"
+check "not writable" "EROFS" "$("$READERS" write "$mnt/w/stream")"
 
-# ---- a killed writer leaves readers waiting; who resumes goes on for them ----
+# ---- readers block while the writer is dead, and continue with the writer that resumes ----
 kill -9 $writer
 wait $writer 2>/dev/null
 sleep 0.3
 lines=$(wc -l <"$work/cat")
 sleep 0.3
-check "it waits" "$lines" "$(kill -0 $reader && wc -l <"$work/cat")"
+check "a reader blocks" "$lines" "$(kill -0 $reader && wc -l <"$work/cat")"
 run_writer w 'fields=n:u64' depth=64 period=5000000
-succeeds "it goes on" eventually has_lines "$work/cat" $((lines + 3))
+succeeds "and continues" eventually has_lines "$work/cat" $((lines + 3))
 check "in order, each once" "" "$(sed 's/^{"pos":\([0-9]*\),.*/\1/' "$work/cat" |
     awk 'NR > 1 && $1 != last + 1 { print "after", last, $1 } { last = $1 }')"
 
-# ---- generations that come and go beneath many readers ----
+# ---- generations replaced and removed under many readers ----
 "$SEGMENT" churn c fields=n:u64 count=3 many=5 period=2000000 >"$work/churn" &
 churn=$!
 background $churn
@@ -94,38 +96,38 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 done
 wait $readers
 stop $churn
-check "no line is broken" "0" "$(cat "$work"/churn.[0-9]* |
+check "all lines are complete" "0" "$(cat "$work"/churn.[0-9]* |
     grep -cv '^{"pos":[0-2],.*"data":{"n":[0-2]}}$\|^{"missed":[0-9]*}$')"
-check "records of generations that followed" "yes" \
+check "records of following generations" "yes" \
     "$([ "$(cat "$work"/churn.[0-9]* | grep -c '"pos":0,')" -gt 20 ] && echo yes)"
-check "nothing but names that were gone" "" "$(cat "$work"/churn.err* |
+check "no error but ENOENT" "" "$(cat "$work"/churn.err* |
     grep -v 'No such file or directory$' | head -n 3)"
 
 # ---- SIGINT ----
 timeout -s INT 0.2 cat "$mnt/w/stream" >/dev/null
 check "SIGINT" "124" "$?"
 
-# ---- unmounting while readers wait ----
+# ---- unmount while readers block ----
 kill -STOP $writer
 sleep 0.1
 unmount_view 2>/dev/null
-check "busy, at once" "1" "$?"
-check "and still there" "0" "$(kill -0 $reader; echo $?)"
+check "unmount fails at once" "1" "$?"
+check "the reader is still blocked" "0" "$(kill -0 $reader; echo $?)"
 kill -CONT $writer
 lines=$(wc -l <"$work/cat")
-succeeds "still served" eventually has_lines "$work/cat" $((lines + 3))
+succeeds "and is served" eventually has_lines "$work/cat" $((lines + 3))
 fusermount3 -u -z "$mnt"
 lines=$(wc -l <"$work/cat")
-succeeds "served when detached" eventually has_lines "$work/cat" $((lines + 3))
+succeeds "and after a lazy unmount" eventually has_lines "$work/cat" $((lines + 3))
 kill $reader
 wait $reader 2>/dev/null
-gone()
+has_ended()
 {
     ! kill -0 "$daemon"
 }
-succeeds "the daemon ends with its last reader" eventually gone
+succeeds "the daemon ends with its last reader" eventually has_ended
 
-# ---- a daemon that is ended lets readers go, with an error ----
+# ---- blocked reads fail when the daemon ends ----
 mount_view
 daemon=$(find_daemon)
 kill -STOP $writer
@@ -137,19 +139,19 @@ sleep 0.3
 kill -TERM "$daemon"
 for i in 1 2 3; do
     eval "wait \$reader$i"
-    check "reader $i is told" "1" "$?"
+    check "reader $i gets an error" "1" "$?"
 done
-succeeds "ended" eventually gone
+succeeds "ended" eventually has_ended
 kill -CONT $writer
 stop $writer
 
-# ---- a daemon that may not write looks again and again ----
+# ---- a daemon without write permission polls ----
 if [ "$(id -u)" -eq 0 ]; then
-    run_writer guest 'fields=n:u64' depth=64 period=20000000 mode=644
-    chown 12345 "$KYMO_DIR/guest"
+    run_writer foreign 'fields=n:u64' depth=64 period=20000000 mode=644
+    chown 12345 "$KYMO_DIR/foreign"
     setpriv --bounding-set=-dac_override -- "$KYMOFS" "$mnt" || exit 1
-    check "as a guest" "5" "$(timeout 100 cat "$mnt/guest/stream" | head -n 5 | grep -c '^{"pos":')"
-    check "nobody rings for it" "0" "$(sed -n 's/^wakes: *\([0-9]*\)$/\1/p' "$mnt/guest/info")"
+    check "records without write permission" "5" "$(timeout 100 cat "$mnt/foreign/stream" | head -n 5 | grep -c '^{"pos":')"
+    check "the writer wakes no waiter" "0" "$(sed -n 's/^wakes: *\([0-9]*\)$/\1/p' "$mnt/foreign/info")"
     stop $writer
 fi
 

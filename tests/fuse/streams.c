@@ -1,10 +1,10 @@
 /*
- * streams.c - reads streams in every way that a program may, and publishes what they are to show.
+ * streams.c - reads streams in all ways that programs use, and publishes what they must deliver.
  *
- *     streams MNT [CASE...]            the cases, or all; prints what went wrong
- *     streams MNT crowd DAEMON COUNT   COUNT processes that are blocked in read; prints figures
+ *     streams MNT [CASE...]            the cases, or all; prints failed checks
+ *     streams MNT crowd DAEMON COUNT   COUNT processes blocked in read; prints figures
  *
- * A case that hangs ends by its alarm.
+ * A case that hangs is ended by an alarm.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/select.h>
@@ -54,10 +55,10 @@ static _Noreturn void fail(const char *what, int error)
     exit(1);
 }
 
-static void hung(int number)
+static void on_alarm(int number)
 {
     (void)number;
-    printf("FAILED: %s: it hangs\n", running);
+    printf("FAILED: %s: it does not end\n", running);
     fflush(stdout);
     _exit(1);
 }
@@ -123,41 +124,41 @@ static int open_stream(const char *name, int flags)
     return fd;
 }
 
-/* What a stream has said so far. */
-struct heard {
+/* What has been read from a stream so far. */
+struct received {
     uint64_t lines;
     uint64_t missed;
     uint64_t next;   /* the position after the last */
-    uint64_t broken; /* lines that were not whole, or out of order */
+    uint64_t broken; /* lines that were incomplete, or out of order */
 };
 
-/* One line, without its "\n"; the position of the first one heard is taken as it is. */
-static void hear_line(struct heard *heard, const char *line)
+/* One line, without its "\n"; the position must be the expected one. */
+static void receive_line(struct received *received, const char *line)
 {
     unsigned long long number;
     int end = 0;
 
     if (sscanf(line, "{\"missed\":%llu}%n", &number, &end) == 1 && end && !line[end]) {
-        heard->missed += number;
-        heard->next += number;
+        received->missed += number;
+        received->next += number;
     } else if (sscanf(line, "{\"pos\":%llu,", &number) == 1 && line[strlen(line) - 1] == '}') {
-        if (number != heard->next)
-            heard->broken++;
-        heard->next = number + 1;
-        heard->lines++;
+        if (number != received->next)
+            received->broken++;
+        received->next = number + 1;
+        received->lines++;
     } else {
-        heard->broken++;
+        received->broken++;
     }
 }
 
-static void hear(struct heard *heard, char *text)
+static void receive(struct received *received, char *text)
 {
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-        hear_line(heard, line);
+        receive_line(received, line);
 }
 
-/* Reads once, whole lines: as the test's records are short. Returns what read did. */
-static ssize_t listen_once(int fd, struct heard *heard)
+/* Reads once; must get whole lines, as the records are short. Returns the result of read(). */
+static ssize_t read_lines(int fd, struct received *received)
 {
     char text[65537];
     ssize_t len = read(fd, text, sizeof(text) - 1);
@@ -165,20 +166,20 @@ static ssize_t listen_once(int fd, struct heard *heard)
     if (len > 0) {
         text[len] = '\0';
         if (text[len - 1] != '\n')
-            heard->broken++;
-        hear(heard, text);
+            received->broken++;
+        receive(received, text);
     }
     return len;
 }
 
-static int would_block(int fd)
+static int is_empty(int fd)
 {
     char byte;
 
     return read(fd, &byte, 1) == -1 && errno == EAGAIN;
 }
 
-/* ---- cases: what is delivered ---- */
+/* ---- cases: content ---- */
 
 struct publishing {
     struct kymo_writer *writer;
@@ -197,7 +198,7 @@ static void *publish_slowly(void *context)
     return NULL;
 }
 
-/* Each record once, in order, from the moment of open, whatever the pace. */
+/* Each record once, in order, from the moment of open, at any rate. */
 static void order(void)
 {
     static const int bursts[] = {1, 7, 63, 200};
@@ -207,49 +208,49 @@ static void order(void)
         /* Whole bursts. */
         const int count = (2000 + bursts[i] - 1) / bursts[i] * bursts[i];
         struct publishing publishing = {writer, count, bursts[i]};
-        struct heard heard = {.next = 5};
+        struct received received = {.next = 5};
         pthread_t thread;
         int fd;
 
         publish(writer, 5);
         fd = open_stream("order", 0);
         pthread_create(&thread, NULL, publish_slowly, &publishing);
-        while (heard.lines + heard.missed < (unsigned)count && listen_once(fd, &heard) > 0)
+        while (received.lines + received.missed < (unsigned)count && read_lines(fd, &received) > 0)
             ;
         pthread_join(thread, NULL);
-        check(heard.broken == 0, "%llu lines broken or out of order",
-              (unsigned long long)heard.broken);
-        check(heard.next == writer->pos, "ended at %llu of %llu", (unsigned long long)heard.next,
-              (unsigned long long)writer->pos);
-        check(heard.lines > 0, "nothing but missed");
+        check(received.broken == 0, "%llu lines broken or out of order",
+              (unsigned long long)received.broken);
+        check(received.next == writer->pos, "ended at %llu of %llu",
+              (unsigned long long)received.next, (unsigned long long)writer->pos);
+        check(received.lines > 0, "nothing but missed");
         close(fd);
         remove_segment(writer);
     }
 }
 
-/* Who does not read misses what the ring has lost, is told how much, and goes on. */
+/* A slow reader gets the number of records that were overwritten, then the rest. */
 static void missed(void)
 {
     struct kymo_writer *writer = new_writer("missed", 16);
-    struct heard heard = {0};
+    struct received received = {0};
     int fd = open_stream("missed", O_NONBLOCK);
 
     for (int round = 1; round <= 3; round++) {
         publish(writer, 100);
-        while (listen_once(fd, &heard) > 0)
+        while (read_lines(fd, &received) > 0)
             ;
         check(errno == EAGAIN, "%s", strerror(errno));
-        check(heard.next == writer->pos && heard.broken == 0, "not in order");
-        check(heard.lines >= 15U * (unsigned)round, "only %llu lines",
-              (unsigned long long)heard.lines);
-        check(heard.missed >= 80U * (unsigned)round, "only %llu missed",
-              (unsigned long long)heard.missed);
+        check(received.next == writer->pos && received.broken == 0, "not in order");
+        check(received.lines >= 15U * (unsigned)round, "only %llu lines",
+              (unsigned long long)received.lines);
+        check(received.missed >= 80U * (unsigned)round, "only %llu missed",
+              (unsigned long long)received.missed);
     }
     close(fd);
     remove_segment(writer);
 }
 
-struct sipping {
+struct chunk_reader {
     int fd;
     size_t size; /* bytes a read */
     size_t wanted;
@@ -257,68 +258,68 @@ struct sipping {
     size_t len;
 };
 
-static void *sip(void *context)
+static void *read_chunks(void *context)
 {
-    struct sipping *sipping = context;
+    struct chunk_reader *reader = context;
 
-    while (sipping->len < sipping->wanted) {
-        size_t left = sipping->wanted - sipping->len;
-        ssize_t len = read(sipping->fd, sipping->got + sipping->len,
-                           left < sipping->size ? left : sipping->size);
+    while (reader->len < reader->wanted) {
+        size_t left = reader->wanted - reader->len;
+        ssize_t len =
+            read(reader->fd, reader->got + reader->len, left < reader->size ? left : reader->size);
 
         if (len <= 0)
             break;
-        sipping->len += (size_t)len;
+        reader->len += (size_t)len;
     }
     return NULL;
 }
 
-/* A line that is longer than a read comes in pieces, to each reader at its own pace. */
+/* A line longer than the read is returned in parts, to each reader at its own pace. */
 static void large(void)
 {
     static const size_t sizes[] = {100, 4096, 10007, 131072, 1 << 20};
     struct kymo_writer *writer = writer_of("large", 4, 100000, 0644, KYMO_REPLACE);
     const size_t wanted = 3 * 200040;
-    struct sipping sippings[5];
+    struct chunk_reader readers_by_size[5];
     pthread_t threads[5];
-    struct heard heard = {0};
+    struct received received = {0};
 
     for (int i = 0; i < 5; i++) {
-        sippings[i] =
-            (struct sipping){open_stream("large", 0), sizes[i], wanted, malloc(wanted + 1), 0};
-        pthread_create(&threads[i], NULL, sip, &sippings[i]);
+        readers_by_size[i] =
+            (struct chunk_reader){open_stream("large", 0), sizes[i], wanted, malloc(wanted + 1), 0};
+        pthread_create(&threads[i], NULL, read_chunks, &readers_by_size[i]);
     }
     publish(writer, 3);
     pause_ms(20);
-    /* What is wanted ends somewhere in the fourth. */
+    /* `wanted` ends within the fourth. */
     publish(writer, 1);
     for (int i = 0; i < 5; i++) {
         pthread_join(threads[i], NULL);
-        check(sippings[i].len == wanted, "%zu bytes of %zu by %zu", sippings[i].len, wanted,
-              sizes[i]);
-        check(memcmp(sippings[i].got, sippings[0].got, wanted) == 0, "by %zu is other bytes",
-              sizes[i]);
+        check(readers_by_size[i].len == wanted, "%zu bytes of %zu by %zu", readers_by_size[i].len,
+              wanted, sizes[i]);
+        check(memcmp(readers_by_size[i].got, readers_by_size[0].got, wanted) == 0,
+              "by %zu is other bytes", sizes[i]);
     }
-    sippings[0].got[wanted] = '\0';
-    *strrchr(sippings[0].got, '\n') = '\0';
-    hear(&heard, sippings[0].got);
-    check(heard.broken == 0 && heard.lines + heard.missed >= 2, "%llu lines, %llu broken",
-          (unsigned long long)heard.lines, (unsigned long long)heard.broken);
+    readers_by_size[0].got[wanted] = '\0';
+    *strrchr(readers_by_size[0].got, '\n') = '\0';
+    receive(&received, readers_by_size[0].got);
+    check(received.broken == 0 && received.lines + received.missed >= 2, "%llu lines, %llu broken",
+          (unsigned long long)received.lines, (unsigned long long)received.broken);
     for (int i = 0; i < 5; i++) {
-        close(sippings[i].fd);
-        free(sippings[i].got);
+        close(readers_by_size[i].fd);
+        free(readers_by_size[i].got);
     }
     remove_segment(writer);
 }
 
-/* A byte at a time, as the shell's read does; the ring may lose the rest of the line meanwhile. */
+/* A byte at a time, as the shell's read does; the record may be overwritten before its line ends. */
 static void bytes(void)
 {
     struct kymo_writer *writer = new_writer("bytes", 4);
     int fd = open_stream("bytes", O_NONBLOCK);
     char text[4096];
     size_t len = 0;
-    struct heard heard = {0};
+    struct received received = {0};
 
     publish(writer, 1);
     while (len < sizeof(text) - 1 && read(fd, text + len, 1) == 1) {
@@ -327,46 +328,48 @@ static void bytes(void)
             publish(writer, 50);
     }
     text[len] = '\0';
-    hear(&heard, text);
-    check(heard.next == 51 && heard.broken == 0 && heard.missed > 0, "%s", text);
+    receive(&received, text);
+    check(received.next == 51 && received.broken == 0 && received.missed > 0, "%s", text);
     close(fd);
     remove_segment(writer);
 }
 
-/* ---- cases: how one waits ---- */
+/* ---- cases: blocking and polling ---- */
 
 static void nonblock(void)
 {
     struct kymo_writer *writer = new_writer("nonblock", 16);
-    struct heard heard = {0};
+    struct received received = {0};
     int fd = open_stream("nonblock", O_NONBLOCK);
 
-    check(would_block(fd), "an empty stream");
+    check(is_empty(fd), "an empty stream");
     publish(writer, 2);
-    check(listen_once(fd, &heard) > 0 && heard.lines == 2, "two records");
-    check(would_block(fd), "a stream that was read to the end");
+    check(read_lines(fd, &received) > 0 && received.lines == 2, "two records");
+    check(is_empty(fd), "a stream that was read to the end");
     fcntl(fd, F_SETFL, 0);
     publish(writer, 1);
-    check(listen_once(fd, &heard) > 0 && heard.next == 3, "blocking again");
+    check(read_lines(fd, &received) > 0 && received.next == 3, "blocking again");
     fcntl(fd, F_SETFL, O_NONBLOCK);
-    check(would_block(fd), "and not");
+    check(is_empty(fd), "and not");
     close(fd);
     remove_segment(writer);
 }
 
-/* Opened, not read: no file position, no size, no end for those who believe in one. */
-static void shape(void)
+/* Programs may seek (head -n 3 does), without effect. The page cache never holds a stream. */
+static void seekable(void)
 {
-    struct kymo_writer *writer = new_writer("shape", 16);
-    int fd = open_stream("shape", O_NONBLOCK);
+    struct kymo_writer *writer = new_writer("seekable", 16);
+    int fd = open_stream("seekable", O_NONBLOCK);
     struct stat status;
-    char byte;
+    char text[4096];
     int ends[2];
 
     publish(writer, 1);
     check(fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size == 0, "its size");
-    check(lseek(fd, 0, SEEK_CUR) == -1 && errno == ESPIPE, "lseek");
-    check(pread(fd, &byte, 1, 0) == -1 && errno == ESPIPE, "pread");
+    check(lseek(fd, 1000, SEEK_SET) == 1000, "lseek");
+    check(read(fd, text, 1) == 1 && text[0] == '{', "read after lseek");
+    check(pread(fd, text, sizeof(text), 0) > 0 && strncmp(text, "\"pos\":0,", 8) == 0,
+          "pread continues");
     check(pipe(ends) == 0 && sendfile(ends[1], fd, NULL, 4096) <= 0, "sendfile");
     check(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0, "the process");
     close(fd);
@@ -400,7 +403,7 @@ static int selectable(int fd)
 static void polls(void)
 {
     struct kymo_writer *writer = new_writer("polls", 16);
-    struct heard heard = {0};
+    struct received received = {0};
     pthread_t thread;
     int fd = open_stream("polls", O_NONBLOCK);
 
@@ -411,10 +414,11 @@ static void polls(void)
         check(readable(fd, -1) == POLLIN && selectable(fd), "a record");
         check(readable(fd, 0) == POLLIN, "still there");
         pthread_join(thread, NULL);
-        check(listen_once(fd, &heard) > 0, "read");
+        check(read_lines(fd, &received) > 0, "read");
         check(readable(fd, 0) == 0 && !selectable(fd), "read to the end");
     }
-    check(heard.lines == 10 && heard.broken == 0, "%llu lines", (unsigned long long)heard.lines);
+    check(received.lines == 10 && received.broken == 0, "%llu lines",
+          (unsigned long long)received.lines);
     close(fd);
     remove_segment(writer);
 }
@@ -426,16 +430,16 @@ static int epolled(int epoll, int timeout)
     return epoll_wait(epoll, &event, 1, timeout);
 }
 
-static void read_to_the_end(int fd, struct heard *heard)
+static void read_to_the_end(int fd, struct received *received)
 {
-    while (listen_once(fd, heard) > 0)
+    while (read_lines(fd, received) > 0)
         ;
 }
 
 static void epolls(uint32_t mode)
 {
     struct kymo_writer *writer = new_writer("epolls", 64);
-    struct heard heard = {0};
+    struct received received = {0};
     struct epoll_event event = {.events = EPOLLIN | mode};
     int fd = open_stream("epolls", O_NONBLOCK);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -448,14 +452,15 @@ static void epolls(uint32_t mode)
         check(epolled(epoll, -1) == 1, "a record");
         pthread_join(thread, NULL);
         check(epolled(epoll, 0) == (mode ? 0 : 1) || mode, "once, or as long as it is there");
-        read_to_the_end(fd, &heard);
+        read_to_the_end(fd, &received);
         check(epolled(epoll, 5) == 0 || mode, "read to the end");
     }
-    /* News on top of what was not read is an edge, too, once something has been read. */
+    /* A record behind unread ones is an edge as well, once something has been read. */
     publish(writer, 3);
     check(epolled(epoll, -1) == 1, "three records");
-    read_to_the_end(fd, &heard);
-    check(heard.lines == 23 && heard.broken == 0, "%llu lines", (unsigned long long)heard.lines);
+    read_to_the_end(fd, &received);
+    check(received.lines == 23 && received.broken == 0, "%llu lines",
+          (unsigned long long)received.lines);
     close(epoll);
     close(fd);
     remove_segment(writer);
@@ -473,7 +478,7 @@ static void epoll_edge(void)
 
 static volatile sig_atomic_t caught;
 
-static void catch (int number)
+static void on_signal(int number)
 {
     (void)number;
     caught = 1;
@@ -501,25 +506,25 @@ static void *interrupt(void *context)
 /* A signal ends a read that waits, at once; and no record is lost or doubled by it. */
 static void signals(void)
 {
-    const struct sigaction action = {.sa_handler = catch}; /* not SA_RESTART */
+    const struct sigaction action = {.sa_handler = on_signal}; /* not SA_RESTART */
     struct kymo_writer *writer = new_writer("signals", 1024);
     struct interrupting interrupting = {writer, pthread_self(), 400};
-    struct heard heard = {0};
+    struct received received = {0};
     pthread_t thread;
     int interrupted = 0;
     int fd = open_stream("signals", 0);
 
     sigaction(SIGUSR1, &action, NULL);
     pthread_create(&thread, NULL, interrupt, &interrupting);
-    while (heard.lines < 200) {
-        if (listen_once(fd, &heard) < 0) {
+    while (received.lines < 200) {
+        if (read_lines(fd, &received) < 0) {
             check(errno == EINTR, "%s", strerror(errno));
             interrupted++;
         }
     }
     pthread_join(thread, NULL);
-    check(heard.broken == 0 && heard.missed == 0 && heard.lines == 200, "%llu lines",
-          (unsigned long long)heard.lines);
+    check(received.broken == 0 && received.missed == 0 && received.lines == 200, "%llu lines",
+          (unsigned long long)received.lines);
     check(interrupted > 0, "never interrupted");
     close(fd);
     remove_segment(writer);
@@ -527,58 +532,58 @@ static void signals(void)
 
 /* ---- cases: several readers ---- */
 
-struct sharing {
+struct sharer {
     int fd;
-    struct heard heard;
+    struct received received;
     uint64_t sum; /* of positions */
 };
 
-static void *share(void *context)
+static void *read_shared(void *context)
 {
-    struct sharing *sharing = context;
+    struct sharer *sharer = context;
     char text[65537];
     ssize_t len;
 
-    while ((len = read(sharing->fd, text, sizeof(text) - 1)) > 0) {
+    while ((len = read(sharer->fd, text, sizeof(text) - 1)) > 0) {
         text[len] = '\0';
         for (char *rest = text, *line; (line = strsep(&rest, "\n")) && *line;) {
-            sharing->heard.next = strtoull(line + strlen("{\"pos\":"), NULL, 10);
-            sharing->sum += sharing->heard.next;
-            hear_line(&sharing->heard, line);
+            sharer->received.next = strtoull(line + strlen("{\"pos\":"), NULL, 10);
+            sharer->sum += sharer->received.next;
+            receive_line(&sharer->received, line);
         }
     }
     return NULL;
 }
 
-/* Threads that read one open file get each record once between them. */
+/* Threads that read one open file share its records: each is delivered once. */
 static void threads(void)
 {
     struct kymo_writer *writer = new_writer("threads", 4096);
     struct publishing publishing = {writer, 2000, 1};
     int fd = open_stream("threads", 0);
-    struct sharing sharings[4];
+    struct sharer sharers[4];
     uint64_t lines = 0, sum = 0, broken = 0;
     pthread_t readers[4];
 
     for (int i = 0; i < 4; i++) {
-        sharings[i] = (struct sharing){.fd = fd};
-        pthread_create(&readers[i], NULL, share, &sharings[i]);
+        sharers[i] = (struct sharer){.fd = fd};
+        pthread_create(&readers[i], NULL, read_shared, &sharers[i]);
     }
     publish_slowly(&publishing);
     pause_ms(20);
     remove_segment(writer); /* the end, for all four */
     for (int i = 0; i < 4; i++) {
         pthread_join(readers[i], NULL);
-        lines += sharings[i].heard.lines;
-        broken += sharings[i].heard.broken;
-        sum += sharings[i].sum;
+        lines += sharers[i].received.lines;
+        broken += sharers[i].received.broken;
+        sum += sharers[i].sum;
     }
     check(lines == 2000 && sum == 1999 * 1000 && broken == 0, "%llu lines, sum %llu",
           (unsigned long long)lines, (unsigned long long)sum);
     close(fd);
 }
 
-/* Readers that are killed while they wait are gone at once. */
+/* A killed reader ends at once. */
 static void killed(void)
 {
     struct kymo_writer *writer = new_writer("killed", 16);
@@ -606,7 +611,7 @@ static void killed(void)
     remove_segment(writer);
 }
 
-/* More segments than one thread can listen to, and than all can. */
+/* More segments than one notifier thread has bells for, and than all have. */
 static void many(void)
 {
     enum { COUNT = 600 };
@@ -624,11 +629,12 @@ static void many(void)
     }
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < COUNT; i++) {
-            struct heard heard = {.next = (uint64_t)round};
+            struct received received = {.next = (uint64_t)round};
 
             publish(writers[i], 1);
             check(readable(files[i], 10000) == POLLIN, "stream %d", i);
-            check(listen_once(files[i], &heard) > 0 && heard.lines == 1 && heard.broken == 0,
+            check(read_lines(files[i], &received) > 0 && received.lines == 1 &&
+                      received.broken == 0,
                   "stream %d, a line", i);
             check(readable(files[i], 0) == 0, "stream %d, empty", i);
         }
@@ -640,7 +646,7 @@ static void many(void)
     }
 }
 
-/* ---- cases: what becomes of the segment ---- */
+/* ---- cases: generations ---- */
 
 /* A blocked read in a thread. */
 struct blocked {
@@ -678,22 +684,22 @@ static void expect_blocked(struct blocked *blocked, ssize_t len, int error, cons
           blocked->len < 0 ? strerror(blocked->error) : "no error");
 }
 
-/* The next generation's records come next, from its first; what was left of the old one before. */
+/* After the rest of a generation come the records of the next, from its first. */
 static void replaced(void)
 {
     struct kymo_writer *writer = new_writer("replaced", 16);
     struct kymo_writer *next;
     struct blocked blocked;
-    struct heard heard = {0};
+    struct received received = {0};
     int slow = open_stream("replaced", O_NONBLOCK);
 
     start_blocked(&blocked, open_stream("replaced", 0));
     publish(writer, 3);
     expect_blocked(&blocked, 1, 0, "the first generation");
     fcntl(blocked.fd, F_SETFL, O_NONBLOCK);
-    hear(&heard, blocked.text);
-    read_to_the_end(blocked.fd, &heard);
-    check(heard.lines == 3 && heard.broken == 0, "all three");
+    receive(&received, blocked.text);
+    read_to_the_end(blocked.fd, &received);
+    check(received.lines == 3 && received.broken == 0, "all three");
     fcntl(blocked.fd, F_SETFL, 0);
     for (int round = 0; round < 20; round++) {
         start_blocked(&blocked, blocked.fd);
@@ -704,36 +710,55 @@ static void replaced(void)
         check(strncmp(blocked.text, "{\"pos\":0,", 9) == 0, "its first record: %s", blocked.text);
         writer = next;
     }
-    heard = (struct heard){0};
-    check(listen_once(slow, &heard) > 0 && heard.lines == 3, "what a slow reader still had");
-    heard = (struct heard){0};
-    check(listen_once(slow, &heard) > 0 && heard.next == 1, "and the newest generation then");
-    check(would_block(slow), "and no more");
+    received = (struct received){0};
+    check(read_lines(slow, &received) > 0 && received.lines == 3, "what a slow reader still had");
+    received = (struct received){0};
+    check(read_lines(slow, &received) > 0 && received.next == 1, "and the newest generation then");
+    check(is_empty(slow), "and no more");
     close(slow);
     close(blocked.fd);
     remove_segment(writer);
 }
 
-/* K: a generation that other people may read is none of ours, even if we might read the one before
- * until it was taken from us. */
-static void shut_out(void)
+static void *open_as_other(void *context)
 {
-    static const uint32_t modes[] = {0600, 0644};
-    char path[4096];
+    int *fd = context;
 
-    for (int i = 0; i < 2; i++) {
-        struct kymo_writer *writer = writer_of("shut", 16, 8, 0644, KYMO_REPLACE);
+    setfsgid(12345);
+    setfsuid(12345);
+    *fd = open_stream("revoked", 0);
+    return NULL;
+}
+
+/* K: the opener's credentials are checked again for each generation: not the mode as such. */
+static void access_revoked(void)
+{
+    static const uint32_t modes[][2] = {{0644, 0600}, {0600, 0600}, {0644, 0604}};
+    char path[4096];
+    pthread_t opener;
+    int fd;
+
+    if (geteuid() != 0)
+        return;
+    for (int i = 0; i < 3; i++) {
+        struct kymo_writer *writer = writer_of("revoked", 16, 8, 0644, KYMO_REPLACE);
         struct blocked blocked;
 
-        start_blocked(&blocked, open_stream("shut", 0));
-        snprintf(path, sizeof(path), "%s/shut", kymo_directory());
-        check(i == 0 || chmod(path, 0600) == 0, "chmod");
+        pthread_create(&opener, NULL, open_as_other, &fd);
+        pthread_join(opener, NULL);
+        start_blocked(&blocked, fd);
+        snprintf(path, sizeof(path), "%s/revoked", kymo_directory());
+        check(chmod(path, modes[i][0]) == 0, "chmod");
         kymo_writer_close(writer);
-        writer = writer_of("shut", 16, 8, 0600, KYMO_REPLACE);
+        writer = writer_of("revoked", 16, 8, modes[i][1], KYMO_REPLACE);
         publish(writer, 1);
-        expect_blocked(&blocked, -1, EACCES, modes[i] == 0600 ? "mode 600" : "changed before");
-        start_blocked(&blocked, blocked.fd);
-        expect_blocked(&blocked, -1, EACCES, "and again");
+        if (modes[i][1] & 4) {
+            expect_blocked(&blocked, 1, 0, "another mode with the same access");
+        } else {
+            expect_blocked(&blocked, -1, EACCES, "no access");
+            start_blocked(&blocked, blocked.fd);
+            expect_blocked(&blocked, -1, EACCES, "the second read");
+        }
         close(blocked.fd);
         remove_segment(writer);
     }
@@ -747,7 +772,7 @@ static void unlink_segment(const char *name)
     check(unlink(path) == 0, "unlink");
 }
 
-/* The end of the file: for those who wait, those who poll, and all later reads. */
+/* The end of the file: for blocked reads, polls, and all later reads. */
 static void removed(void)
 {
     for (int way = 0; way < 2; way++) {
@@ -755,22 +780,23 @@ static void removed(void)
         struct blocked blocked;
         int fd = open_stream("removed", 0);
         int late = open_stream("removed", 0);
-        struct heard heard = {0};
+        struct received received = {0};
 
         start_blocked(&blocked, open_stream("removed", 0));
         check(readable(fd, 0) == 0, "there is nothing");
         publish(writer, 1);
         expect_blocked(&blocked, 1, 0, "a record");
         start_blocked(&blocked, blocked.fd);
-        check(listen_once(fd, &heard) > 0, "a record");
+        check(read_lines(fd, &received) > 0, "a record");
         if (way == 0)
             remove_segment(writer);
         else
             unlink_segment("removed");
         expect_blocked(&blocked, 0, 0, "the end");
         check(readable(fd, -1) & POLLHUP, "hung up");
-        check(listen_once(fd, &heard) == 0 && listen_once(fd, &heard) == 0, "the end, again");
-        check(listen_once(late, &heard) > 0 && listen_once(late, &heard) == 0, "all, then the end");
+        check(read_lines(fd, &received) == 0 && read_lines(fd, &received) == 0, "the end, again");
+        check(read_lines(late, &received) > 0 && read_lines(late, &received) == 0,
+              "all, then the end");
         close(fd);
         close(late);
         close(blocked.fd);
@@ -805,7 +831,7 @@ static void truncated(void)
 struct crowd {
     uint32_t waiting;
     uint32_t go;
-    uint64_t when[]; /* CLOCK_MONOTONIC ns: when each had its record */
+    uint64_t when[]; /* CLOCK_MONOTONIC ns at which each had its record */
 };
 
 static _Noreturn void wait_in_crowd(struct crowd *crowd, int number, int rounds)
@@ -839,7 +865,7 @@ static unsigned long status_of(const char *daemon, const char *key)
     return value;
 }
 
-/* How long until each of them had the record that was published at this moment, ns. */
+/* The time from a publish until the last reader has the record, ns. */
 static uint64_t deliver(struct crowd *crowd, struct kymo_writer *writer, int count)
 {
     const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
@@ -909,10 +935,10 @@ static const struct {
     void (*run)(void);
 } cases[] = {
     {"order", order},     {"missed", missed},           {"large", large},
-    {"bytes", bytes},     {"nonblock", nonblock},       {"shape", shape},
+    {"bytes", bytes},     {"nonblock", nonblock},       {"seekable", seekable},
     {"polls", polls},     {"epoll_level", epoll_level}, {"epoll_edge", epoll_edge},
     {"signals", signals}, {"threads", threads},         {"killed", killed},
-    {"many", many},       {"replaced", replaced},       {"shut_out", shut_out},
+    {"many", many},       {"replaced", replaced},       {"access_revoked", access_revoked},
     {"removed", removed}, {"truncated", truncated},
 };
 
@@ -927,7 +953,7 @@ static int is_wanted(const char *name, char **names, int count)
 
 int main(int argc, char **argv)
 {
-    const struct sigaction alarmed = {.sa_handler = hung};
+    const struct sigaction alarmed = {.sa_handler = on_alarm};
     char **names = argv + 2;
 
     if (argc < 2)

@@ -1,8 +1,7 @@
 /*
- * test_workers.c - the threads that serve, with a pipe for a kernel: one at a time while that will
- * do, another where one is held up, several under load, and none that is awake for nothing.
+ * test_workers.c - the leader/follower pool, with a pipe instead of the kernel.
  *
- * Most of these hang where the workers are wrong, and then fail by their time limit.
+ * Most of these hang if the pool is wrong, and fail by their timeout.
  */
 #include "test.h"
 
@@ -12,95 +11,97 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <kymo/kymo.h>
 
-#include "workers.h"
+#include "daemon/workers.h"
 
-/* Requests are bytes: 'q' is quick; 'l' is lengthy and 's' slow: both last until somebody lets them
- * go, and only the lengthy one says so beforehand. */
+/* Requests are bytes: 'q' is quick; 's' lasts until `proceed` is set. */
 struct kernel {
     int ends[2];
     struct workers *workers;
+    uint32_t received;
+    void *buffer;      /* of the last request */
+    uint32_t handoffs; /* requests that another worker received than the one before */
     uint32_t quick;
-    uint32_t held;   /* requests that last at this moment */
-    uint32_t go;     /* lets them go */
-    uint32_t inside; /* workers that are serving, not those that wait for a request */
-    uint32_t crowd;  /* the most that there were at once */
+    uint32_t slow; /* in progress */
+    uint32_t proceed;
+    uint32_t processing; /* workers that are processing a request */
     uint32_t stop;
     uint32_t ended;
 };
 
 static struct kernel kernel;
 
-static void nap(void)
+static void short_pause(void)
 {
     usleep(200);
 }
 
-static void last(uint32_t *count)
-{
-    kymo_fetch_add_ordered32(count, 1);
-    while (!kymo_load_acquire32(&kernel.go))
-        nap();
-    kymo_fetch_add_ordered32(count, UINT32_MAX);
-}
-
-/* Each worker's own. */
-static __thread char request;
-
-static enum service_outcome receive(void *context)
+static enum receive_result receive(void *context, void *buffer)
 {
     ssize_t len;
 
     cr_assert_eq(context, (void *)&kernel);
     if (kymo_load_acquire32(&kernel.stop))
-        return SERVICE_ENDED;
-    len = read(kernel.ends[0], &request, 1);
+        return RECEIVE_END;
+    len = read(kernel.ends[0], buffer, 1);
     if (len > 0)
-        return SERVICE_RECEIVED;
-    return len < 0 && errno == EINTR ? SERVICE_IDLE : SERVICE_ENDED;
+        return RECEIVE_REQUEST;
+    return len < 0 && errno == EINTR ? RECEIVE_NONE : RECEIVE_END;
 }
 
-static void answer(void *context)
+static void process(void *context, void *buffer)
 {
-    const uint32_t inside = kymo_fetch_add_ordered32(&kernel.inside, 1) + 1;
+    const char *request = buffer;
+    const uint32_t processing = kymo_fetch_add_ordered32(&kernel.processing, 1) + 1;
 
     (void)context;
-    if (inside > kymo_load_relaxed32(&kernel.crowd))
-        kymo_store_relaxed32(&kernel.crowd, inside);
-    if (request == 'l')
-        workers_step_aside();
-    if (request == 'l' || request == 's')
-        last(&kernel.held);
-    else
+    kymo_fetch_add_ordered32(&kernel.received, 1);
+    if (processing == 1 && buffer != kernel.buffer)
+        kymo_fetch_add_ordered32(&kernel.handoffs, 1);
+    kernel.buffer = buffer;
+    if (*request == 's') {
+        kymo_fetch_add_ordered32(&kernel.slow, 1);
+        while (!kymo_load_acquire32(&kernel.proceed))
+            short_pause();
+        kymo_fetch_add_ordered32(&kernel.slow, UINT32_MAX);
+    } else {
         kymo_fetch_add_ordered32(&kernel.quick, 1);
-    kymo_fetch_add_ordered32(&kernel.inside, UINT32_MAX);
+    }
+    kymo_fetch_add_ordered32(&kernel.processing, UINT32_MAX);
 }
 
-static void end(void *context)
+static void end(void *context, void *buffer)
 {
     (void)context;
+    cr_assert_not_null(buffer);
     kymo_fetch_add_ordered32(&kernel.ended, 1);
 }
 
-static void cut(int number)
+static void interrupt(int number)
 {
     (void)number;
 }
 
-static void start(int count, unsigned int poll)
+static int try_start(int count, unsigned int poll)
 {
-    const struct sigaction action = {.sa_handler = cut};
+    const struct sigaction action = {.sa_handler = interrupt};
     struct service service;
 
     kernel = (struct kernel){0};
     cr_assert_eq(pipe(kernel.ends), 0);
-    service = (struct service){&kernel, kernel.ends[0], receive, answer, end};
+    service = (struct service){&kernel, kernel.ends[0], 1, receive, process, end};
     sigaction(SIGUSR1, &action, NULL);
-    cr_assert_eq(workers_start(&kernel.workers, &service, count, poll), 0);
+    return workers_start(&kernel.workers, &service, count, poll);
+}
+
+static void start(int count, unsigned int poll)
+{
+    cr_assert_eq(try_start(count, poll), 0);
 }
 
 static void stop(int count)
@@ -112,74 +113,50 @@ static void stop(int count)
     close(kernel.ends[1]);
 }
 
-static void ask(const char *requests)
+static void submit(const char *requests)
 {
     cr_assert_eq(write(kernel.ends[1], requests, strlen(requests)), (ssize_t)strlen(requests));
 }
 
-static void await(const uint32_t *word, uint32_t value)
+static void wait_until(const uint32_t *word, uint32_t value)
 {
     while (kymo_load_acquire32(word) != value)
-        nap();
+        short_pause();
 }
 
 static const unsigned int polls[] = {0, 50, 2000};
 
-Test(workers, serve_one_after_the_other, .timeout = 100)
+Test(workers, use_one_thread_for_one_client, .timeout = 100)
 {
     for (int i = 0; i < 3; i++) {
         start(3, polls[i]);
         for (uint32_t n = 1; n <= 200; n++) {
-            ask("q");
-            await(&kernel.quick, n);
+            submit("q");
+            wait_until(&kernel.quick, n);
         }
-        cr_assert_eq(kernel.crowd, 1, "%u at once", kernel.crowd);
+        cr_assert_eq(kernel.handoffs, 1, "%u handoffs", kernel.handoffs);
         stop(3);
     }
 }
 
-/* Who is about to be long says so, and others serve meanwhile: as many as there are. */
-Test(workers, step_aside_before_lengthy_work, .timeout = 100)
-{
-    for (int i = 0; i < 3; i++) {
-        start(3, polls[i]);
-        ask("l");
-        await(&kernel.held, 1);
-        ask("qq");
-        await(&kernel.quick, 2);
-        ask("l");
-        await(&kernel.held, 2);
-        ask("qqq");
-        await(&kernel.quick, 5);
-        ask("lq");
-        await(&kernel.held, 3);
-        cr_assert_eq(kernel.quick, 5, "nobody is left");
-        kymo_store_release32(&kernel.go, 1);
-        await(&kernel.quick, 6);
-        ask("qqqq");
-        await(&kernel.quick, 10);
-        stop(3);
-    }
-}
-
-/* Where requests have waited time and again, another joins; so a slow one, too, holds up no more. */
-Test(workers, become_more_under_load, .timeout = 100)
+/* After a backlog a second leader receives: a slow request then delays no other. */
+Test(workers, promote_a_follower_under_load, .timeout = 100)
 {
     start(3, 50);
-    /* All in the pipe before anybody can have answered the first eight. */
-    ask("qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqsqqqqqqqq");
-    await(&kernel.quick, 72);
-    cr_assert_eq(kernel.held, 1);
-    kymo_store_release32(&kernel.go, 1);
-    await(&kernel.held, 0);
-    /* And fewer again: one does what there is to do. */
+    /* All are in the pipe before the first eight have been processed. */
+    submit("qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqsqqqqqqqq");
+    wait_until(&kernel.quick, 72);
+    cr_assert_eq(kernel.slow, 1);
+    kymo_store_release32(&kernel.proceed, 1);
+    wait_until(&kernel.slow, 0);
+    /* Without a backlog one thread suffices again. */
     usleep(20000);
-    kernel.crowd = 0;
+    kernel.handoffs = 0;
     for (uint32_t n = 73; n <= 172; n++) {
-        ask("q");
-        await(&kernel.quick, n);
+        submit("q");
+        wait_until(&kernel.quick, n);
     }
-    cr_assert_eq(kernel.crowd, 1, "%u at once", kernel.crowd);
+    cr_assert_leq(kernel.handoffs, 1, "%u handoffs", kernel.handoffs);
     stop(3);
 }
 
@@ -188,12 +165,36 @@ Test(workers, end_while_they_wait, .timeout = 100)
     for (int round = 0; round < 60; round++) {
         start(1 + round % 4, polls[round % 3]);
         if (round % 2)
-            ask("q");
+            submit("q");
         stop(1 + round % 4);
     }
 }
 
-/* Voluntary and involuntary switches of all threads so far. */
+/* A mount that has been announced must not lack its workers. */
+Test(workers, receive_nothing_unless_all_start, .timeout = 100)
+{
+#if KYMO_TSAN || defined(__SANITIZE_ADDRESS__)
+    cr_skip_test("sanitizers need address space");
+#else
+    struct rlimit limit = {0, RLIM_INFINITY};
+    char line[256];
+    FILE *status = fopen("/proc/self/status", "r");
+
+    while (fgets(line, sizeof(line), status)) {
+        if (strncmp(line, "VmSize:", 7) == 0)
+            limit.rlim_cur = strtoul(line + 7, NULL, 10) << 10;
+    }
+    fclose(status);
+    limit.rlim_cur += 20 << 20; /* the stacks of two workers, but not of five */
+    cr_assert_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    cr_assert_eq(try_start(5, 0), -EAGAIN);
+    cr_assert_null(kernel.workers);
+    cr_assert_eq(kernel.received, 0);
+    cr_assert_eq(kernel.ended, 2);
+#endif
+}
+
+/* Voluntary and involuntary context switches of all threads. */
 static long count_switches(void)
 {
     char line[256];
@@ -209,17 +210,17 @@ static long count_switches(void)
     return sum;
 }
 
-Test(workers, cost_nothing_when_idle, .timeout = 100)
+Test(workers, do_not_run_when_idle, .timeout = 100)
 {
     long before;
 
     start(3, 50);
-    ask("q");
-    await(&kernel.quick, 1);
+    submit("q");
+    wait_until(&kernel.quick, 1);
     usleep(100000);
     before = count_switches();
     usleep(300000);
-    /* Ours: a sleep, and the pipe that counts; a poll of 50 us that goes on would be thousands. */
+    /* The test's own sleep and pipe; polling every 50 us would need thousands. */
     cr_assert_lt(count_switches() - before, 100);
     stop(3);
 }

@@ -1,0 +1,176 @@
+/*
+ * as_of.c - readers that end at an instant, and the times of files.
+ *
+ * Such a reader is a copy of the segment's reader with its own control page: its head is the position
+ * behind the newest record at the instant, its first position the oldest that the live writer does not
+ * overwrite next. Reading a record stays exact, because the slot's seq tells which record it holds.
+ *
+ * A search by time stays exact too (G: exact time queries), although the copy does not see the live head
+ * move. A time that the writer stores over an old one is later than all times of the copy. A search
+ * that meets it can only end too early, at a position that has been overwritten, where reading returns
+ * -ESTALE; or find nothing. Then the copy is made again without some more of the oldest records.
+ */
+#include "render.h"
+
+/* Attempts until the oldest records have all been left out. */
+#define TRIES 8
+
+/* ---- windows ---- */
+
+static const struct kymo_reader *live_reader(const struct request *request)
+{
+    return request->segment->reader;
+}
+
+int render_window(const struct request *request, struct kymo_window *window)
+{
+    const struct kymo_reader *reader = live_reader(request);
+    const uint64_t first = reader->ring.first;
+    uint64_t pos;
+    int error;
+
+    *window = (struct kymo_window){first, first};
+    error = kymo_window_pin(&reader->ring, window);
+    if (!error && request->has_instant) {
+        error = kymo_series_find_as_of(reader, request_now(request), &pos);
+        /* -EDOM: the first record was published later. */
+        window->high = error ? window->low : pos + 1;
+        if (error == -EDOM)
+            *window = (struct kymo_window){first, first};
+    }
+    if (!error && window->high <= window->low)
+        error = -ESTALE;
+    return error == -ENODATA || error == -EDOM ? 0 : error;
+}
+
+/* ---- readers ---- */
+
+struct past {
+    struct kymo_control control;
+    struct kymo_reader reader;
+};
+
+/* Leaves out the `skip` oldest records. */
+static int past_begin(struct past *past, const struct request *request, uint64_t skip)
+{
+    const struct kymo_reader *reader = live_reader(request);
+    struct kymo_window window;
+    int error = render_window(request, &window);
+
+    if (error)
+        return error;
+    if (window.low > reader->ring.first && window.high > window.low)
+        window.low += skip < window.high - window.low ? skip : window.high - window.low - 1;
+    past->control = (struct kymo_control){
+        .head = window.high,
+        .state = kymo_load_relaxed32(&reader->ring.control->state),
+    };
+    past->reader = *reader;
+    past->reader.ring.control = &past->control;
+    past->reader.ring.first = window.low;
+    return 0;
+}
+
+/* An eighth of the ring more at each attempt, and at least one record. */
+static uint64_t skip_of(const struct request *request, int tries)
+{
+    return live_reader(request)->ring.mask / TRIES * (uint64_t)tries + (uint64_t)tries;
+}
+
+int render_as_of(struct request *request,
+                 int (*render)(struct request *request, struct kymo_text *text),
+                 struct kymo_text *text)
+{
+    const struct kymo_ring *ring = &live_reader(request)->ring;
+    struct past past;
+    int error = -ESTALE;
+
+    request->reader = live_reader(request);
+    if (!request->has_instant)
+        return render(request, text);
+    for (int tries = 0; tries < TRIES && error == -ESTALE; tries++) {
+        error = past_begin(&past, request, skip_of(request, tries));
+        if (error)
+            return error;
+        kymo_text_clear(text);
+        request->reader = &past.reader;
+        error = render(request, text);
+        request->reader = live_reader(request);
+    }
+    /* F (any content is safe): the SIGBUS guard marks only the reader that it knows. */
+    if (kymo_load_relaxed32(&ring->damaged))
+        return -EBADMSG;
+    /* Records before the copy's first existed, and have been overwritten. */
+    if (error == -ENODATA && past.reader.ring.first != ring->first)
+        return -ESTALE;
+    return error;
+}
+
+/* ---- times of files ---- */
+
+/* What must be added to a time on that clock to get ns since 1970. Of several measurements the
+ * fastest counts: the others may have been preempted. */
+static int64_t measure_offset(enum kymo_clock clock)
+{
+    uint64_t best = UINT64_MAX;
+    int64_t offset = 0;
+
+    for (int tries = 0; tries < 4; tries++) {
+        const uint64_t begin = kymo_clock_now(clock);
+        const uint64_t realtime = kymo_clock_now(KYMO_REALTIME);
+        const uint64_t took = kymo_clock_now(clock) - begin;
+
+        if (took < best) {
+            best = took;
+            offset = (int64_t)(realtime - begin - took / 2);
+        }
+    }
+    return offset;
+}
+
+/* Keeps the offset until one of the clocks is set, so that the mtime of an unchanged file stays the
+ * same to the nanosecond. */
+static int64_t clock_offset(enum kymo_clock clock)
+{
+    static uint64_t kept[KYMO_USER];
+    const int64_t tolerance = 1000000;
+    int64_t old = (int64_t)kymo_load_relaxed(&kept[clock]);
+    int64_t now = measure_offset(clock);
+
+    if (old != 0 && now - old < tolerance && old - now < tolerance)
+        return old;
+    kymo_store_relaxed(&kept[clock], (uint64_t)now);
+    return now;
+}
+
+static uint64_t realtime_of(enum kymo_clock clock, uint64_t time)
+{
+    return clock == KYMO_REALTIME ? time : time + (uint64_t)clock_offset(clock);
+}
+
+static uint64_t modified_at_instant(const struct request *request)
+{
+    const enum kymo_clock clock = request_clock(request);
+    struct kymo_window window;
+
+    if (clock == KYMO_USER || render_window(request, &window) != 0 || window.low == window.high)
+        return request->segment->created;
+    return realtime_of(clock, kymo_window_time(&live_reader(request)->ring, window.high - 1));
+}
+
+uint64_t render_modified(const struct request *request)
+{
+    const struct kymo_reader *reader = live_reader(request);
+    const enum kymo_clock clock = request_clock(request);
+    struct kymo_view view;
+    struct kymo_info info;
+
+    if (request->has_instant)
+        return modified_at_instant(request);
+    if (clock != KYMO_USER && kymo_ring_view_latest(reader, &view) == 0)
+        return realtime_of(clock, view.record.time);
+    /* The writer's own clock has no relation to realtime: use its heartbeat or its start. */
+    if (kymo_segment_info(reader->segment, &info) != 0 || !(info.heartbeat | info.opened))
+        return request->segment->created;
+    return realtime_of(KYMO_MONOTONIC, info.heartbeat > info.opened ? info.heartbeat : info.opened);
+}
