@@ -93,78 +93,70 @@ static struct line *line_new(uint64_t pos)
     return line;
 }
 
-/* Returns the line, or NULL if memory ran out while it was rendered. */
-static struct line *line_finish(struct line *line)
+/* Stores the line, or drops it if memory ran out while it was rendered. */
+static int line_finish(struct line *line, struct line **out)
 {
     kymo_text_append(&line->text, "\n", 1);
-    if (!line->text.error)
-        return line;
-    line_drop(line);
-    return NULL;
-}
-
-static struct line *render_record_line(const struct kymo_segment *segment,
-                                       const struct kymo_record *record, const void *payload)
-{
-    struct line *line = line_new(record->pos);
-
-    if (!line)
-        return NULL;
-    kymo_text_record(&line->text, kymo_segment_schema(segment), kymo_segment_clock(segment), record,
-                     payload);
-    counter_add(COUNTER_STREAM_RECORDS, 1);
-    return line_finish(line);
-}
-
-static struct line *render_missed_line(uint64_t pos, uint64_t missed)
-{
-    struct line *line = line_new(pos);
-
-    if (!line)
-        return NULL;
-    kymo_text_printf(&line->text, "{\"missed\":%llu}", (unsigned long long)missed);
-    return line_finish(line);
+    if (line->text.error) {
+        line_drop(line);
+        return -ENOMEM;
+    }
+    *out = line;
+    return 0;
 }
 
 /* The line of the first record at or after pos that the ring still has, held. */
-static int render_next(const struct lines *lines, uint64_t pos, struct line **line)
+static int render_next(const struct lines *lines, uint64_t pos, struct line **out)
 {
     const struct kymo_segment *segment = lines->reader->segment;
+    const struct kymo_schema *schema = kymo_segment_schema(segment);
     const uint32_t size = lines->reader->ring.size;
     struct kymo_cursor cursor = {lines->reader, pos};
     struct kymo_record record;
+    struct line *line = NULL;
     void *payload;
     int error;
 
-    if (render_line_limit(kymo_segment_schema(segment), size) > RENDER_LIMIT)
+    if (render_line_limit(schema, size) > RENDER_LIMIT)
         return -EFBIG;
     payload = malloc(size + (size_t)1);
     error = payload ? kymo_cursor_next(&cursor, payload, size, &record, NULL) : -ENOMEM;
-    if (!error) {
-        *line = render_record_line(segment, &record, payload);
-        error = *line ? 0 : -ENOMEM;
+    if (!error)
+        line = line_new(record.pos);
+    if (line) {
+        kymo_text_record(&line->text, schema, kymo_segment_clock(segment), &record, payload);
+        counter_add(COUNTER_STREAM_RECORDS, 1);
+        error = line_finish(line, out);
+    } else if (!error) {
+        error = -ENOMEM;
     }
     free(payload);
     return error;
 }
 
-/* Returns `found`, which is taken over, or the line about what is missing before it. */
-static int deliver(uint64_t *next, struct line *found, struct line **line)
+/* Stores `found`, which is taken over, or the line about what is missing before it. */
+static int deliver(uint64_t *next, struct line *found, struct line **out)
 {
     const uint64_t missed = found->pos - *next;
+    struct line *line;
+    int error = -ENOMEM;
 
     if (missed == 0) {
         *next = found->pos + 1;
-        *line = found;
+        *out = found;
         return 0;
     }
-    *line = render_missed_line(*next, missed);
     line_drop(found);
-    if (!*line)
-        return -ENOMEM;
-    counter_add(COUNTER_STREAM_MISSED, missed);
-    *next += missed;
-    return 0;
+    line = line_new(*next);
+    if (line) {
+        kymo_text_printf(&line->text, "{\"missed\":%llu}", (unsigned long long)missed);
+        error = line_finish(line, out);
+    }
+    if (!error) {
+        counter_add(COUNTER_STREAM_MISSED, missed);
+        *next += missed;
+    }
+    return error;
 }
 
 int lines_take(struct lines *lines, uint64_t *next, struct line **line)

@@ -11,16 +11,11 @@
 
 /* ---- notifier ---- */
 
-static struct generation *generation_of(struct listener *listener)
-{
-    return (struct generation *)listener;
-}
-
 /* A reader that keeps up reads again before the next record: keep listening, so that this read wakes
  * no thread. */
 static bool on_ready(struct listener *listener, uint64_t *seen)
 {
-    struct generation *generation = generation_of(listener);
+    struct generation *generation = (struct generation *)listener;
     struct streams *streams = generation->streams;
     bool keep = false;
     bool ended;
@@ -41,10 +36,11 @@ static bool on_ready(struct listener *listener, uint64_t *seen)
 
 static void on_removed(struct listener *listener)
 {
-    struct streams *streams = generation_of(listener)->streams;
+    struct generation *generation = (struct generation *)listener;
+    struct streams *streams = generation->streams;
 
     streams_lock(streams);
-    generation_drop(generation_of(listener));
+    generation_drop(generation);
     streams_unlock(streams);
 }
 
@@ -94,7 +90,9 @@ void stream_read(struct streams *streams, struct stream *stream, fuse_req_t requ
     read->nonblocking = flags & O_NONBLOCK;
     fuse_req_interrupt_func(request, interrupt_read, read);
     streams_lock(streams);
-    read_add(read);
+    TAILQ_INSERT_TAIL(&stream->reads, read, entry);
+    read->queued = true;
+    stream_update_waiting(stream);
     generation_serve(stream->generation, stream);
     streams_unlock(streams);
 }

@@ -110,7 +110,6 @@ void stream_update_waiting(struct stream *stream);
 void stream_set_generation(struct stream *stream, struct generation *generation, uint64_t next);
 void stream_drop(struct stream *stream);
 
-void read_add(struct blocked_read *read);
 void read_remove(struct blocked_read *read);
 
 /* ---- stream_reply.c: these release the lock and take it again ---- */

@@ -92,36 +92,24 @@ static void reply_add(struct reply *reply, size_t size)
         position->rest = NULL;
 }
 
-/* A line is added whole, unless it comes first. */
-static bool reply_accepts(const struct reply *reply, size_t size)
-{
-    return reply->bytes == 0 ||
-           reply->position.rest->text.len - reply->position.rest_offset <= size - reply->bytes;
-}
-
-/* Gathers lines of up to size bytes. Returns 0 if there are any, else as lines_take(). */
+/* Gathers lines of up to size bytes, of which only the first may be incomplete. Returns 0 if there
+ * are any, else as lines_take(). */
 static int reply_gather(struct reply *reply, struct lines *lines, size_t size)
 {
+    struct read_position *position = &reply->position;
     int error = 0;
 
     while (reply->count < REPLY_LINES && reply->bytes < size) {
-        if (!reply->position.rest) {
-            reply->position.rest_offset = 0;
-            error = lines_take(lines, &reply->position.next, &reply->position.rest);
+        if (!position->rest) {
+            position->rest_offset = 0;
+            error = lines_take(lines, &position->next, &position->rest);
         }
-        if (error || !reply_accepts(reply, size))
+        if (error || (reply->bytes > 0 &&
+                      position->rest->text.len - position->rest_offset > size - reply->bytes))
             break;
         reply_add(reply, size);
     }
     return reply->count > 0 ? 0 : error;
-}
-
-static void reply_send(struct reply *reply, struct blocked_read *read)
-{
-    fuse_reply_iov(read->request, reply->parts, reply->count);
-    for (int i = 0; i < reply->count; i++)
-        line_drop(reply->lines[i]);
-    free(read);
 }
 
 bool stream_reply(struct stream *stream)
@@ -148,9 +136,12 @@ bool stream_reply(struct stream *stream)
     streams_unlock(streams);
     disable_interrupt(read);
     if (error)
-        read_reply_error(read, error);
+        fuse_reply_err(read->request, -error);
     else
-        reply_send(&reply, read);
+        fuse_reply_iov(read->request, reply.parts, reply.count);
+    for (int i = 0; i < reply.count; i++)
+        line_drop(reply.lines[i]);
+    free(read);
     streams_lock(streams);
     return true;
 }

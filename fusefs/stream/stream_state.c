@@ -46,25 +46,6 @@ void generation_drop(struct generation *generation)
     LIST_INSERT_HEAD(&generation->streams->unused, generation, entry);
 }
 
-static struct generation *generation_new(struct streams *streams, struct segment *segment,
-                                         int *error)
-{
-    struct generation *generation = calloc(1, sizeof(*generation));
-
-    *error = generation ? segment_acquire(segment) : -ENOMEM;
-    if (*error) {
-        free(generation);
-        return NULL;
-    }
-    segment_hold(segment);
-    generation->streams = streams;
-    generation->segment = segment;
-    generation->listener.reader = segment->reader;
-    TAILQ_INIT(&generation->waiting);
-    lines_open(&generation->lines, segment->reader);
-    return generation;
-}
-
 struct generation *generation_get(struct streams *streams, struct segment *segment, int *error)
 {
     /* Fibonacci hashing (Knuth, vol. 3, 6.4). */
@@ -74,16 +55,25 @@ struct generation *generation_get(struct streams *streams, struct segment *segme
 
     LIST_FOREACH(generation, bucket, entry)
     {
-        if (generation->segment == segment)
-            break;
+        if (generation->segment == segment) {
+            generation->references++;
+            return generation;
+        }
     }
-    if (!generation) {
-        generation = generation_new(streams, segment, error);
-        if (!generation)
-            return NULL;
-        LIST_INSERT_HEAD(bucket, generation, entry);
+    generation = calloc(1, sizeof(*generation));
+    *error = generation ? segment_acquire(segment) : -ENOMEM;
+    if (*error) {
+        free(generation);
+        return NULL;
     }
-    generation->references++;
+    segment_hold(segment);
+    generation->streams = streams;
+    generation->segment = segment;
+    generation->references = 1;
+    generation->listener.reader = segment->reader;
+    TAILQ_INIT(&generation->waiting);
+    lines_open(&generation->lines, segment->reader);
+    LIST_INSERT_HEAD(bucket, generation, entry);
     return generation;
 }
 
@@ -161,13 +151,6 @@ void stream_drop(struct stream *stream)
     credentials_free(&stream->credentials);
     free(stream);
     counter_sub(COUNTER_STREAMS, 1);
-}
-
-void read_add(struct blocked_read *read)
-{
-    TAILQ_INSERT_TAIL(&read->stream->reads, read, entry);
-    read->queued = true;
-    stream_update_waiting(read->stream);
 }
 
 void read_remove(struct blocked_read *read)

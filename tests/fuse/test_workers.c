@@ -24,7 +24,7 @@ struct kernel {
     int ends[2];
     struct workers *workers;
     uint32_t received;
-    void *buffer;      /* of the last request */
+    uint64_t buffer;   /* address, of the last request */
     uint32_t handoffs; /* requests that another worker received than the one before */
     uint32_t quick;
     uint32_t slow; /* in progress */
@@ -61,9 +61,9 @@ static void process(void *context, void *buffer)
 
     (void)context;
     kymo_fetch_add_ordered32(&kernel.received, 1);
-    if (processing == 1 && buffer != kernel.buffer)
+    if (processing == 1 && (uintptr_t)buffer != kymo_load_relaxed(&kernel.buffer))
         kymo_fetch_add_ordered32(&kernel.handoffs, 1);
-    kernel.buffer = buffer;
+    kymo_store_relaxed(&kernel.buffer, (uintptr_t)buffer);
     if (*request == 's') {
         kymo_fetch_add_ordered32(&kernel.slow, 1);
         while (!kymo_load_acquire32(&kernel.proceed))
@@ -151,7 +151,7 @@ Test(workers, promote_a_follower_under_load, .timeout = 100)
     wait_until(&kernel.slow, 0);
     /* Without a backlog one thread suffices again. */
     usleep(20000);
-    kernel.handoffs = 0;
+    kymo_store_relaxed32(&kernel.handoffs, 0);
     for (uint32_t n = 73; n <= 172; n++) {
         submit("q");
         wait_until(&kernel.quick, n);
