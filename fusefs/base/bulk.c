@@ -2,7 +2,7 @@
  * bulk.c - a pool of threads whose jobs take turns.
  *
  * A job is admitted when a thread is assigned to it, and then competes for a turn. Both queues are
- * FIFO, but for users who occupy their share of the threads.
+ * FIFO, except for users that occupy their share of the threads.
  */
 #include "bulk.h"
 
@@ -122,7 +122,7 @@ static void assign(struct bulk_thread *thread, struct bulk_job *job)
     job->thread = thread;
 }
 
-/* The oldest job of a user who may start one; NULL: there is none. */
+/* The oldest job of a user that may start one; NULL: there is none. */
 static struct bulk_job *take_pending(struct bulk *bulk)
 {
     struct bulk_job **place = &bulk->pending;

@@ -92,19 +92,13 @@ static int take_option(void *data, const char *argument, int key, struct fuse_ar
     return options->words[options->word_count++] ? 0 : -1;
 }
 
-static void free_options(struct options *options)
-{
-    for (int i = 0; i < options->word_count; i++)
-        free(options->words[i]);
-}
-
 static const char *mount_point_of(const struct options *options)
 {
     return options->words[options->word_count - 1];
 }
 
 /* The user's options override the first, but not the last. Without default_permissions: the daemon
- * checks each caller itself (K: the current state, the same to all who may read it). */
+ * checks each caller itself (K: the current state, the same for all callers that may read it). */
 static int add_mount_options(struct fuse_args *args, const struct options *options)
 {
     char *name = NULL;
@@ -396,7 +390,8 @@ int main(int argc, char **argv)
         return 1;
     if (fuse_opt_parse(&args, &options, option_table, take_option) == 0)
         status = run_command(&args, &options);
-    free_options(&options);
+    for (int i = 0; i < options.word_count; i++)
+        free(options.words[i]);
     fuse_opt_free_args(&args);
     return status;
 }
