@@ -37,7 +37,6 @@ int main(void)
 """
 PATH = re.compile(r"`((?:core|fusefs|tools|bench|tests|\.ci)/[A-Za-z0-9_./]*|[A-Z]+\.md)`")
 
-
 failures = 0
 
 
