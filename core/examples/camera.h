@@ -1,5 +1,5 @@
 /*
- * camera.h - the camera of the examples: gray frames, and the exposure that each was taken with.
+ * camera.h - the camera of the examples: gray frames, and the exposure of each.
  */
 #ifndef KYMO_EXAMPLE_CAMERA_H
 #define KYMO_EXAMPLE_CAMERA_H

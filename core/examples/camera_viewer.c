@@ -1,6 +1,6 @@
 /*
- * camera_viewer.c - takes the newest frame, and asks the other sensors for the instant at which it
- * was taken.
+ * camera_viewer.c - reads the newest frame, in place and pinned, and the records of the other sensors
+ * at the instant at which it was taken.
  */
 #include "camera.h"
 #include "example.h"
@@ -15,9 +15,9 @@ static double brightness(const unsigned char *pixels, uint32_t len)
     return sum / len;
 }
 
-/* Looks at the frame where the camera wrote it. The camera may overwrite it meanwhile, and then
- * what was computed is worth nothing: validate says so. */
-static int look_in_place(const struct kymo_reader *camera)
+/* Reads the frame in its slot. The camera may overwrite the slot concurrently; the result is valid only
+ * if kymo_ring_validate returns 0 afterwards. */
+static int read_in_place(const struct kymo_reader *camera)
 {
     struct kymo_view view;
     double mean;
@@ -32,9 +32,9 @@ static int look_in_place(const struct kymo_reader *camera)
     return error;
 }
 
-/* For work that takes longer than the ring keeps a frame: the loader's thread has a copy of the
- * newest at hand, which stands still for as long as it is pinned. */
-static int look_at_leisure(struct kymo_loader *loader, uint64_t *taken)
+/* For work that takes longer than the ring keeps a frame: the loader's thread copies the newest frame to
+ * private memory; the copy does not change while it is pinned. */
+static int read_pinned(struct kymo_loader *loader, uint64_t *taken)
 {
     struct kymo_snapshot frame;
     int error = kymo_loader_pin_wait(loader, 0, kymo_clock_now(KYMO_MONOTONIC) + SECOND, &frame);
@@ -48,7 +48,7 @@ static int look_at_leisure(struct kymo_loader *loader, uint64_t *taken)
     return 0;
 }
 
-/* One instant, several sensors: the IMU interpolated, the exposure as it was set then. */
+/* Several sensors at one instant: the IMU interpolated, the exposure as of then. */
 static int align(const struct kymo_reader *imu, const struct kymo_reader *exposures, uint64_t time)
 {
     struct imu_reading before, after;
@@ -70,7 +70,7 @@ static int align(const struct kymo_reader *imu, const struct kymo_reader *exposu
 
     if (answered < 0)
         return answered;
-    /* Each row has its own error, too. */
+    /* Each row has its own error. */
     if (!rows[0].error)
         printf("imu: pos %llu and %llu, alpha %.1f\n", (unsigned long long)rows[0].record.pos,
                (unsigned long long)rows[0].later.pos, rows[0].alpha);
@@ -95,9 +95,9 @@ int main(void)
     if (!error)
         error = kymo_loader_open(&loader, "camera", 0);
     if (!error)
-        error = look_in_place(camera);
+        error = read_in_place(camera);
     if (!error)
-        error = look_at_leisure(loader, &taken);
+        error = read_pinned(loader, &taken);
     if (!error)
         error = align(&imu->untyped, exposures, taken);
     kymo_loader_close(loader);

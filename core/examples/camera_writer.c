@@ -1,7 +1,8 @@
 /*
- * camera_writer.c - publishes frames that are written where readers find them: nothing is copied.
+ * camera_writer.c - publishes frames that are written in place, in the slots of the ring: no copy.
  *
- * The frames fall into the history of the IMU: start imu_writer first.
+ * The frames' times are within the history of the IMU: run imu_writer first. Readers are
+ * camera_viewer, in C, and cxx_viewer, in C++.
  */
 #include "camera.h"
 #include "example.h"
@@ -9,7 +10,7 @@
 
 #define FRAMES 4
 
-/* Any picture: each frame is a little brighter. */
+/* A test image; each frame is brighter than the one before. */
 static void expose(unsigned char *pixels, const struct kymo_geometry *geometry, int number)
 {
     for (uint32_t y = 0; y < geometry->height; y++)
@@ -20,13 +21,13 @@ static int publish_frame(struct kymo_writer *camera, const struct kymo_geometry 
                          int number, uint64_t time)
 {
     void *pixels;
-    /* The next slot, for as long as the sensor needs to fill it. Readers go on with the others. */
+    /* The next slot, until commit. Readers continue to read the other slots. */
     int error = kymo_ring_loan(camera, &pixels);
 
     if (error)
         return error;
     expose(pixels, geometry, number);
-    /* kymo_ring_abort instead, where the sensor failed half-way. */
+    /* If the sensor had failed, kymo_ring_abort would release the slot unpublished. */
     return kymo_ring_commit(camera, kymo_image_size(geometry), time, (uint64_t)number);
 }
 

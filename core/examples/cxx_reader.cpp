@@ -1,6 +1,6 @@
 /*
- * cxx_reader.cpp - follows the joint of cxx_writer: waits for values, consumes alarms, and asks the
- * ring about instants, with times that were checked.
+ * cxx_reader.cpp - reads the segments of cxx_writer: waits for values, consumes alarms, and searches the
+ * ring with validated times.
  */
 #include "sensor.hpp"
 
@@ -9,7 +9,7 @@
 
 using namespace std::chrono_literals;
 
-/* The other end may have to create its segment yet. */
+/* Opens a segment; waits up to 10 s for the writer to create it. */
 template <typename Handle> Handle open(const char *name)
 {
     auto handle = Handle::open(name);
@@ -26,8 +26,8 @@ static void watch(const kymo::value_reader<sample> &state)
     std::uint64_t seen = 0;
     int loads = 0;
 
-    /* Each result is a value, or says why there is none: -EIDRM here, once the writer's `owned`
-     * has removed the segment. */
+    /* Each result is a value or an error; here -EIDRM, once the writer's `owned` has removed the
+     * segment. */
     auto latest = state.load_wait(seen, 10s);
     for (; latest; latest = state.load_wait(seen, 10s)) {
         seen = latest->pos + 1;
@@ -47,7 +47,7 @@ static void consume_alarms()
     std::printf("alarms: %d\n", count);
 }
 
-static void ask()
+static void query()
 {
     using key = kymo::key<joint_time>;
     const kymo::reader<sample, joint_time> ring("joint");
@@ -55,10 +55,12 @@ static void ask()
     const auto newest = ring.latest().value();
     const auto middle = first.time + (newest.time - first.time) / 2;
 
-    /* Nothing but a checked time is taken: milliseconds, another clock and bare numbers are not. */
+    /* Only a validated time compiles in the queries below; a time in ms or of another clock is
+     * rejected here. */
     const auto plausible = kymo::validator::plausible(KYMO_MONOTONIC, 10s, 1s);
     const key then = key::make(middle, plausible).value();
-    std::printf("milliseconds: %s\n", key::make(middle / 1000000, plausible) ? "taken" : "refused");
+    std::printf("milliseconds: %s\n",
+                key::make(middle / 1000000, plausible) ? "accepted" : "rejected");
 
     if (const auto closest = ring.closest(then, 50ms))
         std::printf("closest: found\n");
@@ -67,8 +69,8 @@ static void ask()
 
         std::printf("bracket: %s\n",
                     pair->before.data.angle <= angle && angle <= pair->after.data.angle
-                        ? "the angle lies between"
-                        : "the angle lies outside");
+                        ? "the angle is between"
+                        : "the angle is outside");
     }
     std::printf("newest: %u\n", newest.data.number);
 }
@@ -81,7 +83,7 @@ int main()
 
         watch(state);
         consumer.join();
-        ask();
+        query();
     } catch (const std::system_error &error) {
         std::fprintf(stderr, "kymo: %s\n", error.what());
         return 1;

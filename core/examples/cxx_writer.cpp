@@ -1,7 +1,8 @@
 /*
- * cxx_writer.cpp - a joint's samples into a ring, its state as a value, its alarms into a queue.
+ * cxx_writer.cpp - publishes a joint's samples into a ring, its state as a value, its alarms into a
+ * queue.
  *
- * Start cxx_reader beside it.
+ * Run cxx_reader beside it.
  */
 #include "sensor.hpp"
 
@@ -17,8 +18,8 @@ static sample measure(std::uint32_t number)
 
 static void run()
 {
-    /* Whoever opens these names gets this type, or an error. A constructor throws what open()
-     * would have returned. The value goes with its writer. */
+    /* A reader of these names must open this type, or gets an error. A constructor throws the error
+     * that open() would return. The destructor of `owned` removes the value's segment. */
     kymo::ring<sample>::writer ring("joint", kymo::options().depth(1024).existing(KYMO_REPLACE));
     kymo::owned<kymo::value_writer<sample>> state("joint.state");
     kymo::queue<sample>::producer alarms("joint.alarms", kymo::options().depth(4));
@@ -27,7 +28,7 @@ static void run()
         const sample now = measure(number);
         const auto time = kymo::time_of(std::chrono::steady_clock::now());
 
-        /* value() throws where there was an error: here, none is expected. */
+        /* value() throws on an error; none is expected here. */
         ring.publish(now, time).value();
         state.store(now, time).value();
         if (number % 50 == 0)
@@ -35,7 +36,7 @@ static void run()
         std::this_thread::sleep_for(1ms);
     }
 
-    /* In place: filled in the slot itself, given back unless it is committed. */
+    /* Filled in place, in the slot; the destructor aborts a loan that is not committed. */
     kymo::loan<sample> last = ring.loan().value();
     *last = measure(500);
     last.commit(kymo::now()).value();

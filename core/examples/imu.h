@@ -19,8 +19,8 @@ static const struct kymo_field imu_fields[] = {
 };
 static const struct kymo_schema imu_schema = KYMO_SCHEMA(struct imu_reading, imu_fields);
 
-/* Makes struct imu_writer and imu_reader, and imu_publish, imu_latest, imu_closest and the rest:
- * they take this record and no other, and check at open that the segment holds it. */
+/* Defines struct imu_writer, struct imu_reader, imu_publish, imu_latest, imu_closest and so on. They
+ * accept only this record type, and compare it with the segment at open. */
 KYMO_RING_TYPE_SCHEMA(imu, struct imu_reading, imu_schema);
 
 /* The sensor's rate: 200 readings a second. */

@@ -1,38 +1,38 @@
 /*
- * imu_queries.c - asks the IMU's history about instants. Each answer is exact for the window of
- * records that the question found, however fast the writer goes on; else it is an error.
+ * imu_queries.c - searches the IMU's history by time. Each result is exact for the window of records
+ * present at the query, even beside a running writer; otherwise the query returns an error.
  */
 #include "example.h"
 #include "imu.h"
 
-static void ask_closest(struct imu_reader *reader, uint64_t time)
+static void query_closest(struct imu_reader *reader, uint64_t time)
 {
     struct imu_reading reading;
     struct kymo_record record;
 
-    /* The limit catches times in the wrong unit or of another clock: nothing is that close. */
+    /* The limit detects times in the wrong unit or of another clock: no record is that close. */
     if (imu_closest(reader, time, 10 * MILLISECOND, &reading, &record) == 0)
         printf("closest: pos %llu\n", (unsigned long long)record.pos);
     if (imu_closest(reader, time / 1000, 10 * MILLISECOND, &reading, &record) == -ERANGE)
-        printf("closest to the same in microseconds: nothing within 10 ms\n");
+        printf("closest, time in microseconds: no record within 10 ms\n");
 }
 
-static void ask_as_of(struct imu_reader *reader, uint64_t time)
+static void query_as_of(struct imu_reader *reader, uint64_t time)
 {
     struct imu_reading reading;
     struct kymo_record record;
 
-    /* What a program knew then: never a record from after that time. */
+    /* The newest record that existed at that time. */
     if (imu_as_of(reader, time, &reading, &record) == 0)
         printf("as of: pos %llu\n", (unsigned long long)record.pos);
 }
 
-static void ask_bracket(struct imu_reader *reader, uint64_t time)
+static void query_bracket(struct imu_reader *reader, uint64_t time)
 {
     struct imu_reading before, after;
     struct kymo_bracket bracket;
 
-    /* -EDOM where it lies outside the history: that would not be interpolation. */
+    /* -EDOM if the time is outside the history: a bracket never extrapolates. */
     if (imu_bracket(reader, time, &before, &after, &bracket))
         return;
     printf("bracket: pos %llu and %llu, alpha %.2f, temperature %.3f degC\n",
@@ -41,7 +41,7 @@ static void ask_bracket(struct imu_reader *reader, uint64_t time)
            before.temperature + bracket.alpha * (after.temperature - before.temperature));
 }
 
-static void ask_fresh(struct imu_reader *reader, uint64_t newest)
+static void query_fresh(struct imu_reader *reader, uint64_t newest)
 {
     struct imu_reading reading;
     struct kymo_record record;
@@ -49,17 +49,17 @@ static void ask_fresh(struct imu_reader *reader, uint64_t newest)
     if (imu_fresh(reader, newest, &reading, &record) == 0)
         printf("fresh: pos %llu\n", (unsigned long long)record.pos);
     if (imu_fresh(reader, newest + 1, &reading, &record) == -ETIME)
-        printf("fresher: not yet\n");
+        printf("fresher: no record yet\n");
 }
 
-static void ask_range(struct imu_reader *reader, uint64_t from, uint64_t to)
+static void query_range(struct imu_reader *reader, uint64_t from, uint64_t to)
 {
     struct imu_reading reading;
     struct kymo_range range;
     double sum = 0;
 
-    /* Positions: the records are then read one by one, and a busy writer may take the oldest of
-     * them away meanwhile (-ESTALE). */
+    /* The range is one of positions. The records are then read one by one; the writer may overwrite
+     * the oldest of them concurrently (-ESTALE). */
     if (kymo_series_range(&reader->untyped, from, to, &range))
         return;
     for (uint64_t pos = range.first; pos < range.first + range.count; pos++)
@@ -80,11 +80,11 @@ int main(void)
         error = imu_latest(reader, &reading, &newest);
     if (error)
         return example_fail("imu", error);
-    ask_closest(reader, newest.time - 249 * MILLISECOND);
-    ask_as_of(reader, newest.time - 249 * MILLISECOND);
-    ask_bracket(reader, newest.time - 249 * MILLISECOND);
-    ask_fresh(reader, newest.time);
-    ask_range(reader, newest.time - 100 * MILLISECOND, newest.time);
+    query_closest(reader, newest.time - 249 * MILLISECOND);
+    query_as_of(reader, newest.time - 249 * MILLISECOND);
+    query_bracket(reader, newest.time - 249 * MILLISECOND);
+    query_fresh(reader, newest.time);
+    query_range(reader, newest.time - 100 * MILLISECOND, newest.time);
     imu_reader_close(reader);
     return 0;
 }

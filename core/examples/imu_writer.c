@@ -1,8 +1,8 @@
 /*
  * imu_writer.c - publishes a sensor's readings into a ring: two seconds of them, at 200 Hz.
  *
- * The readings are computed and their times lie in the past, so that the example ends at once. A
- * driver would publish each as it comes, with the time at which it was measured.
+ * The readings are computed and their times are in the past, so that the example ends at once. A
+ * driver publishes each reading when it arrives, with the time of its measurement.
  */
 #include "example.h"
 #include "imu.h"

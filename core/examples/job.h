@@ -1,5 +1,5 @@
 /*
- * job.h - what queue_producer hands to queue_consumer.
+ * job.h - the record that queue_producer passes to queue_consumer.
  */
 #ifndef KYMO_EXAMPLE_JOB_H
 #define KYMO_EXAMPLE_JOB_H

@@ -1,6 +1,6 @@
 /*
- * lifecycle.c - how a segment lives and ends, seen by a reader: alive, stalled, dead, reaped,
- * created anew, replaced under the reader, closed, removed.
+ * lifecycle.c - the states of a segment as a reader sees them: alive, stalled, dead, reaped, created
+ * again, closed, replaced under the reader, removed.
  */
 #include "example.h"
 
@@ -11,7 +11,7 @@
 
 static const struct kymo_options options = {.size = 8};
 
-/* An example checks what it shows. */
+/* Prints a state or an error, and exits unless it is the expected one. */
 static void expect(const char *what, int got, int expected)
 {
     printf("%s: %s\n", what, got < 0 ? kymo_error_text(got) : kymo_liveness_text(got));
@@ -26,7 +26,7 @@ static int liveness(const struct kymo_reader *reader, uint64_t limit)
     return kymo_segment_liveness(reader->segment, limit);
 }
 
-/* Another process that publishes once, says so through the pipe, and then does nothing more. */
+/* Starts a process that publishes once, reports this through the pipe, and then only sleeps. */
 static pid_t start_writer(void)
 {
     struct kymo_writer *writer;
@@ -57,15 +57,15 @@ static void live_and_die(void)
 
     if (kymo_reader_open(&reader, "lifecycle"))
         exit(1);
-    /* A lock that only a living process can hold says who lives; silence says who stalls. A writer
-     * that publishes seldom calls kymo_writer_heartbeat now and then. */
+    /* ALIVE: a running process holds the writer's kernel lock. STALLED: it does, but has neither
+     * published nor called kymo_writer_heartbeat within the limit. */
     expect("while it runs", liveness(reader, KYMO_FOREVER), KYMO_LIVE_ALIVE);
-    example_nap(50 * MILLISECOND);
+    example_sleep(50 * MILLISECOND);
     expect("silent for 50 ms", liveness(reader, 10 * MILLISECOND), KYMO_LIVE_STALLED);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     expect("killed", liveness(reader, KYMO_FOREVER), KYMO_LIVE_DEAD);
-    /* Its records are still there. What nobody will resume is reaped: 1, it was. */
+    /* The records of a dead writer remain readable. Reaping removes the segment: returns 1. */
     if (kymo_segment_reap("lifecycle") != 1)
         exit(1);
     expect("reaped", liveness(reader, KYMO_FOREVER), -EIDRM);
@@ -84,7 +84,7 @@ static void replace_and_remove(void)
         exit(1);
     kymo_writer_close(writer);
     expect("ended cleanly", liveness(reader, KYMO_FOREVER), KYMO_LIVE_CLOSED);
-    /* A new generation takes the name; this reader still has the old one, and is told. */
+    /* A new generation takes the name; a reader of the old one gets -EIDRM. */
     if (kymo_writer_open(&writer, "lifecycle", &again))
         exit(1);
     expect("replaced", kymo_ring_latest(reader, payload, sizeof(payload), NULL), -EIDRM);

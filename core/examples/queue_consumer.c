@@ -1,6 +1,6 @@
 /*
- * queue_consumer.c - takes jobs, works, and acknowledges: a job whose consumer died before that is
- * delivered again, to the next consumer.
+ * queue_consumer.c - receives jobs, does each, and acknowledges it: a job whose consumer died before the
+ * acknowledgement is delivered again, to the next consumer.
  */
 #include "example.h"
 #include "job.h"
@@ -12,13 +12,13 @@ static int open_queue(struct kymo_consumer **consumer)
     int error = kymo_consumer_open(consumer, "jobs");
 
     while (error == -ENOENT && kymo_clock_now(KYMO_MONOTONIC) < deadline) {
-        example_nap(10 * MILLISECOND);
+        example_sleep(10 * MILLISECOND);
         error = kymo_consumer_open(consumer, "jobs");
     }
     return error;
 }
 
-/* The next job, waited for. kymo_queue_pop would acknowledge it as well, before it is done. */
+/* Waits for the next job. kymo_queue_pop would also acknowledge it, before it is done. */
 static int next_job(struct kymo_consumer *consumer, struct job *job)
 {
     int error = kymo_queue_wait(consumer, kymo_clock_now(KYMO_MONOTONIC) + 10 * SECOND);
@@ -41,11 +41,11 @@ int main(void)
             printf("job %u came after %u\n", job.number, done);
         booked += job.amount;
         done = job.number + 1;
-        /* Now it is done, and its slot is the producer's again. */
+        /* The job is done: its slot is free for the producer. */
         kymo_queue_acknowledge(consumer);
     }
     kymo_consumer_close(consumer);
-    /* -EPIPE: all is consumed, and the producer has gone. */
+    /* -EPIPE: all jobs are consumed, and the producer has ended. */
     if (error != -EPIPE)
         return example_fail("jobs", error);
     printf("%u jobs, %.2f EUR\n", done, booked);

@@ -1,6 +1,5 @@
 /*
- * queue_producer.c - hands jobs over to queue_consumer: none is lost, and a full queue makes the
- * producer wait.
+ * queue_producer.c - passes jobs to queue_consumer: none is lost, and a full queue blocks the producer.
  */
 #include "example.h"
 #include "job.h"
@@ -19,11 +18,11 @@ int main(void)
         const struct job job = {.number = i, .amount = 2.5 * i};
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
-        /* Waits for room. -EPIPE: full, and the consumer has died; what it did not acknowledge
-         * waits for the next one. */
+        /* Waits for a free slot. -EPIPE: full, and the consumer has ended; the records that it did
+         * not acknowledge are delivered to the next consumer. */
         error = kymo_queue_push(writer, &job, sizeof(job), now, 0, now + 10 * SECOND);
     }
-    /* What is still in the queue stays there until it is consumed. */
+    /* Records left in the queue stay there until a consumer acknowledges them. */
     kymo_writer_close(writer);
     return error ? example_fail("jobs", error) : 0;
 }

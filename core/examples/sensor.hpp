@@ -16,7 +16,7 @@ KYMO_SCHEMA_OF(sample, KYMO_FIELD(sample, angle, "rad", "of the joint"),
                KYMO_FIELD(sample, current, "A", "of the three phases"),
                KYMO_FIELD_COUNTER(sample, number, "", "samples so far"));
 
-/* The policy of times that are plausible for this sensor (kymo::key). */
+/* The key policy of this sensor's times (kymo::key). */
 struct joint_time;
 
 #endif

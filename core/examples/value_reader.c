@@ -1,11 +1,11 @@
 /*
- * value_reader.c - waits for each new weather, without polling, until its writer has ended.
+ * value_reader.c - waits for each new value, without polling, until its writer has ended.
  */
 #include "example.h"
 #include "weather.h"
 
-/* Whether more may come: the kernel's word, not a guess from silence. */
-static int writer_lives(const struct kymo_reader *reader)
+/* Whether the writer's process is running, from the kernel lock that only a running writer holds. */
+static int writer_is_alive(const struct kymo_reader *reader)
 {
     return kymo_segment_liveness(reader->segment, KYMO_FOREVER) == KYMO_LIVE_ALIVE;
 }
@@ -21,15 +21,15 @@ int main(void)
     if (error)
         return example_fail("weather", error);
     for (;;) {
-        /* Asked before the wait: what it stored before it ended is then still waited for. */
-        const int lives = writer_lives(reader);
+        /* Before the wait, so that a value stored just before the writer ended is not lost. */
+        const int alive = writer_is_alive(reader);
         const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + SECOND / 5;
 
-        /* Sleeps until there is more than was seen. A value is what is newest: a reader that is
-         * slower than the writer skips some, and record.pos says so. Who wants each record in
-         * order moves a cursor along a ring instead. */
+        /* Sleeps until a newer value is stored. A reader that is slower than the writer skips
+         * values; the gaps in record.pos show how many. To read every record, use a ring and a
+         * cursor. */
         error = kymo_value_load_wait(reader, seen, deadline, &weather, sizeof(weather), &record);
-        if (error == -ETIMEDOUT && lives)
+        if (error == -ETIMEDOUT && alive)
             continue;
         if (error)
             break;

@@ -1,7 +1,7 @@
 /*
- * value_writer.c - keeps one value up to date: the newest weather, for whoever wants it.
+ * value_writer.c - stores one value repeatedly: the newest weather, for any number of readers.
  *
- * Start value_reader beside it, before or after; or look with: kymo watch weather
+ * Run value_reader beside it, or: kymo watch weather
  */
 #include "example.h"
 #include "weather.h"
@@ -17,11 +17,11 @@ int main(void)
     for (int i = 0; i < 20 && !error; i++) {
         const struct weather now = {20.0 + i / 2.0, 1013.25, 7};
 
-        /* No system call, unless somebody sleeps until just this. */
+        /* No system call, unless a reader waits. */
         error = kymo_value_store(writer, &now, sizeof(now), kymo_clock_now(KYMO_MONOTONIC));
-        example_nap(20 * MILLISECOND);
+        example_sleep(20 * MILLISECOND);
     }
-    /* The segment stays, with its last value; it reads as CLOSED from now on. */
+    /* The segment remains, with its last value; its state is now CLOSED. */
     kymo_writer_close(writer);
     return error ? example_fail("weather", error) : 0;
 }

@@ -12,11 +12,11 @@ struct weather {
     uint32_t station;
 };
 
-/* The fields make the segment readable by anybody: as kymo get weather, and as files. */
+/* The fields let other programs decode the segment: kymo get weather, or the files of kymofs. */
 static const struct kymo_field weather_fields[] = {
     KYMO_FIELD(struct weather, temperature, "degC", "outdoors, in the shade"),
     KYMO_FIELD(struct weather, pressure, "hPa", "reduced to sea level"),
-    KYMO_FIELD(struct weather, station, "", "who measured"),
+    KYMO_FIELD(struct weather, station, "", "number of the station"),
 };
 static const struct kymo_schema weather_schema = KYMO_SCHEMA(struct weather, weather_fields);
 

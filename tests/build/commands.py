@@ -1,5 +1,6 @@
 """What the programs say of themselves: kymo(1), kymofs(8) and the completion of kymo hold what the
-programs' own help has, no more and no less.
+programs' own help has, no more and no less. The sessions in their EXAMPLES run, and print what the
+pages show.
 
     commands.py ROOT KYMO KYMOFS
 """
@@ -8,7 +9,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 
+import console
 import man
 
 # argp's own.
@@ -103,6 +106,27 @@ def check_completion(script, kymo):
     offers(["always", "waiters"], "kymo", "pub", "--wake", "=")
 
 
+def run_examples(path, lines, kymo, kymofs):
+    """With segments of the machine's counters, which kymofs(8) uses."""
+    shown = [text for text in man.displays(lines) if text.startswith("$ ")]
+    if not shown:
+        man.fail(path, "shows no command")
+    with tempfile.TemporaryDirectory() as folder:
+        env = console.environment(folder, kymo, kymofs)
+        host = subprocess.Popen([kymo, "host", "--hz", "20"], env=env)
+        try:
+            wait = f"until {kymo} get host.load; do sleep 0.05; done"
+            subprocess.run(["bash", "-c", wait], env=env, capture_output=True, timeout=30, check=True)
+            for text in shown:
+                console.check(text, folder, env, lambda what: man.fail(path, what))
+        finally:
+            host.terminate()
+            host.wait()
+            view = os.path.join(folder, "view")
+            if os.path.ismount(view):
+                subprocess.run(["fusermount3", "-u", view], check=False)
+
+
 def main():
     root, kymo, kymofs = sys.argv[1:4]
     pages = [os.path.join(root, "tools", "kymo.1"), os.path.join(root, "fusefs", "kymofs.8")]
@@ -110,6 +134,9 @@ def main():
     compare_kymo(pages[0], kymo)
     compare_kymofs(pages[1], kymofs)
     check_completion(os.path.join(root, "tools", "completion.bash"), kymo)
+    run_examples(pages[0], page_lines(pages[0]), kymo, kymofs)
+    if os.access("/dev/fuse", os.W_OK):
+        run_examples(pages[1], page_lines(pages[1]), kymo, kymofs)
     print(f"{len(pages)} pages, {man.failures} failures")
     return man.failures > 0
 

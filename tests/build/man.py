@@ -135,7 +135,7 @@ def displays(lines):
             continue
         if line.startswith(".Bd -literal"):
             display = []
-        elif line == ".Ed":
+        elif line == ".Ed" and display is not None:
             yield "\n".join(display) + "\n"
             display = None
         elif display is not None:
@@ -171,6 +171,16 @@ def examples(path, lines, tools):
     for i in programs:
         expected = shown[i + 1] if i + 1 < len(shown) and i + 1 not in programs else ""
         run(path, i + 1, shown[i], expected, tools)
+
+
+def check_typed(path, lines, tools):
+    """The functions that kymo_typed(3) lists: one program calls none of them and names each."""
+    names = re.findall(r"^(?:int|void) +name_(\w+)\(", "\n".join(lines), re.M)
+    if len(names) < 20:
+        fail(path, f"lists {len(names)} functions, which are not all")
+    uses = "".join(f"    (void)&number_{name};\n" for name in names)
+    program = f"#include <kymo/typed.h>\n\nKYMO_RING_TYPE(number, double);\n\nint main(void)\n{{\n{uses}}}\n"
+    run(path, "of all functions", program, "", tools)
 
 
 # ---- references ----
@@ -224,6 +234,8 @@ def main():
     check_tests(pages, root)
     for path, lines in pages.items():
         examples(path, lines, tools)
+        if path.endswith("kymo_typed.3"):
+            check_typed(path, lines, tools)
     print(f"{len(pages)} pages, {failures} failures")
     return failures > 0 or not pages
 
