@@ -105,11 +105,11 @@ def check_completion(script, kymo):
 
 def main():
     root, kymo, kymofs = sys.argv[1:4]
-    pages = [os.path.join(root, "tools", "kymo.1"), os.path.join(root, "fusefs", "kymofs.8")]
+    pages = [os.path.join(root, "tools", "kymo", "kymo.1"), os.path.join(root, "fusefs", "kymofs.8")]
     man.lint(pages)
     compare_kymo(pages[0], kymo)
     compare_kymofs(pages[1], kymofs)
-    check_completion(os.path.join(root, "tools", "completion.bash"), kymo)
+    check_completion(os.path.join(root, "tools", "kymo", "completion.bash"), kymo)
     print(f"{len(pages)} pages, {man.failures} failures")
     return man.failures > 0
 

@@ -105,13 +105,13 @@ def check_includes(path, text):
 def check_neighbours(texts):
     """Quotes reach no further than the own folder; fusefs, tools and bench know core's <kymo/...>."""
     for path, text in texts.items():
-        part = path.split("/")[0]
+        part, folder = path.split("/")[0], os.path.dirname(path)
         if not is_code(path) or part not in ("fusefs", "tools", "bench"):
             continue
         for number, line in lines_of(blank_comments(text)):
             found = INCLUDE.match(line)
-            if found and found.group(1) == '"' and f"{part}/{found.group(2)}" not in texts:
-                breach(path, number, f'"{found.group(2)}" is not in {part}/')
+            if found and found.group(1) == '"' and f"{folder}/{found.group(2)}" not in texts:
+                breach(path, number, f'"{found.group(2)}" is not in {folder}/')
             if found and found.group(1) == "<" and found.group(2).startswith("kymo/"):
                 if f"core/include/{found.group(2)}" not in texts:
                     breach(path, number, f"<{found.group(2)}> is no public header")
