@@ -1,6 +1,6 @@
 /*
- * command.h - what the commands of kymo share. A new command is a row here and a file cmd_NAME.c
- * that defines command_NAME.
+ * command.h - interface shared by the commands of kymo. A new command is a row here and a file
+ * cmd_NAME.c that defines command_NAME.
  */
 #ifndef KYMO_TOOLS_COMMAND_H
 #define KYMO_TOOLS_COMMAND_H
@@ -14,44 +14,43 @@
 #define KYMO_COMMANDS(ROW)                                           \
     ROW(pub, "publish records read from standard input")             \
     ROW(ls, "list the segments")                                     \
-    ROW(info, "say everything about a segment but its records")      \
+    ROW(info, "print the properties of a segment")                   \
     ROW(get, "print one record: the newest, or by position or time") \
-    ROW(watch, "print each new record as it comes")                  \
+    ROW(watch, "print each new record")                              \
     ROW(metrics, "print segments as Prometheus text")                \
-    ROW(rm, "remove segments that have no living writer")            \
-    ROW(reap, "remove what dead writers left behind")                \
-    ROW(host, "publish this machine's own counters")
+    ROW(rm, "remove segments without a live writer")                 \
+    ROW(reap, "remove segments of dead writers")                     \
+    ROW(host, "publish this machine's counters")
 
-/* Runs with argv[0] = "kymo NAME" and returns the exit status. */
+/* argv[0] is "kymo NAME". Returns the exit status. */
 #define KYMO_COMMAND_DECLARE(name, summary) int command_##name(int argc, char **argv);
 KYMO_COMMANDS(KYMO_COMMAND_DECLARE)
 #undef KYMO_COMMAND_DECLARE
 
-/* The exit statuses: 0, or what went wrong. */
+/* Exit statuses besides 0. */
 enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
-/* Prints "kymo: NAME: what" on stderr, without NAME where it is NULL. Returns STATUS_FAILED. */
-int complain(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int complain_error(const char *name, int error);
-/* As complain_error, for an open: says what is wrong with the file, or who holds it. */
-int complain_open(const char *name, int error);
-/* As complain, for a mistake in the arguments. Returns STATUS_USAGE. */
-int complain_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Prints "kymo: NAME: message" on stderr, without NAME if it is NULL. Returns STATUS_FAILED. */
+int report_error(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int report_errno(const char *name, int error);
+/* As report_errno, after an open: names the defect of the file, or the process that has it open. */
+int report_open(const char *name, int error);
+/* As report_error, for wrong arguments. Returns STATUS_USAGE. */
+int report_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Writes all of it to stdout, unbuffered. 0, or a negative errno. */
+/* Writes all bytes to stdout, unbuffered. 0, or a negative errno. */
 int print_bytes(const void *bytes, size_t len);
-/* The same with a text, which is emptied. -ENOMEM where the text lacked memory. */
+/* Writes a text, and clears it. -ENOMEM if the text is incomplete. */
 int print_text(struct kymo_text *text);
-/* The exit status after an error of those two: a reader that went away is no failure. */
+/* The exit status for a result of print_bytes or print_text: EPIPE is not a failure. */
 int print_status(int error);
-/* Whether whoever reads stdout has gone. */
-bool print_abandoned(void);
+/* Whether the read end of the pipe at stdout is closed. */
+bool stdout_is_closed(void);
 
-/* A number in decimal, all of the text. 0, -EINVAL or -ERANGE. */
+/* Parses a decimal number; no other characters. 0, -EINVAL or -ERANGE. */
 int parse_number(const char *text, uint64_t *number);
 
-/* A signalfd that says when SIGINT, SIGTERM or SIGHUP came; they are blocked from now on. Or
- * -errno. */
+/* Blocks SIGINT, SIGTERM and SIGHUP. Returns a signalfd for them, or -errno. */
 int signals_open(void);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * input.h - standard input as it comes: lines of any length or blocks, nothing held back, and a
- * heartbeat for the segment while nothing comes.
+ * input.h - reads lines of any length, or blocks, from standard input without delay; while waiting, it
+ * updates the heartbeat of a writer.
  */
 #ifndef KYMO_TOOLS_INPUT_H
 #define KYMO_TOOLS_INPUT_H
@@ -9,26 +9,25 @@
 
 #include <kymo/segment.h>
 
-/* Begin with {0} and the first three set. */
+/* Initialise with {0} and set the first three members. */
 struct input {
     int fd;
-    int signals;                /* a signalfd that ends the input */
-    struct kymo_writer *writer; /* whose heart beats meanwhile */
-    uint64_t beat;              /* CLOCK_MONOTONIC ns of the newest heartbeat */
+    int signals;                /* a signalfd; a signal ends the input */
+    struct kymo_writer *writer; /* its heartbeat is updated */
+    uint64_t beat;              /* time of the last heartbeat, CLOCK_MONOTONIC ns */
     char *data;
-    size_t start, len, capacity; /* what was read and not yet taken: data[start..start+len) */
-    size_t searched;             /* of which this much has no line end */
+    size_t start, len, capacity; /* unread bytes: data[start..start+len) */
+    size_t searched;             /* bytes of these without a line end */
     bool ended;
 };
 
 /*
- * Takes the next line, without its "\n"; the last one need not have any. It is the
- * caller's to read until the next call. 1, 0 at the end, -EINTR after a signal, or what read(2)
- * said.
+ * Returns the next line without its "\n", which the last line may lack. It is valid until the next
+ * call. 1; 0 at end of file; -EINTR after a signal; or the errno of read(2).
  */
 int input_line(struct input *input, char **line, size_t *len);
 
-/* Takes the next `size` bytes. As input_line; at the end, input->len bytes may be left over. */
+/* Returns the next `size` bytes. As input_line; at end of file, input->len bytes may remain. */
 int input_block(struct input *input, size_t size, char **block);
 
 void input_free(struct input *input);
