@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -38,16 +39,18 @@ struct fuse_bench {
     char *buffer;
 };
 
-/* The path of a program in the folder of this one. */
-static void find_beside(char path[PATH_MAX], const char *name)
+/* The path of kymofs, in the folder of this program. */
+static const char *kymofs_path(void)
 {
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    static char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
     char *slash;
 
     path[len > 0 ? len : 0] = 0;
     slash = strrchr(path, '/');
     if (slash)
-        snprintf(slash + 1, (size_t)(path + PATH_MAX - slash - 1), "%s", name);
+        snprintf(slash + 1, (size_t)(path + sizeof(path) - slash - 1), "kymofs");
+    return path;
 }
 
 /* The daemon is terminated, and unmounts, when this program ends for any reason. */
@@ -123,10 +126,7 @@ static int mount_by(struct mount *mount, const char *program, const char *name)
 
 static int mount_kymofs(struct fuse_bench *bench)
 {
-    char path[PATH_MAX];
-
-    find_beside(path, "kymofs");
-    return mount_by(&bench->kymofs, path, "kymofs");
+    return mount_by(&bench->kymofs, kymofs_path(), "kymofs");
 }
 
 static struct fuse_bench *make_bench(void)
@@ -155,8 +155,20 @@ static void close_bench(void *context)
     free(bench);
 }
 
-/* One record of three fields. */
-static void publish_one(struct fuse_bench *bench)
+#define BUFFER_SIZE ((size_t)1 << 20)
+
+static uint64_t count_lines(const char *text, size_t len)
+{
+    const char *const end = text + len;
+    uint64_t lines = 0;
+
+    for (; (text = memchr(text, '\n', (size_t)(end - text))); text++)
+        lines++;
+    return lines;
+}
+
+/* A segment "viewed" with three fields. */
+static int open_writer(struct fuse_bench *bench, uint64_t depth)
 {
     static const struct kymo_field fields[] = {
         {.name = "x", .type = KYMO_F64, .offset = 0, .count = 1},
@@ -164,13 +176,22 @@ static void publish_one(struct fuse_bench *bench)
         {.name = "z", .type = KYMO_F64, .offset = 16, .count = 1},
     };
     static const struct kymo_schema schema = {fields, 3, 24};
-    const struct kymo_options options = {.depth = 64,
+    const struct kymo_options options = {.depth = depth,
                                          .size = 24,
                                          .schema = &schema,
                                          .existing = KYMO_CREATE_NEW};
-    const double values[3] = {0.5, 1.25, 9.81};
+    int error = kymo_writer_open(&bench->writer, "viewed", &options);
 
-    bench_require(kymo_writer_open(&bench->writer, "viewed", &options), "opening a writer");
+    if (error == -ENOSPC)
+        return bench_skip("not enough memory in %s", kymo_directory());
+    bench_require(error, "opening a writer");
+    return 0;
+}
+
+static void publish_one(struct fuse_bench *bench, uint64_t number)
+{
+    const double values[3] = {0.5 + (double)number * 0.001, 1.25, 9.81 - (double)(number % 777)};
+
     bench_require(kymo_ring_publish(bench->writer, values, sizeof(values),
                                     kymo_clock_now(KYMO_MONOTONIC), 0),
                   "publishing");
@@ -206,6 +227,45 @@ static uint64_t read_other(void *context, uint64_t count)
 {
     return read_file(((struct fuse_bench *)context)->against, count);
 }
+
+/* ---- cat ---- */
+
+/* Files per exec of cat: its start takes longer than reading a file. */
+#define CAT_FILES 32
+
+static uint64_t cat_file(char *path, uint64_t count)
+{
+    char *arguments[CAT_FILES + 2] = {(char *)(uintptr_t) "cat"};
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    int status;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    for (uint64_t done = 0, part; done < count; done += part) {
+        part = count - done < CAT_FILES ? count - done : CAT_FILES;
+        for (uint64_t i = 0; i < part; i++)
+            arguments[1 + i] = path;
+        arguments[1 + part] = NULL;
+        bench_require(-posix_spawn(&child, "/bin/cat", &actions, NULL, arguments, environ),
+                      "/bin/cat");
+        bench_require(waitpid(child, &status, 0) == child && status == 0 ? 0 : -EIO, path);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return count;
+}
+
+static uint64_t cat_kymofs(void *context, uint64_t count)
+{
+    return cat_file(((struct fuse_bench *)context)->file, count);
+}
+
+static uint64_t cat_other(void *context, uint64_t count)
+{
+    return cat_file(((struct fuse_bench *)context)->against, count);
+}
+
+/* ---- bursts ---- */
 
 /* A burst begins when both daemons and the processors are idle. */
 static double time_burst(const char *path)
@@ -245,8 +305,11 @@ static int open_pair(void **context, const char *program, const char *name, cons
 
     *context = bench;
     bench_unpin();
-    publish_one(bench);
-    status = mount_kymofs(bench);
+    status = open_writer(bench, 64);
+    if (!status) {
+        publish_one(bench, 0);
+        status = mount_kymofs(bench);
+    }
     if (!status)
         status = mount_by(&bench->other, program, name);
     snprintf(bench->file, sizeof(bench->file), "%s/viewed/latest", bench->kymofs.directory);
@@ -268,6 +331,103 @@ static int open_against_lxcfs(const struct bench_row *row, void **context)
 {
     (void)row;
     return open_pair(context, "/usr/bin/lxcfs", "lxcfs", "proc/uptime");
+}
+
+/* ---- the first read of a history ---- */
+
+#define HISTORY (UINT64_C(1) << 20) /* records */
+
+static int open_history(const struct bench_row *row, void **context)
+{
+    struct fuse_bench *bench = make_bench();
+    int status = 0;
+
+    *context = bench;
+    bench_unpin();
+    if (access("/dev/fuse", R_OK | W_OK) != 0)
+        status = bench_skip("/dev/fuse is missing or not writable");
+    else if (access(kymofs_path(), X_OK) != 0)
+        status = bench_skip("kymofs is not installed");
+    if (!status)
+        status = open_writer(bench, row->depth);
+    for (uint64_t i = 1; !status && i < row->depth; i++)
+        publish_one(bench, i);
+    bench->buffer = malloc(BUFFER_SIZE);
+    bench_require(bench->buffer ? 0 : -ENOMEM, "a buffer");
+    if (status)
+        close_bench(bench);
+    return status;
+}
+
+/* Reads history.csv once through a new mount; ns, 0 if it failed. */
+static double time_history(struct fuse_bench *bench, struct bench_result *result)
+{
+    uint64_t began, lines = 0;
+    char path[PATH_MAX];
+    ssize_t len = -1;
+    int file;
+
+    if (mount_kymofs(bench) != 0) {
+        snprintf(result->reason, sizeof(result->reason), "kymofs cannot mount here");
+        return 0;
+    }
+    snprintf(path, sizeof(path), "%s/viewed/history.csv", bench->kymofs.directory);
+    began = bench_now();
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    while (file >= 0 && (len = read(file, bench->buffer, BUFFER_SIZE)) > 0)
+        lines += count_lines(bench->buffer, (size_t)len);
+    began = bench_now() - began;
+    if (file < 0 || len < 0 || lines < HISTORY)
+        snprintf(result->reason, sizeof(result->reason), "history.csv: %s after %u lines",
+                 file < 0 || len < 0 ? strerror(errno) : "end of file", (unsigned int)lines);
+    if (file >= 0)
+        close(file);
+    unmount(&bench->kymofs);
+    return (double)began;
+}
+
+/* Formats the same records with the public functions. */
+static double time_formatting(void)
+{
+    const struct kymo_schema *schema;
+    struct kymo_reader *reader;
+    struct kymo_record record;
+    struct kymo_text text = {0};
+    uint64_t began = bench_now(), lines = 0, head;
+    double values[3];
+
+    bench_require(kymo_reader_open(&reader, "viewed"), "opening a reader");
+    schema = kymo_segment_schema(reader->segment);
+    head = kymo_ring_head(&reader->ring);
+    kymo_text_csv_header(&text, schema);
+    for (uint64_t pos = head - (HISTORY - 1); pos < head; pos++) {
+        bench_require(kymo_ring_at(reader, pos, values, sizeof(values), &record), "reading");
+        kymo_text_csv(&text, schema, &record, values);
+        if (text.len < BUFFER_SIZE && pos + 1 < head)
+            continue;
+        lines += count_lines(text.data, text.len);
+        kymo_text_clear(&text);
+    }
+    bench_require(lines == HISTORY ? 0 : -EIO, "formatting");
+    kymo_text_free(&text);
+    kymo_reader_close(reader);
+    return (double)(bench_now() - began);
+}
+
+static void measure_history(void *context, const struct bench_settings *settings,
+                            struct bench_result *result)
+{
+    const size_t rounds = settings->rounds < 100 ? 1 : 7;
+    double ns[2][7];
+
+    for (size_t i = 0; i < rounds && !result->reason[0]; i++) {
+        ns[0][i] = time_history(context, result);
+        ns[1][i] = time_formatting();
+    }
+    if (result->reason[0])
+        return;
+    result->ns = bench_quantile(ns[0], rounds, 0.5);
+    result->baseline = bench_quantile(ns[1], rounds, 0.5);
 }
 
 /* ---- resources of the daemon ---- */
@@ -295,8 +455,11 @@ static int open_bench(const struct bench_row *row, void **context)
 
     (void)row;
     *context = bench;
-    publish_one(bench);
-    status = mount_kymofs(bench);
+    status = open_writer(bench, 64);
+    if (!status) {
+        publish_one(bench, 0);
+        status = mount_kymofs(bench);
+    }
     snprintf(bench->file, sizeof(bench->file), "%s/viewed/stream", bench->kymofs.directory);
     if (status)
         close_bench(bench);
@@ -515,12 +678,10 @@ static void measure_listing(void *context, const struct bench_settings *settings
 {
     const uint64_t began = bench_now();
     struct fuse_bench *bench = context;
-    char path[PATH_MAX];
     unsigned int count;
 
     (void)settings;
-    find_beside(path, "kymofs");
-    if (mount_by(&bench->kymofs, path, "kymofs") != 0) {
+    if (mount_kymofs(bench) != 0) {
         snprintf(result->reason, sizeof(result->reason), "kymofs cannot mount here");
         return;
     }
@@ -638,6 +799,22 @@ const struct bench_row bench_fuse_rows[] = {
      CLOSE,
      .open = open_against_hello,
      .measure = measure_bursts},
+    {.name = "kymofs-cat",
+     .against = "cat of hello_ll's file",
+     .most_ratio = 1.3,
+     .stretch = 1000,
+     .rounds = 15,
+     CLOSE,
+     .open = open_against_hello,
+     .run = cat_kymofs,
+     .baseline = cat_other},
+    {.name = "kymofs-first-read-of-history.csv",
+     .against = "formatting the same records into a reused buffer",
+     .depth = HISTORY,
+     .most_ratio = 1.2,
+     CLOSE,
+     .open = open_history,
+     .measure = measure_history},
     {.name = "kymofs-against-lxcfs",
      .against = "lxcfs's proc/uptime",
      .stretch = 10,
