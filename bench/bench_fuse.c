@@ -1,14 +1,15 @@
 /*
- * bench_fuse.c - the file view: what opening, reading and closing a file takes against libfuse's own
- * smallest example; many readers, many segments, many samples.
+ * bench_fuse.c - the mount: open, read and close against libfuse's smallest example; many readers,
+ * segments and samples.
  *
- * Mounts the kymofs that lies beside this program over this run's own segments.
+ * Mounts the kymofs in the folder of this program over the segments of this run.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -28,29 +29,31 @@ struct mount {
     char directory[64];
 };
 
-struct view {
+struct fuse_bench {
     struct mount kymofs;
-    struct mount other;     /* what it is held against */
+    struct mount other;     /* baseline */
     char file[PATH_MAX];    /* in kymofs */
-    char against[PATH_MAX]; /* in the other */
+    char against[PATH_MAX]; /* in the baseline mount */
     struct kymo_writer *writer;
     unsigned int segments;
     char *buffer;
 };
 
-/* A program that was built beside this one. */
-static void find_beside(char path[PATH_MAX], const char *name)
+/* The path of kymofs, in the folder of this program. */
+static const char *kymofs_path(void)
 {
-    ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    static char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
     char *slash;
 
     path[len > 0 ? len : 0] = 0;
     slash = strrchr(path, '/');
     if (slash)
-        snprintf(slash + 1, (size_t)(path + PATH_MAX - slash - 1), "%s", name);
+        snprintf(slash + 1, (size_t)(path + sizeof(path) - slash - 1), "kymofs");
+    return path;
 }
 
-/* The daemon ends with this program, however that ends; and unmounts as it does. */
+/* The daemon is terminated, and unmounts, when this program ends for any reason. */
 static pid_t start(char *const arguments[])
 {
     pid_t child = fork();
@@ -68,11 +71,11 @@ static pid_t start(char *const arguments[])
     _exit(127);
 }
 
-/* 0 once another file system answers there. */
+/* Waits until another file system is mounted there. */
 static int await_mount(const struct mount *mount, dev_t below)
 {
     const uint64_t end = bench_now() + 10 * SECOND;
-    const struct timespec nap = {.tv_nsec = 200000};
+    const struct timespec interval = {.tv_nsec = 200000};
     struct stat status;
 
     while (bench_now() < end) {
@@ -80,7 +83,7 @@ static int await_mount(const struct mount *mount, dev_t below)
             return 0;
         if (waitpid(mount->daemon, NULL, WNOHANG) == mount->daemon)
             return -ECHILD;
-        nanosleep(&nap, NULL);
+        nanosleep(&interval, NULL);
     }
     return -ETIMEDOUT;
 }
@@ -107,7 +110,7 @@ static int mount_by(struct mount *mount, const char *program, const char *name)
     if (access("/dev/fuse", R_OK | W_OK) != 0)
         return bench_skip("/dev/fuse is missing or not writable");
     if (access(program, X_OK) != 0)
-        return bench_skip("no %s here", name);
+        return bench_skip("%s is not installed", name);
     snprintf(mount->directory, sizeof(mount->directory), "/tmp/kymo-bench-XXXXXX");
     bench_require(mkdtemp(mount->directory) ? 0 : -errno, "a directory to mount on");
     bench_require(stat(mount->directory, &below) == 0 ? 0 : -errno, mount->directory);
@@ -118,45 +121,54 @@ static int mount_by(struct mount *mount, const char *program, const char *name)
     if (error == -ECHILD)
         mount->daemon = 0;
     unmount(mount);
-    return bench_skip("%s does not mount here", name);
+    return bench_skip("%s cannot mount here", name);
 }
 
-static int mount_kymofs(struct view *view)
+static int mount_kymofs(struct fuse_bench *bench)
 {
-    char path[PATH_MAX];
-
-    find_beside(path, "kymofs");
-    return mount_by(&view->kymofs, path, "kymofs");
+    return mount_by(&bench->kymofs, kymofs_path(), "kymofs");
 }
 
-static struct view *make_view(void)
+static struct fuse_bench *make_bench(void)
 {
-    struct view *view = calloc(1, sizeof(*view));
+    struct fuse_bench *bench = calloc(1, sizeof(*bench));
 
-    bench_require(view ? 0 : -ENOMEM, "a view");
-    return view;
+    bench_require(bench ? 0 : -ENOMEM, "a benchmark");
+    return bench;
 }
 
-static void close_view(void *context)
+static void close_bench(void *context)
 {
-    struct view *view = context;
+    struct fuse_bench *bench = context;
     char name[24];
 
     bench_pin(0);
-    unmount(&view->kymofs);
-    unmount(&view->other);
-    if (view->writer)
-        kymo_writer_remove(view->writer);
-    for (unsigned int i = 0; i < view->segments; i++) {
+    unmount(&bench->kymofs);
+    unmount(&bench->other);
+    if (bench->writer)
+        kymo_writer_remove(bench->writer);
+    for (unsigned int i = 0; i < bench->segments; i++) {
         snprintf(name, sizeof(name), "many%u", i);
         kymo_segment_remove(name);
     }
-    free(view->buffer);
-    free(view);
+    free(bench->buffer);
+    free(bench);
 }
 
-/* One record of three fields. */
-static void publish_one(struct view *view)
+#define BUFFER_SIZE ((size_t)1 << 20)
+
+static uint64_t count_lines(const char *text, size_t len)
+{
+    const char *const end = text + len;
+    uint64_t lines = 0;
+
+    for (; (text = memchr(text, '\n', (size_t)(end - text))); text++)
+        lines++;
+    return lines;
+}
+
+/* A segment "viewed" with three fields. */
+static int open_writer(struct fuse_bench *bench, uint64_t depth)
 {
     static const struct kymo_field fields[] = {
         {.name = "x", .type = KYMO_F64, .offset = 0, .count = 1},
@@ -164,21 +176,30 @@ static void publish_one(struct view *view)
         {.name = "z", .type = KYMO_F64, .offset = 16, .count = 1},
     };
     static const struct kymo_schema schema = {fields, 3, 24};
-    const struct kymo_options options = {.depth = 64,
+    const struct kymo_options options = {.depth = depth,
                                          .size = 24,
                                          .schema = &schema,
                                          .existing = KYMO_CREATE_NEW};
-    const double values[3] = {0.5, 1.25, 9.81};
+    int error = kymo_writer_open(&bench->writer, "viewed", &options);
 
-    bench_require(kymo_writer_open(&view->writer, "viewed", &options), "opening a writer");
-    bench_require(kymo_ring_publish(view->writer, values, sizeof(values),
+    if (error == -ENOSPC)
+        return bench_skip("not enough memory in %s", kymo_directory());
+    bench_require(error, "opening a writer");
+    return 0;
+}
+
+static void publish_one(struct fuse_bench *bench, uint64_t number)
+{
+    const double values[3] = {0.5 + (double)number * 0.001, 1.25, 9.81 - (double)(number % 777)};
+
+    bench_require(kymo_ring_publish(bench->writer, values, sizeof(values),
                                     kymo_clock_now(KYMO_MONOTONIC), 0),
                   "publishing");
 }
 
 /* ---- open, read, close ---- */
 
-/* Opens in a row, as of somebody who looks at a few files. */
+/* Consecutive opens of a client that reads a few files. */
 #define BURST 10
 
 static uint64_t read_file(const char *path, uint64_t count)
@@ -199,15 +220,54 @@ static uint64_t read_file(const char *path, uint64_t count)
 
 static uint64_t read_kymofs(void *context, uint64_t count)
 {
-    return read_file(((struct view *)context)->file, count);
+    return read_file(((struct fuse_bench *)context)->file, count);
 }
 
 static uint64_t read_other(void *context, uint64_t count)
 {
-    return read_file(((struct view *)context)->against, count);
+    return read_file(((struct fuse_bench *)context)->against, count);
 }
 
-/* A burst begins when both daemons sleep, and the processors with them. */
+/* ---- cat ---- */
+
+/* Files per exec of cat: its start takes longer than reading a file. */
+#define CAT_FILES 32
+
+static uint64_t cat_file(char *path, uint64_t count)
+{
+    char *arguments[CAT_FILES + 2] = {(char *)(uintptr_t) "cat"};
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    int status;
+
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    for (uint64_t done = 0, part; done < count; done += part) {
+        part = count - done < CAT_FILES ? count - done : CAT_FILES;
+        for (uint64_t i = 0; i < part; i++)
+            arguments[1 + i] = path;
+        arguments[1 + part] = NULL;
+        bench_require(-posix_spawn(&child, "/bin/cat", &actions, NULL, arguments, environ),
+                      "/bin/cat");
+        bench_require(waitpid(child, &status, 0) == child && status == 0 ? 0 : -EIO, path);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return count;
+}
+
+static uint64_t cat_kymofs(void *context, uint64_t count)
+{
+    return cat_file(((struct fuse_bench *)context)->file, count);
+}
+
+static uint64_t cat_other(void *context, uint64_t count)
+{
+    return cat_file(((struct fuse_bench *)context)->against, count);
+}
+
+/* ---- bursts ---- */
+
+/* A burst begins when both daemons and the processors are idle. */
 static double time_burst(const char *path)
 {
     const struct timespec rest = {.tv_nsec = 2000000};
@@ -223,39 +283,41 @@ static void measure_bursts(void *context, const struct bench_settings *settings,
                            struct bench_result *result)
 {
     const size_t bursts = settings->rounds < 100 ? 9 : 301;
-    struct view *view = context;
+    struct fuse_bench *bench = context;
     double ns[2][301];
 
     for (size_t i = 0; i < bursts; i++) {
         for (size_t turn = 0; turn < 2; turn++) {
             const size_t side = turn ^ (i & 1);
 
-            ns[side][i] = time_burst(side ? view->against : view->file);
+            ns[side][i] = time_burst(side ? bench->against : bench->file);
         }
     }
     result->ns = bench_quantile(ns[0], bursts, 0.5);
     result->baseline = bench_quantile(ns[1], bursts, 0.5);
 }
 
-/* Only kymofs's side, where the other is missing. The client is not pinned, as nobody pins cat: where
- * the kernel puts it beside the daemon is much of what is measured. */
+/* The client is not pinned, like cat: the CPU that the kernel chooses for it is part of the result. */
 static int open_pair(void **context, const char *program, const char *name, const char *file)
 {
-    struct view *view = make_view();
+    struct fuse_bench *bench = make_bench();
     int status;
 
-    *context = view;
+    *context = bench;
     bench_unpin();
-    publish_one(view);
-    status = mount_kymofs(view);
+    status = open_writer(bench, 64);
+    if (!status) {
+        publish_one(bench, 0);
+        status = mount_kymofs(bench);
+    }
     if (!status)
-        status = mount_by(&view->other, program, name);
-    snprintf(view->file, sizeof(view->file), "%s/viewed/latest", view->kymofs.directory);
-    snprintf(view->against, sizeof(view->against), "%s/%s", view->other.directory, file);
-    if (!status && access(view->against, R_OK) != 0)
-        status = bench_skip("%s shows no %s here", name, file);
+        status = mount_by(&bench->other, program, name);
+    snprintf(bench->file, sizeof(bench->file), "%s/viewed/latest", bench->kymofs.directory);
+    snprintf(bench->against, sizeof(bench->against), "%s/%s", bench->other.directory, file);
+    if (!status && access(bench->against, R_OK) != 0)
+        status = bench_skip("%s has no file %s here", name, file);
     if (status)
-        close_view(view);
+        close_bench(bench);
     return status;
 }
 
@@ -271,7 +333,104 @@ static int open_against_lxcfs(const struct bench_row *row, void **context)
     return open_pair(context, "/usr/bin/lxcfs", "lxcfs", "proc/uptime");
 }
 
-/* ---- what the daemon uses ---- */
+/* ---- the first read of a history ---- */
+
+#define HISTORY (UINT64_C(1) << 20) /* records */
+
+static int open_history(const struct bench_row *row, void **context)
+{
+    struct fuse_bench *bench = make_bench();
+    int status = 0;
+
+    *context = bench;
+    bench_unpin();
+    if (access("/dev/fuse", R_OK | W_OK) != 0)
+        status = bench_skip("/dev/fuse is missing or not writable");
+    else if (access(kymofs_path(), X_OK) != 0)
+        status = bench_skip("kymofs is not installed");
+    if (!status)
+        status = open_writer(bench, row->depth);
+    for (uint64_t i = 1; !status && i < row->depth; i++)
+        publish_one(bench, i);
+    bench->buffer = malloc(BUFFER_SIZE);
+    bench_require(bench->buffer ? 0 : -ENOMEM, "a buffer");
+    if (status)
+        close_bench(bench);
+    return status;
+}
+
+/* Reads history.csv once through a new mount; ns, 0 if it failed. */
+static double time_history(struct fuse_bench *bench, struct bench_result *result)
+{
+    uint64_t began, lines = 0;
+    char path[PATH_MAX];
+    ssize_t len = -1;
+    int file;
+
+    if (mount_kymofs(bench) != 0) {
+        snprintf(result->reason, sizeof(result->reason), "kymofs cannot mount here");
+        return 0;
+    }
+    snprintf(path, sizeof(path), "%s/viewed/history.csv", bench->kymofs.directory);
+    began = bench_now();
+    file = open(path, O_RDONLY | O_CLOEXEC);
+    while (file >= 0 && (len = read(file, bench->buffer, BUFFER_SIZE)) > 0)
+        lines += count_lines(bench->buffer, (size_t)len);
+    began = bench_now() - began;
+    if (file < 0 || len < 0 || lines < HISTORY)
+        snprintf(result->reason, sizeof(result->reason), "history.csv: %s after %u lines",
+                 file < 0 || len < 0 ? strerror(errno) : "end of file", (unsigned int)lines);
+    if (file >= 0)
+        close(file);
+    unmount(&bench->kymofs);
+    return (double)began;
+}
+
+/* Formats the same records with the public functions. */
+static double time_formatting(void)
+{
+    const struct kymo_schema *schema;
+    struct kymo_reader *reader;
+    struct kymo_record record;
+    struct kymo_text text = {0};
+    uint64_t began = bench_now(), lines = 0, head;
+    double values[3];
+
+    bench_require(kymo_reader_open(&reader, "viewed"), "opening a reader");
+    schema = kymo_segment_schema(reader->segment);
+    head = kymo_ring_head(&reader->ring);
+    kymo_text_csv_header(&text, schema);
+    for (uint64_t pos = head - (HISTORY - 1); pos < head; pos++) {
+        bench_require(kymo_ring_at(reader, pos, values, sizeof(values), &record), "reading");
+        kymo_text_csv(&text, schema, &record, values);
+        if (text.len < BUFFER_SIZE && pos + 1 < head)
+            continue;
+        lines += count_lines(text.data, text.len);
+        kymo_text_clear(&text);
+    }
+    bench_require(lines == HISTORY ? 0 : -EIO, "formatting");
+    kymo_text_free(&text);
+    kymo_reader_close(reader);
+    return (double)(bench_now() - began);
+}
+
+static void measure_history(void *context, const struct bench_settings *settings,
+                            struct bench_result *result)
+{
+    const size_t rounds = settings->rounds < 100 ? 1 : 7;
+    double ns[2][7];
+
+    for (size_t i = 0; i < rounds && !result->reason[0]; i++) {
+        ns[0][i] = time_history(context, result);
+        ns[1][i] = time_formatting();
+    }
+    if (result->reason[0])
+        return;
+    result->ns = bench_quantile(ns[0], rounds, 0.5);
+    result->baseline = bench_quantile(ns[1], rounds, 0.5);
+}
+
+/* ---- resources of the daemon ---- */
 
 static double read_number(pid_t process, const char *file, const char *key)
 {
@@ -289,18 +448,21 @@ static double read_number(pid_t process, const char *file, const char *key)
     return number;
 }
 
-static int open_view(const struct bench_row *row, void **context)
+static int open_bench(const struct bench_row *row, void **context)
 {
-    struct view *view = make_view();
+    struct fuse_bench *bench = make_bench();
     int status;
 
     (void)row;
-    *context = view;
-    publish_one(view);
-    status = mount_kymofs(view);
-    snprintf(view->file, sizeof(view->file), "%s/viewed/stream", view->kymofs.directory);
+    *context = bench;
+    status = open_writer(bench, 64);
+    if (!status) {
+        publish_one(bench, 0);
+        status = mount_kymofs(bench);
+    }
+    snprintf(bench->file, sizeof(bench->file), "%s/viewed/stream", bench->kymofs.directory);
     if (status)
-        close_view(view);
+        close_bench(bench);
     return status;
 }
 
@@ -330,13 +492,13 @@ static void measure_idle(void *context, const struct bench_settings *settings,
 {
     const struct timespec settle = {.tv_nsec = 300000000};
     const struct timespec idle = {.tv_sec = settings->rounds < 100 ? 1 : 3};
-    struct view *view = context;
+    struct fuse_bench *bench = context;
     double before;
 
     nanosleep(&settle, NULL);
-    before = cpu_time(view->kymofs.daemon);
+    before = cpu_time(bench->kymofs.daemon);
     nanosleep(&idle, NULL);
-    result->ns = (cpu_time(view->kymofs.daemon) - before) / 1000 / (double)idle.tv_sec;
+    result->ns = (cpu_time(bench->kymofs.daemon) - before) / 1000 / (double)idle.tv_sec;
 }
 
 /* ---- a thousand readers of stream ---- */
@@ -344,16 +506,16 @@ static void measure_idle(void *context, const struct bench_settings *settings,
 #define STREAMS 1000
 
 struct streams {
-    struct view *view;
-    unsigned int opened; /* how many have read what was there */
-    unsigned int served; /* how many have read the record that they waited for */
-    uint64_t last;       /* when the last of them did, ns */
+    struct fuse_bench *bench;
+    unsigned int opened; /* streams opened */
+    unsigned int served; /* streams that have read the new record */
+    uint64_t last;       /* time of the last such read, CLOCK_MONOTONIC ns */
 };
 
 static void *follow_stream(void *context)
 {
     struct streams *streams = context;
-    int file = open(streams->view->file, O_RDONLY | O_CLOEXEC);
+    int file = open(streams->bench->file, O_RDONLY | O_CLOEXEC);
     char buffer[4096];
 
     __atomic_fetch_add(&streams->opened, 1, __ATOMIC_SEQ_CST);
@@ -369,36 +531,36 @@ static void *follow_stream(void *context)
 static unsigned int await_count(const unsigned int *count, unsigned int least)
 {
     const uint64_t end = bench_now() + 20 * SECOND;
-    const struct timespec nap = {.tv_nsec = 1000000};
+    const struct timespec interval = {.tv_nsec = 1000000};
 
     while (__atomic_load_n(count, __ATOMIC_SEQ_CST) < least && bench_now() < end)
-        nanosleep(&nap, NULL);
+        nanosleep(&interval, NULL);
     return __atomic_load_n(count, __ATOMIC_SEQ_CST);
 }
 
-static void end_streams(struct view *view, const pthread_t *threads, unsigned int count)
+static void end_streams(struct fuse_bench *bench, const pthread_t *threads, unsigned int count)
 {
-    /* Who is still blocked then reads an error. */
-    unmount(&view->kymofs);
+    /* Blocked reads fail now. */
+    unmount(&bench->kymofs);
     for (unsigned int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
 }
 
-enum what { SERVED, THREADS, MEMORY };
+enum stream_figure { SERVED, THREADS, MEMORY };
 
-static void measure_streams(void *context, struct bench_result *result, enum what what)
+static void measure_streams(void *context, struct bench_result *result, enum stream_figure figure)
 {
     const struct timespec settle = {.tv_nsec = 500000000};
-    struct streams streams = {.view = context};
-    struct view *view = context;
+    struct streams streams = {.bench = context};
+    struct fuse_bench *bench = context;
     pthread_t threads[STREAMS];
     pthread_attr_t small;
     unsigned int count = 0;
     uint64_t published;
     const double values[3] = {1, 2, 3};
 
-    if (access(view->file, R_OK) != 0) {
-        snprintf(result->reason, sizeof(result->reason), "this kymofs has no stream");
+    if (access(bench->file, R_OK) != 0) {
+        snprintf(result->reason, sizeof(result->reason), "kymofs has no file stream");
         return;
     }
     pthread_attr_init(&small);
@@ -408,20 +570,20 @@ static void measure_streams(void *context, struct bench_result *result, enum wha
     pthread_attr_destroy(&small);
     await_count(&streams.opened, count);
     nanosleep(&settle, NULL);
-    if (what == THREADS)
-        result->ns = read_number(view->kymofs.daemon, "status", "Threads:");
-    if (what == MEMORY)
-        result->ns = read_number(view->kymofs.daemon, "status", "VmRSS:") / 1024;
+    if (figure == THREADS)
+        result->ns = read_number(bench->kymofs.daemon, "status", "Threads:");
+    if (figure == MEMORY)
+        result->ns = read_number(bench->kymofs.daemon, "status", "VmRSS:") / 1024;
     published = bench_now();
-    bench_require(kymo_ring_publish(view->writer, values, sizeof(values),
+    bench_require(kymo_ring_publish(bench->writer, values, sizeof(values),
                                     kymo_clock_now(KYMO_MONOTONIC), 0),
                   "publishing");
     if (await_count(&streams.served, STREAMS) < STREAMS)
         snprintf(result->reason, sizeof(result->reason), "%u of %u readers were served",
                  streams.served, STREAMS);
-    else if (what == SERVED)
+    else if (figure == SERVED)
         result->ns = (double)(streams.last - published) / 1e6;
-    end_streams(view, threads, count);
+    end_streams(bench, threads, count);
 }
 
 static void measure_served(void *context, const struct bench_settings *settings,
@@ -449,8 +611,8 @@ static void measure_memory(void *context, const struct bench_settings *settings,
 
 #define MANY 10000u
 
-/* Segments "many0" and on, each of `fields` numbers, closed again by their writer. */
-static int make_many(struct view *view, unsigned int count, unsigned int fields)
+/* Creates segments "many0" and on, with `fields` numbers each, and closes their writers. */
+static int make_many(struct fuse_bench *bench, unsigned int count, unsigned int fields)
 {
     struct kymo_field *table = calloc(fields, sizeof(*table));
     double *values = calloc(fields, sizeof(*values));
@@ -469,15 +631,15 @@ static int make_many(struct view *view, unsigned int count, unsigned int fields)
         table[i].count = 1;
         values[i] = i * 1.25;
     }
-    while (view->segments < count && !error) {
+    while (bench->segments < count && !error) {
         struct kymo_writer *writer;
         char name[24];
 
-        snprintf(name, sizeof(name), "many%u", view->segments);
+        snprintf(name, sizeof(name), "many%u", bench->segments);
         error = kymo_writer_open(&writer, name, &options);
         if (error)
             break;
-        view->segments++;
+        bench->segments++;
         error = kymo_ring_publish(writer, values, options.size, kymo_clock_now(KYMO_MONOTONIC), 0);
         kymo_writer_close(writer);
     }
@@ -488,13 +650,13 @@ static int make_many(struct view *view, unsigned int count, unsigned int fields)
 
 static int open_many(const struct bench_row *row, void **context)
 {
-    struct view *view = make_view();
+    struct fuse_bench *bench = make_bench();
     int status;
 
-    *context = view;
-    status = make_many(view, (unsigned int)row->depth, 3);
+    *context = bench;
+    status = make_many(bench, (unsigned int)row->depth, 3);
     if (status)
-        close_view(view);
+        close_bench(bench);
     return status;
 }
 
@@ -510,30 +672,28 @@ static unsigned int count_entries(const char *directory)
     return count;
 }
 
-/* Seconds from the start of kymofs until all were listed. */
+/* Seconds from the start of kymofs until all segments are listed. */
 static void measure_listing(void *context, const struct bench_settings *settings,
                             struct bench_result *result)
 {
     const uint64_t began = bench_now();
-    struct view *view = context;
-    char path[PATH_MAX];
+    struct fuse_bench *bench = context;
     unsigned int count;
 
     (void)settings;
-    find_beside(path, "kymofs");
-    if (mount_by(&view->kymofs, path, "kymofs") != 0) {
-        snprintf(result->reason, sizeof(result->reason), "kymofs does not mount here");
+    if (mount_kymofs(bench) != 0) {
+        snprintf(result->reason, sizeof(result->reason), "kymofs cannot mount here");
         return;
     }
-    count = count_entries(view->kymofs.directory);
+    count = count_entries(bench->kymofs.directory);
     result->ns = (double)(bench_now() - began) / 1e9;
-    if (count != view->segments)
+    if (count != bench->segments)
         snprintf(result->reason, sizeof(result->reason), "%u of %u segments were listed", count,
-                 view->segments);
+                 bench->segments);
 }
 
-/* Reads metrics.prom to its end. Returns how many samples there are, *ns what it took. */
-static double read_metrics(const struct view *view, double *ns)
+/* Reads metrics.prom. Returns the number of samples; *ns: elapsed time. */
+static double read_metrics(const struct fuse_bench *bench, double *ns)
 {
     static char buffer[1 << 20];
     const uint64_t began = bench_now();
@@ -543,7 +703,7 @@ static double read_metrics(const struct view *view, double *ns)
     ssize_t len;
     int file;
 
-    snprintf(path, sizeof(path), "%s/metrics.prom", view->kymofs.directory);
+    snprintf(path, sizeof(path), "%s/metrics.prom", bench->kymofs.directory);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return 0;
@@ -558,13 +718,13 @@ static double read_metrics(const struct view *view, double *ns)
     return samples;
 }
 
-/* The median of some readings, samples a second. */
-static double sample_rate(const struct view *view, int readings)
+/* Median of several readings, samples/s. */
+static double sample_rate(const struct fuse_bench *bench, int readings)
 {
     double rates[32], ns;
 
     for (int i = 0; i < readings; i++) {
-        double samples = read_metrics(view, &ns);
+        double samples = read_metrics(bench, &ns);
 
         if (samples == 0)
             return 0;
@@ -576,27 +736,27 @@ static double sample_rate(const struct view *view, int readings)
 static void measure_samples(void *context, const struct bench_settings *settings,
                             struct bench_result *result)
 {
-    struct view *view = context;
+    struct fuse_bench *bench = context;
 
-    if (mount_kymofs(view) == 0)
-        result->ns = sample_rate(view, settings->rounds < 100 ? 3 : 15);
+    if (mount_kymofs(bench) == 0)
+        result->ns = sample_rate(bench, settings->rounds < 100 ? 3 : 15);
     if (result->ns == 0)
-        snprintf(result->reason, sizeof(result->reason), "this kymofs has no metrics.prom");
+        snprintf(result->reason, sizeof(result->reason), "kymofs has no file metrics.prom");
 }
 
-/* Ten segments of many fields against ten of few: ns per sample. */
-static double ns_per_sample(struct view *view, unsigned int fields, int readings)
+/* ns per sample of ten segments with `fields` fields. */
+static double ns_per_sample(struct fuse_bench *bench, unsigned int fields, int readings)
 {
     double rate;
 
-    if (make_many(view, 10, fields) != 0 || mount_kymofs(view) != 0)
+    if (make_many(bench, 10, fields) != 0 || mount_kymofs(bench) != 0)
         return 0;
-    rate = sample_rate(view, readings);
-    unmount(&view->kymofs);
-    while (view->segments > 0) {
+    rate = sample_rate(bench, readings);
+    unmount(&bench->kymofs);
+    while (bench->segments > 0) {
         char name[24];
 
-        snprintf(name, sizeof(name), "many%u", --view->segments);
+        snprintf(name, sizeof(name), "many%u", --bench->segments);
         kymo_segment_remove(name);
     }
     return rate > 0 ? 1e9 / rate : 0;
@@ -605,7 +765,7 @@ static double ns_per_sample(struct view *view, unsigned int fields, int readings
 static int open_empty(const struct bench_row *row, void **context)
 {
     (void)row;
-    *context = make_view();
+    *context = make_bench();
     return 0;
 }
 
@@ -617,12 +777,12 @@ static void measure_linear(void *context, const struct bench_settings *settings,
     result->baseline = ns_per_sample(context, 100, readings);
     result->ns = ns_per_sample(context, 1000, readings);
     if (result->ns == 0 || result->baseline == 0)
-        snprintf(result->reason, sizeof(result->reason), "this kymofs has no metrics.prom");
+        snprintf(result->reason, sizeof(result->reason), "kymofs has no file metrics.prom");
 }
 
 /* ---- rows ---- */
 
-#define VIEW .close = close_view
+#define CLOSE .close = close_bench
 
 const struct bench_row bench_fuse_rows[] = {
     {.name = "kymofs-open+read+close",
@@ -630,64 +790,80 @@ const struct bench_row bench_fuse_rows[] = {
      .most_ratio = 0.7,
      .stretch = 3000,
      .rounds = 9,
-     VIEW,
+     CLOSE,
      .open = open_against_hello,
      .run = read_kymofs,
      .baseline = read_other},
     {.name = "kymofs-open+read+close-in-bursts",
      .against = "libfuse's hello_ll",
-     VIEW,
+     CLOSE,
      .open = open_against_hello,
      .measure = measure_bursts},
+    {.name = "kymofs-cat",
+     .against = "cat of hello_ll's file",
+     .most_ratio = 1.3,
+     .stretch = 1000,
+     .rounds = 15,
+     CLOSE,
+     .open = open_against_hello,
+     .run = cat_kymofs,
+     .baseline = cat_other},
+    {.name = "kymofs-first-read-of-history.csv",
+     .against = "formatting the same records into a reused buffer",
+     .depth = HISTORY,
+     .most_ratio = 1.2,
+     CLOSE,
+     .open = open_history,
+     .measure = measure_history},
     {.name = "kymofs-against-lxcfs",
      .against = "lxcfs's proc/uptime",
      .stretch = 10,
-     VIEW,
+     CLOSE,
      .open = open_against_lxcfs,
      .run = read_kymofs,
      .baseline = read_other},
     {.name = "kymofs-idle-CPU",
      .most_ns = 1,
      .unit = "us/s",
-     VIEW,
-     .open = open_view,
+     CLOSE,
+     .open = open_bench,
      .measure = measure_idle},
     {.name = "kymofs-1000-streams-served",
      .most_ns = 50,
      .unit = "ms",
-     VIEW,
-     .open = open_view,
+     CLOSE,
+     .open = open_bench,
      .measure = measure_served},
     {.name = "kymofs-1000-streams-threads",
      .most_ns = 8,
      .unit = "thr",
-     VIEW,
-     .open = open_view,
+     CLOSE,
+     .open = open_bench,
      .measure = measure_threads},
     {.name = "kymofs-1000-streams-memory",
      .most_ns = 64,
      .unit = "MiB",
-     VIEW,
-     .open = open_view,
+     CLOSE,
+     .open = open_bench,
      .measure = measure_memory},
     {.name = "kymofs-mount+list-segments",
      .depth = MANY,
      .most_ns = 1,
      .unit = "s",
-     VIEW,
+     CLOSE,
      .open = open_many,
      .measure = measure_listing},
     {.name = "kymofs-metrics",
      .depth = MANY,
      .least = 500000,
      .unit = "sampl/s",
-     VIEW,
+     CLOSE,
      .open = open_many,
      .measure = measure_samples},
     {.name = "kymofs-metrics-growth",
      .against = "a tenth of the fields, per sample",
      .most_ratio = 1.5,
-     VIEW,
+     CLOSE,
      .open = open_empty,
      .measure = measure_linear},
     {.name = NULL},

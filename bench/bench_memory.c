@@ -1,16 +1,16 @@
 /*
- * bench_memory.c - what the machine itself does: copies in private memory, and through a bare
- * shared file without any protocol. The yardsticks of the other rows.
+ * bench_memory.c - copies in private memory, and through a shared file without a protocol: the
+ * baselines of the other rows.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "middle.h"
+#include "copy_baseline.h"
 #include "rows.h"
 
 struct memory {
-    struct bench_middle private;
-    struct bench_middle shared;
+    struct copy_baseline private;
+    struct copy_baseline shared;
     struct bench_data data;
 };
 
@@ -19,8 +19,8 @@ static int open_memory(const struct bench_row *row, void **context)
     struct memory *memory = calloc(1, sizeof(*memory));
 
     bench_require(memory ? 0 : -ENOMEM, row->name);
-    bench_middle_open(&memory->private, row->size, row->depth);
-    bench_middle_open_file(&memory->shared, row->size, row->depth);
+    copy_baseline_open(&memory->private, row->size, row->depth);
+    copy_baseline_open_file(&memory->shared, row->size, row->depth);
     bench_data_open(&memory->data, row->size);
     *context = memory;
     return 0;
@@ -30,8 +30,8 @@ static void close_memory(void *context)
 {
     struct memory *memory = context;
 
-    bench_middle_close(&memory->private);
-    bench_middle_close(&memory->shared);
+    copy_baseline_close(&memory->private);
+    copy_baseline_close(&memory->shared);
     bench_data_close(&memory->data);
     free(memory);
 }
@@ -52,14 +52,14 @@ static uint64_t copy_twice(void *context, uint64_t count)
 {
     struct memory *memory = context;
 
-    return bench_middle_run(&memory->private, &memory->data, count);
+    return copy_baseline_run(&memory->private, &memory->data, count);
 }
 
 static uint64_t copy_through_file(void *context, uint64_t count)
 {
     struct memory *memory = context;
 
-    return bench_middle_run(&memory->shared, &memory->data, count);
+    return copy_baseline_run(&memory->shared, &memory->data, count);
 }
 
 #define COPY(bytes)                                                                           \

@@ -1,9 +1,9 @@
 /*
- * bench_peer.c - a store and a load through kymo, against the same through the system's other means:
- * a bare shared file, a pipe, a Unix socket, a POSIX message queue, an eventfd.
+ * bench_peer.c - a store and a load through kymo, against other IPC: a shared file, a pipe, a Unix
+ * socket, a POSIX message queue, an eventfd.
  *
- * One thread does both ends, so that no scheduler takes part: each means at its best. What holds
- * less than a record at once is filled and emptied in turn.
+ * One thread at both ends excludes the scheduler. A channel smaller than a record is filled and
+ * emptied in turn.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,22 +18,22 @@
 #include "fixture.h"
 #include "rows.h"
 
-enum means { RAW, PIPE, SOCKET, QUEUE, EVENT };
+enum channel { RAW, PIPE, SOCKET, QUEUE, EVENT };
 
-/* What a pipe or a socket is asked to take at once, bytes; and what it then is given. */
-#define WANTED 65536u
-#define CHUNK  32768u
+/* Requested buffer of a pipe or socket, and bytes per write. */
+#define BUFFER_SIZE 65536u
+#define CHUNK       32768u
 
 struct peer {
     struct bench_pair pair;
-    enum means means;
-    int ends[2];           /* written to, read from */
-    uint64_t chunk;        /* bytes that go through at once */
-    unsigned char *shared; /* RAW, EVENT: one record, as its writer has it mapped, */
-    unsigned char *seen;   /* and as its reader has */
+    enum channel channel;
+    int ends[2];                /* written to, read from */
+    uint64_t chunk;             /* bytes per write */
+    unsigned char *shared;      /* RAW, EVENT: one record, the writer's mapping */
+    unsigned char *reader_view; /* the reader's mapping */
 };
 
-/* ---- the other means ---- */
+/* ---- other IPC ---- */
 
 static void share_file(struct peer *peer)
 {
@@ -47,8 +47,8 @@ static void share_file(struct peer *peer)
     bench_require(-posix_fallocate(file, 0, (off_t)peer->pair.size), "allocating shared memory");
     peer->shared =
         mmap(NULL, peer->pair.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
-    peer->seen = mmap(NULL, peer->pair.size, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0);
-    bench_require(peer->shared == MAP_FAILED || peer->seen == MAP_FAILED ? -errno : 0,
+    peer->reader_view = mmap(NULL, peer->pair.size, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0);
+    bench_require(peer->shared == MAP_FAILED || peer->reader_view == MAP_FAILED ? -errno : 0,
                   "mapping shared memory");
     close(file);
 }
@@ -59,7 +59,7 @@ static int open_pipe(struct peer *peer)
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return -errno;
-    fcntl(ends[1], F_SETPIPE_SZ, WANTED);
+    fcntl(ends[1], F_SETPIPE_SZ, BUFFER_SIZE);
     peer->ends[0] = ends[1];
     peer->ends[1] = ends[0];
     peer->chunk = CHUNK;
@@ -68,11 +68,11 @@ static int open_pipe(struct peer *peer)
 
 static int open_socket(struct peer *peer)
 {
-    const int wanted = 4 * WANTED;
+    const int bytes = 4 * BUFFER_SIZE;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, peer->ends) != 0)
         return -errno;
-    setsockopt(peer->ends[0], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
+    setsockopt(peer->ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
     peer->chunk = CHUNK;
     return 0;
 }
@@ -94,7 +94,7 @@ static int open_queue(struct peer *peer)
     return 0;
 }
 
-/* Carries the news; a shared file carries the record. */
+/* The eventfd notifies; a shared file holds the record. */
 static int open_event(struct peer *peer)
 {
     peer->ends[0] = eventfd(0, EFD_CLOEXEC);
@@ -103,10 +103,10 @@ static int open_event(struct peer *peer)
     return peer->ends[0] < 0 ? -errno : 0;
 }
 
-static int open_means(struct peer *peer)
+static int open_channel(struct peer *peer)
 {
     peer->ends[0] = peer->ends[1] = -1;
-    switch (peer->means) {
+    switch (peer->channel) {
     case PIPE:
         return open_pipe(peer);
     case SOCKET:
@@ -124,7 +124,7 @@ static int open_means(struct peer *peer)
 
 static inline void whole(ssize_t done, uint64_t size)
 {
-    bench_require(done == (ssize_t)size ? 0 : done < 0 ? -errno : -EIO, "passing a record on");
+    bench_require(done == (ssize_t)size ? 0 : done < 0 ? -errno : -EIO, "passing a record");
 }
 
 static void pass_stream(const struct peer *peer, const unsigned char *record)
@@ -162,7 +162,7 @@ static void pass_memory(const struct peer *peer, const unsigned char *record)
 
     memcpy(peer->shared, record, bench_hidden(data->size));
     bench_barrier();
-    memcpy(data->copy, peer->seen, bench_hidden(data->size));
+    memcpy(data->copy, peer->reader_view, bench_hidden(data->size));
 }
 
 static void pass_event(const struct peer *peer, const unsigned char *record)
@@ -173,7 +173,7 @@ static void pass_event(const struct peer *peer, const unsigned char *record)
     memcpy(peer->shared, record, bench_hidden(data->size));
     whole(write(peer->ends[0], &one, sizeof(one)), sizeof(one));
     whole(read(peer->ends[0], &one, sizeof(one)), sizeof(one));
-    memcpy(data->copy, peer->seen, bench_hidden(data->size));
+    memcpy(data->copy, peer->reader_view, bench_hidden(data->size));
 }
 
 static uint64_t run_peer(void *context, uint64_t count)
@@ -186,7 +186,7 @@ static uint64_t run_peer(void *context, uint64_t count)
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        passes[peer->means](peer, bench_record(data, i));
+        passes[peer->channel](peer, bench_record(data, i));
         sum += bench_marked(data->copy, data->size);
     }
     return sum;
@@ -221,36 +221,36 @@ static void close_peer(void *context)
             close(peer->ends[i]);
     if (peer->shared)
         bench_memory_free(peer->shared, peer->pair.size);
-    if (peer->seen)
-        bench_memory_free(peer->seen, peer->pair.size);
+    if (peer->reader_view)
+        bench_memory_free(peer->reader_view, peer->pair.size);
     bench_pair_close(&peer->pair);
     free(peer);
 }
 
-static int open_peer(const struct bench_row *row, void **context, enum means means)
+static int open_peer(const struct bench_row *row, void **context, enum channel channel)
 {
     struct peer *peer = calloc(1, sizeof(*peer));
     int status;
 
     bench_require(peer ? 0 : -ENOMEM, row->name);
-    peer->means = means;
+    peer->channel = channel;
     status = bench_pair_open(row, &peer->pair);
     if (status) {
         free(peer);
         return status;
     }
     bench_pair_fill(&peer->pair, 1, 0);
-    status = open_means(peer);
+    status = open_channel(peer);
     if (status)
         close_peer(peer);
     *context = peer;
     return status;
 }
 
-#define OPEN(function, means)                                        \
+#define OPEN(function, channel)                                      \
     static int function(const struct bench_row *row, void **context) \
     {                                                                \
-        return open_peer(row, context, means);                       \
+        return open_peer(row, context, channel);                     \
     }
 
 OPEN(open_against_raw, RAW)
@@ -259,15 +259,15 @@ OPEN(open_against_socket, SOCKET)
 OPEN(open_against_queue, QUEUE)
 OPEN(open_against_event, EVENT)
 
-#define ROW(means, what, bytes, slots)                                                            \
-    {                                                                                             \
-        .name = "store+load-against-" #means, .against = what, .size = (bytes), .depth = (slots), \
-        .open = open_against_##means, .run = run_kymo, .baseline = run_peer, .close = close_peer, \
-        .same_sum = 1                                                                             \
+#define ROW(channel, what, bytes, slots)                                                         \
+    {                                                                                            \
+        .name = "store+load-against-" #channel, .against = what, .size = (bytes),                \
+        .depth = (slots), .open = open_against_##channel, .run = run_kymo, .baseline = run_peer, \
+        .close = close_peer, .same_sum = 1                                                       \
     }
-#define SIZES(means, what)                                                            \
-    ROW(means, what, 64, 2), ROW(means, what, 4096, 2), ROW(means, what, 1 << 20, 2), \
-        ROW(means, what, 6 << 20, 2)
+#define SIZES(channel, what)                                                                \
+    ROW(channel, what, 64, 2), ROW(channel, what, 4096, 2), ROW(channel, what, 1 << 20, 2), \
+        ROW(channel, what, 6 << 20, 2)
 
 const struct bench_row bench_peer_rows[] = {
     SIZES(raw, "shared memory without a protocol"),

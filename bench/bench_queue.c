@@ -1,6 +1,6 @@
 /*
- * bench_queue.c - a queue's throughput: one thread at both ends, and two threads at one each,
- * against ck_ring, which lives in one process and never sleeps.
+ * bench_queue.c - throughput of a queue: one thread at both ends, or one thread at each end,
+ * against ck_ring, which works in one process and never sleeps.
  */
 #include <errno.h>
 #include <sched.h>
@@ -19,13 +19,13 @@ CK_RING_PROTOTYPE(line, bench_line)
 struct hand_off {
     struct kymo_writer *producer;
     struct kymo_consumer *consumer;
-    struct bench_line records[16]; /* filled beforehand, as data.h says why */
+    struct bench_line records[16]; /* prepared in advance, see data.h */
     uint64_t time;
 #if BENCH_HAVE_CK
     ck_ring_t ring;
     struct bench_line *lines;
 #endif
-    uint64_t todo; /* by the other thread */
+    uint64_t count; /* records for the other thread */
     uint64_t sum;
 };
 
@@ -75,7 +75,7 @@ static inline void push(struct hand_off *off, uint64_t i)
     bench_require(error, "pushing");
 }
 
-static inline uint64_t take(struct hand_off *off)
+static inline uint64_t receive(struct hand_off *off)
 {
     struct bench_line line;
     int error;
@@ -88,34 +88,34 @@ static inline uint64_t take(struct hand_off *off)
     return line.word[0];
 }
 
-static uint64_t push_and_take(void *context, uint64_t count)
+static uint64_t push_and_receive(void *context, uint64_t count)
 {
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         push(context, i);
-        sum += take(context);
+        sum += receive(context);
     }
     return sum;
 }
 
-static void *take_all(void *context)
+static void *receive_all(void *context)
 {
     struct hand_off *off = context;
 
-    for (uint64_t i = 0; i < off->todo; i++)
-        off->sum += take(off);
+    for (uint64_t i = 0; i < off->count; i++)
+        off->sum += receive(off);
     return NULL;
 }
 
-static uint64_t push_to_other(void *context, uint64_t count)
+static uint64_t push_to_thread(void *context, uint64_t count)
 {
     struct hand_off *off = context;
     pthread_t thread;
 
-    off->todo = count;
+    off->count = count;
     off->sum = 0;
-    bench_partner_start(&thread, take_all, off);
+    bench_partner_start(&thread, receive_all, off);
     for (uint64_t i = 0; i < count; i++)
         push(off, i);
     pthread_join(thread, NULL);
@@ -130,7 +130,7 @@ static inline void ck_push(struct hand_off *off, uint64_t i)
         sched_yield();
 }
 
-static inline uint64_t ck_take(struct hand_off *off)
+static inline uint64_t ck_receive(struct hand_off *off)
 {
     struct bench_line line;
 
@@ -140,34 +140,34 @@ static inline uint64_t ck_take(struct hand_off *off)
     return line.word[0];
 }
 
-static uint64_t ck_push_and_take(void *context, uint64_t count)
+static uint64_t ck_push_and_receive(void *context, uint64_t count)
 {
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         ck_push(context, i);
-        sum += ck_take(context);
+        sum += ck_receive(context);
     }
     return sum;
 }
 
-static void *ck_take_all(void *context)
+static void *ck_receive_all(void *context)
 {
     struct hand_off *off = context;
 
-    for (uint64_t i = 0; i < off->todo; i++)
-        off->sum += ck_take(off);
+    for (uint64_t i = 0; i < off->count; i++)
+        off->sum += ck_receive(off);
     return NULL;
 }
 
-static uint64_t ck_push_to_other(void *context, uint64_t count)
+static uint64_t ck_push_to_thread(void *context, uint64_t count)
 {
     struct hand_off *off = context;
     pthread_t thread;
 
-    off->todo = count;
+    off->count = count;
     off->sum = 0;
-    bench_partner_start(&thread, ck_take_all, off);
+    bench_partner_start(&thread, ck_receive_all, off);
     for (uint64_t i = 0; i < count; i++)
         ck_push(off, i);
     pthread_join(thread, NULL);
@@ -185,11 +185,11 @@ static uint64_t ck_push_to_other(void *context, uint64_t count)
 #define QUEUE .size = 64, .depth = 1024, .open = open_hand_off, .close = close_hand_off
 
 const struct bench_row bench_queue_rows[] = {
-    {.name = "queue-push+receive", QUEUE, .run = push_and_take, AGAINST(ck_push_and_take)},
+    {.name = "queue-push+receive", QUEUE, .run = push_and_receive, AGAINST(ck_push_and_receive)},
     {.name = "queue-two-threads",
      .stretch = 20,
      QUEUE,
-     .run = push_to_other,
-     AGAINST(ck_push_to_other)},
+     .run = push_to_thread,
+     AGAINST(ck_push_to_thread)},
     {.name = NULL},
 };

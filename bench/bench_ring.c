@@ -1,12 +1,12 @@
 /*
- * bench_ring.c - one thread publishes and reads: what the protocol costs beside
- * the copies.
+ * bench_ring.c - one thread publishes and reads: the cost of the protocol compared with
+ * copies.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "copy_baseline.h"
 #include "fixture.h"
-#include "middle.h"
 #include "rows.h"
 
 #if BENCH_HAVE_CK
@@ -15,7 +15,7 @@
 
 struct ring {
     struct bench_pair pair;
-    struct bench_middle middle;
+    struct copy_baseline baseline;
 #if BENCH_HAVE_CK
     ck_sequence_t sequence;
     struct bench_line guarded;
@@ -23,7 +23,7 @@ struct ring {
 };
 
 static int open_beside(const struct bench_row *row, void **context,
-                       void (*open_middle)(struct bench_middle *, uint64_t size, uint64_t depth))
+                       void (*open_baseline)(struct copy_baseline *, uint64_t size, uint64_t depth))
 {
     struct ring *ring = calloc(1, sizeof(*ring));
     int status;
@@ -32,7 +32,7 @@ static int open_beside(const struct bench_row *row, void **context,
     status = bench_pair_open(row, &ring->pair);
     if (status)
         return status;
-    open_middle(&ring->middle, row->size, row->depth);
+    open_baseline(&ring->baseline, row->size, row->depth);
     bench_pair_fill(&ring->pair, 1, 0);
     *context = ring;
     return 0;
@@ -40,16 +40,16 @@ static int open_beside(const struct bench_row *row, void **context,
 
 static int open_ring(const struct bench_row *row, void **context)
 {
-    return open_beside(row, context, bench_middle_open);
+    return open_beside(row, context, copy_baseline_open);
 }
 
-/* With a baseline that goes through the same kind of memory. */
+/* The baseline uses a file mapped twice. */
 static int open_ring_beside_file(const struct bench_row *row, void **context)
 {
-    return open_beside(row, context, bench_middle_open_file);
+    return open_beside(row, context, copy_baseline_open_file);
 }
 
-/* With the ring in huge pages, as who has one asks for, beside a baseline in usual ones. */
+/* The ring in huge pages, the baseline in base pages. */
 static int open_ring_huge(const struct bench_row *row, void **context)
 {
     const unsigned int kinds = KYMO_HUGE_PAGES | KYMO_PREFAULT;
@@ -67,7 +67,7 @@ static void close_ring(void *context)
 {
     struct ring *ring = context;
 
-    bench_middle_close(&ring->middle);
+    copy_baseline_close(&ring->baseline);
     bench_pair_close(&ring->pair);
     free(ring);
 }
@@ -92,7 +92,7 @@ static uint64_t publish_and_read(void *context, uint64_t count)
     return sum;
 }
 
-/* The i-th record, where records are of a line. */
+/* The i-th record of one line. */
 static inline struct bench_line *line_record(const struct bench_pair *pair, uint64_t i)
 {
     return (struct bench_line *)(void *)pair->data.records + (i & pair->data.mask);
@@ -120,17 +120,17 @@ static uint64_t copy_twice(void *context, uint64_t count)
 {
     struct ring *ring = context;
 
-    return bench_middle_run(&ring->middle, &ring->pair.data, count);
+    return copy_baseline_run(&ring->baseline, &ring->pair.data, count);
 }
 
 static uint64_t copy_twice_locked(void *context, uint64_t count)
 {
     struct ring *ring = context;
 
-    return bench_middle_run_locked(&ring->middle, &ring->pair.data, count);
+    return copy_baseline_run_locked(&ring->baseline, &ring->pair.data, count);
 }
 
-/* ---- one end alone ---- */
+/* ---- publish or read only ---- */
 
 static inline uint64_t publish_to(struct bench_pair *pair, uint64_t count)
 {
@@ -150,20 +150,19 @@ static uint64_t publish_lines(void *context, uint64_t count)
 static uint64_t copy_locked(void *context, uint64_t count)
 {
     struct ring *ring = context;
-    struct bench_middle *middle = &ring->middle;
+    struct copy_baseline *baseline = &ring->baseline;
 
     for (uint64_t i = 0; i < count; i++) {
-        memcpy(middle->memory + (i & middle->mask) * middle->stride, line_record(&ring->pair, i),
-               bench_hidden(sizeof(struct bench_line)));
-        __atomic_exchange_n(&middle->word, i, __ATOMIC_SEQ_CST);
+        memcpy(baseline->memory + (i & baseline->mask) * baseline->stride,
+               line_record(&ring->pair, i), bench_hidden(sizeof(struct bench_line)));
+        __atomic_exchange_n(&baseline->word, i, __ATOMIC_SEQ_CST);
     }
     return count;
 }
 
 /*
- * What a deep ring costs beyond its cache misses: they are what a bare copy
- * takes longer over as many slots of the same two cache lines, one of 96 bytes
- * each, and one time.
+ * The cost of a deep ring without its cache misses, which a bare copy to as many slots of two cache
+ * lines (96 bytes copied) and one time has as well.
  */
 struct bare {
     unsigned char *slots;
@@ -203,7 +202,7 @@ static void copy_bare(struct bare *bare, uint64_t count)
     }
 }
 
-/* A deep ring and one of two slots, and as much bare memory. */
+/* A deep ring and one of two slots, and bare memory of the same sizes. */
 struct growth {
     struct bench_pair deep, small;
     struct bare deep_bare, small_bare;
@@ -300,7 +299,7 @@ static uint64_t read_records(void *context, uint64_t count)
 
 #if BENCH_HAVE_CK
 
-static int open_guarded(const struct bench_row *row, void **context)
+static int open_sequence_lock(const struct bench_row *row, void **context)
 {
     int status = open_ring(row, context);
     struct ring *ring = *context;
@@ -314,7 +313,7 @@ static int open_guarded(const struct bench_row *row, void **context)
     return 0;
 }
 
-static uint64_t read_guarded(void *context, uint64_t count)
+static uint64_t read_sequence_lock(void *context, uint64_t count)
 {
     struct ring *ring = context;
     struct bench_line copy;
@@ -334,19 +333,18 @@ static uint64_t read_guarded(void *context, uint64_t count)
 
 #else
 
-static int open_guarded(const struct bench_row *row, void **context)
+static int open_sequence_lock(const struct bench_row *row, void **context)
 {
     (void)row;
     (void)context;
     return bench_skip("built without libck-dev");
 }
 
-#define read_guarded NULL
+#define read_sequence_lock NULL
 
 #endif
 
-/* The oldest first, then round the ring: what a reader that lags behind pays.
- */
+/* From the oldest record on, again and again: a reader that lags behind. */
 static uint64_t follow(void *context, uint64_t count)
 {
     struct ring *ring = context;
@@ -372,7 +370,7 @@ static uint64_t follow(void *context, uint64_t count)
 
 /* ---- in place ---- */
 
-static uint64_t lend_and_view(void *context, uint64_t count)
+static uint64_t loan_and_view(void *context, uint64_t count)
 {
     struct bench_pair *pair = &((struct ring *)context)->pair;
     struct kymo_view view;
@@ -380,7 +378,7 @@ static uint64_t lend_and_view(void *context, uint64_t count)
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(kymo_ring_loan(pair->writer, &payload), "lending");
+        bench_require(kymo_ring_loan(pair->writer, &payload), "loan");
         bench_require(kymo_ring_commit(pair->writer, pair->size, ++pair->time, i), "committing");
         bench_require(kymo_ring_view_latest(pair->reader, &view), "viewing");
         sum += view.record.tag;
@@ -398,8 +396,7 @@ static uint64_t lend_and_view(void *context, uint64_t count)
         .stretch = (times)                                                                \
     }
 
-/* Rounds that go round the ring more than once: what the other side left in the caches is not what is
- * compared. */
+/* Long rounds visit each slot several times: cache contents left by the other side do not count. */
 #define BANDWIDTH(bytes, slots, times)                                                          \
     COPIES(bytes, slots, "publish+latest", "two memcpys through a file mapped twice", 1 / 0.95, \
            open_ring_beside_file, times),                                                       \
@@ -447,7 +444,7 @@ const struct bench_row bench_ring_rows[] = {
      .run = publish_lines,
      .baseline = copy_locked},
     {.name = "publish-growth",
-     .against = "publish, depth 2; without the misses of a bare copy",
+     .against = "publish, depth 2; without the cache misses of a bare copy",
      .most_ratio = 1.5,
      .size = 64,
      .depth = 1 << 20,
@@ -458,15 +455,15 @@ const struct bench_row bench_ring_rows[] = {
      .against = "ck_sequence's read",
      .most_ratio = 1.5,
      COMMON(64, 64),
-     .open = open_guarded,
+     .open = open_sequence_lock,
      .run = read_lines,
-     .baseline = read_guarded},
+     .baseline = read_sequence_lock},
     {.name = "latest-typed-with-record", COMMON(64, 64), .open = open_ring, .run = read_records},
     {.name = "cursor-next-typed", COMMON(64, 1024), .open = open_ring, .run = follow},
     {.name = "loan+commit+view+validate",
      .most_ns = 100,
      COMMON(6 << 20, 4),
      .open = open_ring,
-     .run = lend_and_view},
+     .run = loan_and_view},
     {.name = NULL},
 };

@@ -1,6 +1,6 @@
 /*
- * bench_series.c - questions about time: records every 5 ms with 10 % of jitter, asked for instants
- * from their whole history, at random, each at another place than the one before, or in sequence.
+ * bench_series.c - time queries: records every 5 ms with 10 % jitter, queried at instants of the whole
+ * history, at random or in sequence.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -8,67 +8,67 @@
 #include "fixture.h"
 #include "rows.h"
 
-/* Instants asked for, in turn: enough to reach everything that a cache could hold back. */
+/* Number of different instants: more than the caches hold. */
 #define INSTANTS (1u << 16)
 
 #define PERIOD UINT64_C(5000000)
 #define JITTER UINT64_C(500000)
 
-/* A ring and what it is asked for. */
-struct asked {
+/* A ring and the instants queried. */
+struct query_set {
     struct bench_pair pair;
-    unsigned char *after; /* gets the later record of a bracket */
+    unsigned char *after; /* buffer of the later record of a bracket */
     uint64_t *instants;
-    uint64_t next;      /* instant; goes on from round to round */
+    uint64_t next;      /* next instant; continues across rounds */
     unsigned int kinds; /* of pages: enum kymo_prefault */
     int in_sequence;
 };
 
 struct series {
-    struct asked row;
-    struct asked small; /* what growth is held against */
+    struct query_set row;
+    struct query_set small; /* baseline of growth */
 };
 
-static void pick_instants(struct asked *asked)
+static void pick_instants(struct query_set *queries)
 {
-    const uint64_t span = (asked->pair.depth - 1) * PERIOD;
+    const uint64_t span = (queries->pair.depth - 1) * PERIOD;
     uint64_t state = 1181783497276652981u;
 
-    asked->instants = bench_memory(INSTANTS * sizeof(*asked->instants));
+    queries->instants = bench_memory(INSTANTS * sizeof(*queries->instants));
     for (unsigned int i = 0; i < INSTANTS; i++)
-        asked->instants[i] =
-            asked->pair.time -
-            (asked->in_sequence ? span / INSTANTS * (INSTANTS - i) : bench_random(&state) % span);
+        queries->instants[i] =
+            queries->pair.time -
+            (queries->in_sequence ? span / INSTANTS * (INSTANTS - i) : bench_random(&state) % span);
 }
 
-static inline uint64_t next_instant(struct asked *asked)
+static inline uint64_t next_instant(struct query_set *queries)
 {
-    return asked->instants[asked->next++ % INSTANTS];
+    return queries->instants[queries->next++ % INSTANTS];
 }
 
-static int open_asked(const struct bench_row *row, struct asked *asked)
+static int open_queries(const struct bench_row *row, struct query_set *queries)
 {
-    int status = bench_pair_open(row, &asked->pair);
+    int status = bench_pair_open(row, &queries->pair);
 
     if (status)
         return status;
-    if (asked->kinds) {
-        kymo_segment_prefault(asked->pair.writer->segment, asked->kinds, NULL);
-        kymo_segment_prefault(asked->pair.reader->segment, asked->kinds, NULL);
+    if (queries->kinds) {
+        kymo_segment_prefault(queries->pair.writer->segment, queries->kinds, NULL);
+        kymo_segment_prefault(queries->pair.reader->segment, queries->kinds, NULL);
     }
-    bench_pair_fill(&asked->pair, PERIOD, JITTER);
-    pick_instants(asked);
-    asked->after = bench_memory(row->size);
+    bench_pair_fill(&queries->pair, PERIOD, JITTER);
+    pick_instants(queries);
+    queries->after = bench_memory(row->size);
     return 0;
 }
 
-static void close_asked(struct asked *asked)
+static void close_queries(struct query_set *queries)
 {
-    if (!asked->instants)
+    if (!queries->instants)
         return;
-    bench_memory_free(asked->after, asked->pair.size);
-    bench_pair_close(&asked->pair);
-    bench_memory_free(asked->instants, INSTANTS * sizeof(*asked->instants));
+    bench_memory_free(queries->after, queries->pair.size);
+    bench_pair_close(&queries->pair);
+    bench_memory_free(queries->instants, INSTANTS * sizeof(*queries->instants));
 }
 
 static int open_series(const struct bench_row *row, void **context)
@@ -77,7 +77,7 @@ static int open_series(const struct bench_row *row, void **context)
 
     bench_require(series ? 0 : -ENOMEM, row->name);
     *context = series;
-    return open_asked(row, &series->row);
+    return open_queries(row, &series->row);
 }
 
 static int open_sequence(const struct bench_row *row, void **context)
@@ -87,20 +87,20 @@ static int open_sequence(const struct bench_row *row, void **context)
     bench_require(series ? 0 : -ENOMEM, row->name);
     *context = series;
     series->row.in_sequence = 1;
-    return open_asked(row, &series->row);
+    return open_queries(row, &series->row);
 }
 
-/* With a ring of 64 lines beside the row's. */
+/* The baseline is a ring of depth 64. */
 static int open_growth(const struct bench_row *row, void **context)
 {
     static const struct bench_row small = {.name = "small", .size = 64, .depth = 64};
     int status = open_series(row, context);
     struct series *series = *context;
 
-    return status ? status : open_asked(&small, &series->small);
+    return status ? status : open_queries(&small, &series->small);
 }
 
-/* The same with the large ring in huge pages, as who has one asks for. */
+/* The same with the deep ring in huge pages. */
 static int open_growth_huge(const struct bench_row *row, void **context)
 {
     static const struct bench_row small = {.name = "small", .size = 64, .depth = 64};
@@ -110,16 +110,16 @@ static int open_growth_huge(const struct bench_row *row, void **context)
     bench_require(series ? 0 : -ENOMEM, row->name);
     *context = series;
     series->row.kinds = KYMO_HUGE_PAGES | KYMO_PREFAULT;
-    status = open_asked(row, &series->row);
-    return status ? status : open_asked(&small, &series->small);
+    status = open_queries(row, &series->row);
+    return status ? status : open_queries(&small, &series->small);
 }
 
 static void close_series(void *context)
 {
     struct series *series = context;
 
-    close_asked(&series->row);
-    close_asked(&series->small);
+    close_queries(&series->row);
+    close_queries(&series->small);
     free(series);
 }
 
@@ -135,15 +135,15 @@ static uint64_t copy_line(void *context, uint64_t count)
     return sum;
 }
 
-static inline uint64_t closest(struct asked *asked, uint64_t count)
+static inline uint64_t closest(struct query_set *queries, uint64_t count)
 {
     struct bench_line copy;
     struct kymo_record record;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(line_closest(asked->pair.line_reader, next_instant(asked), KYMO_ANY_DISTANCE,
-                                   &copy, &record),
+        bench_require(line_closest(queries->pair.line_reader, next_instant(queries),
+                                   KYMO_ANY_DISTANCE, &copy, &record),
                       "closest");
         __asm__ volatile("" : : "r"(&copy), "r"(&record) : "memory");
         sum += copy.word[0];
@@ -165,18 +165,18 @@ static uint64_t run_small_closest(void *context, uint64_t count)
     return closest(&series->small, count);
 }
 
-/* Each question waits for the answer to the one before: what a single one takes. */
+/* Each query depends on the result of the previous one: the latency of one query. */
 static uint64_t run_closest_chained(void *context, uint64_t count)
 {
-    struct asked *asked = &((struct series *)context)->row;
+    struct query_set *queries = &((struct series *)context)->row;
     struct bench_line copy;
     struct kymo_record record;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t instant = next_instant(asked) + (sum & 1);
+        uint64_t instant = next_instant(queries) + (sum & 1);
 
-        bench_require(line_closest(asked->pair.line_reader, instant, KYMO_ANY_DISTANCE, &copy,
+        bench_require(line_closest(queries->pair.line_reader, instant, KYMO_ANY_DISTANCE, &copy,
                                    &record),
                       "closest");
         __asm__ volatile("" : : "r"(&copy), "r"(&record) : "memory");
@@ -185,12 +185,12 @@ static uint64_t run_closest_chained(void *context, uint64_t count)
     return sum;
 }
 
-static inline uint64_t find(struct asked *asked, uint64_t count)
+static inline uint64_t find(struct query_set *queries, uint64_t count)
 {
     uint64_t pos = 0, sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(kymo_series_find_closest(asked->pair.reader, next_instant(asked),
+        bench_require(kymo_series_find_closest(queries->pair.reader, next_instant(queries),
                                                KYMO_ANY_DISTANCE, &pos),
                       "find_closest");
         sum += pos;
@@ -214,16 +214,16 @@ static uint64_t run_small_find(void *context, uint64_t count)
 
 static uint64_t run_bracket(void *context, uint64_t count)
 {
-    struct asked *asked = &((struct series *)context)->row;
+    struct query_set *queries = &((struct series *)context)->row;
     struct bench_line before, after;
     struct kymo_bracket bracket = {.alpha = 0};
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        int error =
-            line_bracket(asked->pair.line_reader, next_instant(asked), &before, &after, &bracket);
+        int error = line_bracket(queries->pair.line_reader, next_instant(queries), &before, &after,
+                                 &bracket);
 
-        if (error != -EDOM) /* an instant before the oldest record */
+        if (error != -EDOM) /* before the oldest record */
             bench_require(error, "bracket");
         __asm__ volatile("" : : "r"(&before), "r"(&after), "r"(&bracket) : "memory");
         sum += before.word[0] + (bracket.alpha > 0.5);
@@ -250,12 +250,12 @@ static uint64_t run_fresh(void *context, uint64_t count)
 
 static uint64_t run_closest_bytes(void *context, uint64_t count)
 {
-    struct asked *asked = &((struct series *)context)->row;
-    const struct bench_data *data = &asked->pair.data;
+    struct query_set *queries = &((struct series *)context)->row;
+    const struct bench_data *data = &queries->pair.data;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        bench_require(kymo_series_closest(asked->pair.reader, next_instant(asked),
+        bench_require(kymo_series_closest(queries->pair.reader, next_instant(queries),
                                           KYMO_ANY_DISTANCE, data->copy, data->size, NULL),
                       "closest");
         sum += bench_marked(data->copy, data->size);
@@ -265,18 +265,18 @@ static uint64_t run_closest_bytes(void *context, uint64_t count)
 
 static uint64_t run_bracket_bytes(void *context, uint64_t count)
 {
-    struct asked *asked = &((struct series *)context)->row;
-    const struct bench_data *data = &asked->pair.data;
+    struct query_set *queries = &((struct series *)context)->row;
+    const struct bench_data *data = &queries->pair.data;
     struct kymo_bracket bracket = {.alpha = 0};
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        int error = kymo_series_bracket(asked->pair.reader, next_instant(asked), data->copy,
-                                        asked->after, data->size, &bracket);
+        int error = kymo_series_bracket(queries->pair.reader, next_instant(queries), data->copy,
+                                        queries->after, data->size, &bracket);
 
-        if (error != -EDOM) /* an instant before the oldest record */
+        if (error != -EDOM) /* before the oldest record */
             bench_require(error, "bracket");
-        sum += bench_marked(data->copy, data->size) + bench_marked(asked->after, data->size);
+        sum += bench_marked(data->copy, data->size) + bench_marked(queries->after, data->size);
     }
     return sum;
 }
@@ -307,27 +307,27 @@ static uint64_t run_latest_bytes(void *context, uint64_t count)
     return sum;
 }
 
-/* The two newest, as a bracket is two records. */
+/* Baseline of bracket, which also reads two records. */
 static uint64_t run_newest_two(void *context, uint64_t count)
 {
-    const struct asked *asked = &((struct series *)context)->row;
-    const struct bench_pair *pair = &asked->pair;
+    const struct query_set *queries = &((struct series *)context)->row;
+    const struct bench_pair *pair = &queries->pair;
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
         bench_require(kymo_ring_back(pair->reader, 1, pair->data.copy, pair->size, NULL),
                       "reading");
-        bench_require(kymo_ring_latest(pair->reader, asked->after, pair->size, NULL), "reading");
-        sum += bench_marked(pair->data.copy, pair->size) + bench_marked(asked->after, pair->size);
+        bench_require(kymo_ring_latest(pair->reader, queries->after, pair->size, NULL), "reading");
+        sum += bench_marked(pair->data.copy, pair->size) + bench_marked(queries->after, pair->size);
     }
     return sum;
 }
 
-/* ---- under a writer at full speed: is any answer wrong? (promise G) ---- */
+/* ---- correctness beside a full-speed writer (G: exact time queries) ---- */
 
-#define ANSWERS 100000000u
+#define CHECKS 100000000u
 
-/* What the record at pos has for its time; both ends know it. It grows by 600 to 1400. */
+/* The time of the record at pos. It grows by 600 to 1400. */
 static inline uint64_t time_of(uint64_t pos)
 {
     uint64_t hash = (pos + 1) * 0x9e3779b97f4a7c15u;
@@ -361,7 +361,7 @@ static int open_raced(const struct bench_row *row, void **context)
     bench_require(raced ? 0 : -ENOMEM, row->name);
     if (bench_pin(0) < 2) {
         free(raced);
-        return bench_skip("takes two CPUs");
+        return bench_skip("needs two CPUs");
     }
     status = bench_pair_open(row, &raced->pair);
     *context = raced;
@@ -385,8 +385,8 @@ static uint64_t distance_between(uint64_t one, uint64_t other)
     return one > other ? one - other : other - one;
 }
 
-/* What closest said is right for some window that stood while it was asked: a neighbour that was
- * there all the time must not be closer, and of two equally far the earlier counts. */
+/* Whether pos is correct for a window during the query: a neighbour present all the time must not be
+ * closer; of two equally distant times, the earlier counts. */
 static int is_closest(uint64_t instant, uint64_t pos, uint64_t lowest, uint64_t head)
 {
     const uint64_t distance = distance_between(instant, time_of(pos));
@@ -412,13 +412,13 @@ static void measure_raced(void *context, const struct bench_settings *settings,
 {
     struct raced *raced = context;
     const struct kymo_ring *ring = &raced->pair.reader->ring;
-    const uint64_t most = settings->rounds < 100 ? ANSWERS / 1000 : ANSWERS;
+    const uint64_t most = settings->rounds < 100 ? CHECKS / 1000 : CHECKS;
     uint64_t state = 88172645463325252u, began;
     pthread_t thread;
 
     bench_partner_start(&thread, race, raced);
     began = bench_now();
-    /* Half a minute is enough even where the machine is busy. */
+    /* At most 30 s. */
     for (uint64_t i = 0; i < most && (i % 4096 || bench_now() - began < 30000000000u); i++) {
         const uint64_t head = kymo_ring_head(ring);
         const uint64_t back = bench_random(&state) % (ring->mask + 4);
@@ -431,11 +431,11 @@ static void measure_raced(void *context, const struct bench_settings *settings,
         if (error == -ESTALE)
             continue;
         bench_require(error, "closest");
-        result->asked++;
+        result->checked++;
         result->wrong += !is_right(raced, instant, head, &line, &record);
     }
     raced->stop = 1;
-    result->ns = (double)(bench_now() - began) / (result->asked > 0 ? result->asked : 1);
+    result->ns = (double)(bench_now() - began) / (result->checked > 0 ? result->checked : 1);
     pthread_join(thread, NULL);
 }
 
@@ -449,19 +449,19 @@ static void measure_raced(void *context, const struct bench_settings *settings,
         LINES(slots), .open = open_series, .run = run_closest, .baseline = copy_line     \
     }
 
-/* One question: how the row is called, the instants that it asks for, how it asks; over records of a
- * line, or over records of any size beside reads of the same without a search. */
-#define OVER_DEPTH(slots, what, opened, asks)                         \
-    {                                                                 \
-        .name = (what), LINES(slots), .open = (opened), .run = (asks) \
+/* One query: name of the row, setup of the instants, query; for records of one line, or for records
+ * of any size against reads without a search. */
+#define OVER_DEPTH(slots, what, opened, query)                         \
+    {                                                                  \
+        .name = (what), LINES(slots), .open = (opened), .run = (query) \
     }
-#define OVER_PAYLOAD(bytes, what, opened, asks, reads, how)                               \
+#define OVER_PAYLOAD(bytes, what, opened, query, reads, how)                              \
     {                                                                                     \
         .name = (what), .against = (how), .size = (bytes), .depth = 64, .open = (opened), \
-        .run = (asks), .baseline = (reads), .close = close_series                         \
+        .run = (query), .baseline = (reads), .close = close_series                        \
     }
 
-/* Each question over one depth. */
+/* All queries at one depth. */
 #define DEPTH(slots)                                                         \
     OVER_DEPTH(slots, "closest-random", open_series, run_closest),           \
         OVER_DEPTH(slots, "closest-sequential", open_sequence, run_closest), \
@@ -469,7 +469,7 @@ static void measure_raced(void *context, const struct bench_settings *settings,
         OVER_DEPTH(slots, "bracket-sequential", open_sequence, run_bracket), \
         OVER_DEPTH(slots, "fresh", open_series, run_fresh)
 
-/* Each question over one size. */
+/* All queries at one size. */
 #define PAYLOAD(bytes)                                                                       \
     OVER_PAYLOAD(bytes, "closest-payload-random", open_series, run_closest_bytes,            \
                  run_latest_bytes, "latest"),                                                \
@@ -525,13 +525,13 @@ const struct bench_row bench_series_rows[] = {
     PAYLOAD(1 << 16),
     PAYLOAD(1 << 20),
     PAYLOAD(6 << 20),
-    {.name = "closest-while-flat-out",
+    {.name = "closest-beside-full-speed-writer",
      .size = 64,
      .depth = 64,
      .open = open_raced,
      .measure = measure_raced,
      .close = close_raced},
-    {.name = "closest-while-flat-out",
+    {.name = "closest-beside-full-speed-writer",
      .size = 64,
      .depth = 1 << 14,
      .open = open_raced,

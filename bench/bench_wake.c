@@ -1,8 +1,6 @@
 /*
- * bench_wake.c - from one thread to another on the other CPU: a record handed
- * over and one handed back, against the barest that the machine can do; how
- * late a waiting reader is; what reading and publishing take while the other
- * side is at work.
+ * bench_wake.c - between threads on two CPUs: round trips of a record, against a bare cache line or
+ * futex; latency of a waiting reader; reads and publishes beside the other side.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -13,15 +11,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "copy_baseline.h"
 #include "fixture.h"
-#include "middle.h"
 #include "rows.h"
 
 #define READERS   4
-#define LATENCIES 20000 /* of a distribution, at most */
-#define TRIPS     5000  /* there and back, of one piece */
-#define BATCH     8  /* trips timed at once where they take less than a few steps of the counter */
-#define PIECES    11 /* of each side, in turn */
+#define LATENCIES 20000 /* largest number in a distribution */
+#define TRIPS     5000  /* round trips of one piece */
+#define BATCH     8  /* round trips timed together if one takes only a few steps of the counter */
+#define PIECES    11 /* of each side, alternating */
 
 /* A word alone in its cache line. */
 struct word {
@@ -29,27 +27,27 @@ struct word {
     uint32_t futex;
 };
 
-/* One direction: a ring of words that share their line with the slot's header. What one side changes
- * has no line in common with what the other looks at. */
+/* One direction: a ring whose payload shares its line with the slot's header. Data written by one side
+ * never shares a line with data read by the other, except the record. */
 struct direction {
     struct word_writer *writer;
     struct word_reader *reader;
-    uint64_t *given;            /* the bare word, where its writer has it mapped */
-    const uint64_t *taken;      /* and where its reader has */
-    struct bench_middle file;   /* what it is in, where not in bare */
+    uint64_t *written;          /* the bare word in the writer's mapping */
+    const uint64_t *read;       /* and in the reader's mapping */
+    struct copy_baseline file;  /* its file, if it is not in bare */
     _Alignas(64) uint64_t time; /* of the newest record */
     struct word bare;
 };
 
 struct wake {
-    struct direction there, back;
+    struct direction ping, pong;
     int blocking;
-    int ready;       /* the other thread is there */
-    uint64_t period; /* ns from one record to the next; 0: flat out */
+    int ready;       /* the other thread runs */
+    uint64_t period; /* ns between records; 0: full speed */
     volatile int stop;
 };
 
-/* Filled beforehand, as the rows' other records (data.h). */
+/* Prepared in advance, see data.h. */
 static struct bench_word words[64];
 
 static void fill_words(void)
@@ -68,8 +66,8 @@ static void open_direction(struct direction *direction)
     snprintf(name, sizeof(name), "wake%u", opened++);
     bench_require(word_writer_open(&direction->writer, name, &options), "opening a writer");
     bench_require(word_reader_open(&direction->reader, name), "opening a reader");
-    direction->given = &direction->bare.value;
-    direction->taken = &direction->bare.value;
+    direction->written = &direction->bare.value;
+    direction->read = &direction->bare.value;
     for (int i = 0; i < 64; i++)
         bench_require(word_publish(direction->writer, &word, 0, 0), "publishing");
     kymo_segment_prefault(direction->reader->untyped.segment, KYMO_PREFAULT, NULL);
@@ -80,16 +78,16 @@ static void close_direction(struct direction *direction)
     kymo_reader_close(&direction->reader->untyped);
     kymo_writer_remove(&direction->writer->untyped);
     if (direction->file.memory)
-        bench_middle_close(&direction->file);
+        copy_baseline_close(&direction->file);
 }
 
-/* The bare word as two processes would have it: in a file that each has a mapping of, the reader a
- * read-only one as guests do. */
+/* Places the bare word in a file with two mappings, the one of the reader read-only, as in two
+ * processes. */
 static void move_to_file(struct direction *direction)
 {
-    bench_middle_open_file(&direction->file, sizeof(struct word), 2);
-    direction->given = (uint64_t *)(void *)direction->file.memory;
-    direction->taken = (const uint64_t *)(const void *)direction->file.read;
+    copy_baseline_open_file(&direction->file, sizeof(struct word), 2);
+    direction->written = (uint64_t *)(void *)direction->file.memory;
+    direction->read = (const uint64_t *)(const void *)direction->file.read;
 }
 
 static int open_wake(const struct bench_row *row, void **context)
@@ -100,10 +98,10 @@ static int open_wake(const struct bench_row *row, void **context)
     memset(wake, 0, sizeof(*wake));
     if (bench_pin(0) < 2) {
         free(wake);
-        return bench_skip("takes two CPUs");
+        return bench_skip("needs two CPUs");
     }
-    open_direction(&wake->there);
-    open_direction(&wake->back);
+    open_direction(&wake->ping);
+    open_direction(&wake->pong);
     fill_words();
     *context = wake;
     return 0;
@@ -116,8 +114,8 @@ static int open_wake_beside_file(const struct bench_row *row, void **context)
 
     if (status)
         return status;
-    move_to_file(&wake->there);
-    move_to_file(&wake->back);
+    move_to_file(&wake->ping);
+    move_to_file(&wake->pong);
     return 0;
 }
 
@@ -134,8 +132,8 @@ static void close_wake(void *context)
 {
     struct wake *wake = context;
 
-    close_direction(&wake->there);
-    close_direction(&wake->back);
+    close_direction(&wake->ping);
+    close_direction(&wake->pong);
     free(wake);
 }
 
@@ -146,8 +144,7 @@ static inline void relax(void)
 #endif
 }
 
-/* Short times: by the processor's counter where there is one, in ns by a look
- * at both clocks. */
+/* Short times: the processor's counter if there is one, calibrated with CLOCK_MONOTONIC. */
 static inline uint64_t ticks(void)
 {
 #if defined(__x86_64__)
@@ -170,16 +167,16 @@ static double ns_per_tick(void)
     return (double)(now - began) / (double)(ticks() - first);
 }
 
-/* ---- hand-off: there and back ---- */
+/* ---- hand-off: round trips ---- */
 
-static inline void give(struct direction *direction, uint64_t i)
+static inline void send_record(struct direction *direction, uint64_t i)
 {
     bench_require(word_publish(direction->writer, &words[i % 64], ++direction->time, 0),
                   "publishing");
 }
 
-/* The record at *seen, which is then the next one. */
-static inline uint64_t await(struct direction *direction, uint64_t *seen, int blocking)
+/* Waits for the record at *seen and advances it. */
+static inline uint64_t await_record(struct direction *direction, uint64_t *seen, int blocking)
 {
     const struct kymo_reader *reader = &direction->reader->untyped;
     struct bench_word word;
@@ -193,10 +190,10 @@ static inline uint64_t await(struct direction *direction, uint64_t *seen, int bl
     return word.word[0] + word.word[3];
 }
 
-static inline void give_bare(struct direction *direction, uint64_t i, int blocking)
+static inline void send_bare(struct direction *direction, uint64_t i, int blocking)
 {
     if (!blocking) {
-        __atomic_store_n(direction->given, i + 1, __ATOMIC_RELEASE);
+        __atomic_store_n(direction->written, i + 1, __ATOMIC_RELEASE);
         return;
     }
     __atomic_store_n(&direction->bare.futex, (uint32_t)(i + 1), __ATOMIC_SEQ_CST);
@@ -208,7 +205,7 @@ static inline uint64_t await_bare(struct direction *direction, uint64_t i, int b
     uint32_t now;
 
     if (!blocking) {
-        while (__atomic_load_n(direction->taken, __ATOMIC_ACQUIRE) != i + 1)
+        while (__atomic_load_n(direction->read, __ATOMIC_ACQUIRE) != i + 1)
             relax();
         return 2 * i;
     }
@@ -217,30 +214,30 @@ static inline uint64_t await_bare(struct direction *direction, uint64_t i, int b
     return 2 * i;
 }
 
-static void *give_back(void *context)
+static void *echo(void *context)
 {
     struct wake *wake = context;
-    uint64_t seen = kymo_ring_head(&wake->there.reader->untyped.ring);
+    uint64_t seen = kymo_ring_head(&wake->ping.reader->untyped.ring);
 
     __atomic_store_n(&wake->ready, 1, __ATOMIC_SEQ_CST);
     for (uint64_t i = 0;; i++) {
-        await(&wake->there, &seen, wake->blocking);
+        await_record(&wake->ping, &seen, wake->blocking);
         if (wake->stop)
             return NULL;
-        give(&wake->back, i);
+        send_record(&wake->pong, i);
     }
 }
 
-static void *give_back_bare(void *context)
+static void *echo_bare(void *context)
 {
     struct wake *wake = context;
 
     __atomic_store_n(&wake->ready, 1, __ATOMIC_SEQ_CST);
     for (uint64_t i = 0;; i++) {
-        await_bare(&wake->there, i, wake->blocking);
+        await_bare(&wake->ping, i, wake->blocking);
         if (wake->stop)
             return NULL;
-        give_bare(&wake->back, i, wake->blocking);
+        send_bare(&wake->pong, i, wake->blocking);
     }
 }
 
@@ -253,9 +250,9 @@ static void start(struct wake *wake, pthread_t *thread, void *(*run)(void *))
         sched_yield();
 }
 
-/* A hand-off to a sleeper begins when the partner sleeps. On an idle machine neither side would ever
- * come to that, and each find its word changed whenever it asks the kernel to wait. */
-static void let_sleep(const struct wake *wake)
+/* A blocked hand-off begins when the partner sleeps. Without this delay, on an idle machine, neither
+ * side would ever sleep: each FUTEX_WAIT would find the word changed. */
+static void wait_until_asleep(const struct wake *wake)
 {
     const uint64_t until = bench_now() + 50000;
 
@@ -268,28 +265,28 @@ static inline unsigned int batch(const struct wake *wake)
     return wake->blocking ? 1 : BATCH;
 }
 
-/* What each way there and back took, in ticks, into trips; until `end`, but some. */
+/* Stores the time of each round trip in ticks; until `end`, at least 100. */
 static size_t ping_pong(struct wake *wake, uint64_t end, double *trips)
 {
-    uint64_t seen = kymo_ring_head(&wake->back.reader->untyped.ring);
+    uint64_t seen = kymo_ring_head(&wake->pong.reader->untyped.ring);
     uint64_t i = 0;
     size_t count = 0;
     pthread_t thread;
 
-    start(wake, &thread, give_back);
+    start(wake, &thread, echo);
     while (count < TRIPS && (count < 100 || bench_now() < end)) {
         uint64_t began;
 
-        let_sleep(wake);
+        wait_until_asleep(wake);
         began = ticks();
         for (unsigned int trip = 0; trip < batch(wake); trip++) {
-            give(&wake->there, i++);
-            await(&wake->back, &seen, wake->blocking);
+            send_record(&wake->ping, i++);
+            await_record(&wake->pong, &seen, wake->blocking);
         }
         trips[count++] = (double)(ticks() - began) / batch(wake);
     }
     wake->stop = 1;
-    give(&wake->there, i);
+    send_record(&wake->ping, i);
     pthread_join(thread, NULL);
     return count;
 }
@@ -300,28 +297,28 @@ static size_t ping_pong_bare(struct wake *wake, uint64_t end, double *trips)
     size_t count = 0;
     pthread_t thread;
 
-    wake->there.bare = wake->back.bare = (struct word){0, 0};
-    *wake->there.given = *wake->back.given = 0;
-    start(wake, &thread, give_back_bare);
+    wake->ping.bare = wake->pong.bare = (struct word){0, 0};
+    *wake->ping.written = *wake->pong.written = 0;
+    start(wake, &thread, echo_bare);
     while (count < TRIPS && (count < 100 || bench_now() < end)) {
         uint64_t began;
 
-        let_sleep(wake);
+        wait_until_asleep(wake);
         began = ticks();
         for (unsigned int trip = 0; trip < batch(wake); trip++, i++) {
-            give_bare(&wake->there, i, wake->blocking);
-            await_bare(&wake->back, i, wake->blocking);
+            send_bare(&wake->ping, i, wake->blocking);
+            await_bare(&wake->pong, i, wake->blocking);
         }
         trips[count++] = (double)(ticks() - began) / batch(wake);
     }
     wake->stop = 1;
-    give_bare(&wake->there, i, wake->blocking);
+    send_bare(&wake->ping, i, wake->blocking);
     pthread_join(thread, NULL);
     return count;
 }
 
-/* Each trip is timed by itself, or a few: on a busy machine some wait for a CPU a thousand times longer
- * than they take, and would be all of a mean. */
+/* Round trips are timed one by one (or BATCH together): on a busy machine some wait a thousand times
+ * longer for a CPU and would dominate a mean. */
 static void measure_hand_off(void *context, const struct bench_settings *settings,
                              struct bench_result *result)
 {
@@ -343,7 +340,7 @@ static void measure_hand_off(void *context, const struct bench_settings *setting
     free(trips);
 }
 
-/* ---- how late a waiting reader is ---- */
+/* ---- latency of a waiting reader ---- */
 
 static void sleep_until(uint64_t when)
 {
@@ -353,8 +350,8 @@ static void sleep_until(uint64_t when)
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 }
 
-/* Publishes the time at which it does; sleeps between two records, or spins
- * where that is less than the kernel's timers do well. */
+/* Publishes the current time; sleeps between records, or spins if the period is below the precision
+ * of the kernel's timers. */
 static void *publish_times(void *context)
 {
     struct wake *wake = context;
@@ -371,7 +368,7 @@ static void *publish_times(void *context)
                 relax();
         word.word[0] = bench_now();
         word.word[3] = word.word[0];
-        bench_require(word_publish(wake->there.writer, &word, ++wake->there.time, 0), "publishing");
+        bench_require(word_publish(wake->ping.writer, &word, ++wake->ping.time, 0), "publishing");
     }
     return NULL;
 }
@@ -385,10 +382,10 @@ static void *set_times(void *context)
         next += wake->period;
         while (bench_now() < next && !wake->stop)
             relax();
-        __atomic_store_n(&wake->there.bare.value, bench_now(), __ATOMIC_RELEASE);
+        __atomic_store_n(&wake->ping.bare.value, bench_now(), __ATOMIC_RELEASE);
         if (wake->blocking) {
-            __atomic_fetch_add(&wake->there.bare.futex, 1, __ATOMIC_SEQ_CST);
-            syscall(SYS_futex, &wake->there.bare.futex, FUTEX_WAKE, 1, NULL, NULL, 0);
+            __atomic_fetch_add(&wake->ping.bare.futex, 1, __ATOMIC_SEQ_CST);
+            syscall(SYS_futex, &wake->ping.bare.futex, FUTEX_WAKE, 1, NULL, NULL, 0);
         }
     }
     return NULL;
@@ -396,7 +393,7 @@ static void *set_times(void *context)
 
 static double await_time(struct wake *wake, uint64_t *seen)
 {
-    const struct kymo_reader *reader = &wake->there.reader->untyped;
+    const struct kymo_reader *reader = &wake->ping.reader->untyped;
     struct kymo_record record;
     struct bench_word word;
 
@@ -405,14 +402,14 @@ static double await_time(struct wake *wake, uint64_t *seen)
     else
         while (kymo_ring_head(&reader->ring) <= *seen)
             relax();
-    bench_require(word_latest(wake->there.reader, &word, &record), "reading");
+    bench_require(word_latest(wake->ping.reader, &word, &record), "reading");
     *seen = record.pos + 1;
     return (double)(bench_now() - word.word[0]);
 }
 
 static double await_bare_time(struct wake *wake, uint64_t *seen)
 {
-    struct word *bare = &wake->there.bare;
+    struct word *bare = &wake->ping.bare;
     uint64_t value;
 
     for (;;) {
@@ -430,18 +427,18 @@ static double await_bare_time(struct wake *wake, uint64_t *seen)
     return (double)(bench_now() - value);
 }
 
-/* As many latencies as fit the row's time, into values. */
+/* Collects latencies for `ns`. */
 static size_t collect(struct wake *wake, void *(*writer)(void *),
                       double (*reader)(struct wake *, uint64_t *), uint64_t ns, double *values)
 {
-    uint64_t seen = kymo_ring_head(&wake->there.reader->untyped.ring);
+    uint64_t seen = kymo_ring_head(&wake->ping.reader->untyped.ring);
     const uint64_t end = bench_now() + ns;
     size_t count = 0;
     pthread_t thread;
 
     wake->stop = 0;
     if (reader == await_bare_time)
-        seen = wake->there.bare.value = 0;
+        seen = wake->ping.bare.value = 0;
     bench_partner_start(&thread, writer, wake);
     for (int warm = 0; warm < 10; warm++)
         reader(wake, &seen);
@@ -452,9 +449,9 @@ static size_t collect(struct wake *wake, void *(*writer)(void *),
     return count;
 }
 
-/* Ten pieces of each in turn. */
-static void measure_lateness(void *context, const struct bench_settings *settings,
-                             struct bench_result *result)
+/* Ten pieces of each side, alternating. */
+static void measure_latency(void *context, const struct bench_settings *settings,
+                            struct bench_result *result)
 {
     const uint64_t ns = (uint64_t)settings->rounds * settings->slice / 4;
     double *values = malloc(2 * LATENCIES * sizeof(*values));
@@ -500,12 +497,12 @@ static void measure_reads(void *context, const struct bench_settings *settings,
     while (count < most && (count < 10000 || bench_now() < end)) {
         for (int i = 0; i < 100 && count < most; i++) {
             const uint64_t began = ticks();
-            int error = word_latest(wake->there.reader, &word, NULL);
+            int error = word_latest(wake->ping.reader, &word, NULL);
 
             values[count++] = (double)(ticks() - began) * tick;
             if (error != -EAGAIN)
                 bench_require(error, "reading");
-            /* What the writer stored as one must be read as one. */
+            /* A: no torn record. */
             bench_require(word.word[0] == word.word[3] ? 0 : -EBADMSG, "a torn record");
         }
     }
@@ -527,61 +524,60 @@ static void measure_reads(void *context, const struct bench_settings *settings,
 
 PERIOD(open_200, 5000000)
 PERIOD(open_10k, 100000)
-PERIOD(open_flat, 0)
+PERIOD(open_full_speed, 0)
 
 /* ---- one writer, several readers ---- */
 
-struct guest {
+struct reader_thread {
     struct wake *wake;
     uint64_t reads;
-    uint64_t before; /* the writer began */
+    uint64_t before; /* reads before the measurement */
 };
 
-static void *read_on(void *context)
+static void *read_loop(void *context)
 {
-    struct guest *guest = context;
+    struct reader_thread *thread = context;
     struct bench_word word;
 
-    while (!guest->wake->stop) {
+    while (!thread->wake->stop) {
         for (int i = 0; i < 64; i++) {
-            int error = word_latest(guest->wake->there.reader, &word, NULL);
+            int error = word_latest(thread->wake->ping.reader, &word, NULL);
 
             if (error != -EAGAIN)
                 bench_require(error, "reading");
             __asm__ volatile("" : : "r"(&word) : "memory");
         }
-        __atomic_store_n(&guest->reads, guest->reads + 64, __ATOMIC_RELAXED);
+        __atomic_store_n(&thread->reads, thread->reads + 64, __ATOMIC_RELAXED);
     }
     return NULL;
 }
 
-/* ns per publish, for the row's time; what `readers` read meanwhile, into
- * *read_ns. */
+/* Publishes for `ns` beside `readers`. Returns ns per publish; *read_ns: ns per read. */
 static double publish_beside(struct wake *wake, int readers, uint64_t ns, double *read_ns)
 {
-    struct guest guests[READERS];
+    struct reader_thread states[READERS];
     pthread_t threads[READERS];
     uint64_t count = 0, began, now;
     double reads = 0;
 
     wake->stop = 0;
     for (int i = 0; i < readers; i++) {
-        guests[i] = (struct guest){wake, 0, 0};
-        bench_partner_start(&threads[i], read_on, &guests[i]);
+        states[i] = (struct reader_thread){wake, 0, 0};
+        bench_partner_start(&threads[i], read_loop, &states[i]);
     }
     for (int i = 0; i < readers; i++)
-        while ((guests[i].before = __atomic_load_n(&guests[i].reads, __ATOMIC_RELAXED)) == 0)
+        while ((states[i].before = __atomic_load_n(&states[i].reads, __ATOMIC_RELAXED)) == 0)
             sched_yield();
     began = bench_now();
     do {
         for (int i = 0; i < 256; i++)
-            give(&wake->there, count++);
+            send_record(&wake->ping, count++);
         now = bench_now();
     } while (now - began < ns);
     wake->stop = 1;
     for (int i = 0; i < readers; i++) {
         pthread_join(threads[i], NULL);
-        reads += (double)(guests[i].reads - guests[i].before);
+        reads += (double)(states[i].reads - states[i].before);
     }
     *read_ns = reads > 0 ? (double)(now - began) / reads : 0;
     return (double)(now - began) / (double)count;
@@ -627,7 +623,7 @@ BESIDE(4)
 
 #define BESIDE_ROWS(readers)                                                             \
     {.name = "publish-beside-" #readers "-readers",                                      \
-     .against = "nobody reads",                                                          \
+     .against = "no reader",                                                             \
      WORDS,                                                                              \
      .open = open_wake,                                                                  \
      .measure = measure_publish_##readers},                                              \
@@ -638,35 +634,38 @@ BESIDE(4)
 
 const struct bench_row bench_wake_rows[] = {
     {.name = "hand-off-spinning",
-     .against = "there and back of a bare cache line, mapped read-only to its reader",
+     .against = "round trip of a bare cache line, mapped read-only by the reader",
      .most_ratio = 1.25,
      WORDS,
      .open = open_wake_beside_file,
      .measure = measure_hand_off},
     {.name = "hand-off-spinning-against-writable",
-     .against = "there and back of a bare cache line that both may write",
+     .against = "round trip of a bare cache line that both may write",
      WORDS,
      .open = open_wake,
      .measure = measure_hand_off},
     {.name = "hand-off-blocked",
-     .against = "there and back by a bare futex",
+     .against = "round trip with a bare futex",
      .most_ratio = 1.1,
      WORDS,
      .open = open_blocking,
      .measure = measure_hand_off},
-    {.name = "lateness-spinning",
+    {.name = "latency-spinning",
      .against = "a bare cache line, median",
      WORDS,
      .open = open_wake,
-     .measure = measure_lateness},
-    {.name = "lateness-blocked",
+     .measure = measure_latency},
+    {.name = "latency-blocked",
      .against = "a bare futex, median",
      WORDS,
      .open = open_blocking,
-     .measure = measure_lateness},
-    {.name = "latest-while-200-Hz", WORDS, .open = open_200, .measure = measure_reads},
-    {.name = "latest-while-10-kHz", WORDS, .open = open_10k, .measure = measure_reads},
-    {.name = "latest-while-flat-out", WORDS, .open = open_flat, .measure = measure_reads},
+     .measure = measure_latency},
+    {.name = "latest-beside-200-Hz-writer", WORDS, .open = open_200, .measure = measure_reads},
+    {.name = "latest-beside-10-kHz-writer", WORDS, .open = open_10k, .measure = measure_reads},
+    {.name = "latest-beside-full-speed-writer",
+     WORDS,
+     .open = open_full_speed,
+     .measure = measure_reads},
     BESIDE_ROWS(1),
     BESIDE_ROWS(2),
     BESIDE_ROWS(3),

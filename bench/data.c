@@ -1,16 +1,16 @@
 /*
- * data.c - what rows publish and where they read it to.
+ * data.c - records to publish, and the buffer to read into.
  */
 #include "data.h"
 
-/* Records filled beforehand share the first-level cache with everything else. */
-#define BYTES_BEFOREHAND 8192u
+/* Total size of the prepared records, which share the first-level cache with all other data. */
+#define PREPARED_BYTES 8192u
 
 void bench_data_open(struct bench_data *data, uint64_t size)
 {
     uint64_t count = 1;
 
-    while (count * 2 * size <= BYTES_BEFOREHAND)
+    while (count * 2 * size <= PREPARED_BYTES)
         count *= 2;
     data->size = size;
     data->mask = count - 1;

@@ -1,9 +1,9 @@
 /*
- * data.h - what rows publish and where they read it to, with a checksum of it.
+ * data.h - records to publish, the buffer to read into, and a checksum.
  *
- * A writer that fills a record and copies it at once pays for loads that are wider than the stores
- * before them, several times what the copy takes, on both sides of a comparison: it would hide what
- * is compared. So small records are filled beforehand, a few of them, and taken in turn.
+ * Filling a record and copying it at once defeats store-to-load forwarding (the loads are wider than
+ * the stores), which costs several times the copy on both sides. Small records are therefore prepared
+ * in advance and used in turn.
  */
 #ifndef KYMO_BENCH_DATA_H
 #define KYMO_BENCH_DATA_H
@@ -13,16 +13,16 @@
 #include "harness.h"
 
 struct bench_data {
-    unsigned char *records; /* filled beforehand; one where records are large */
+    unsigned char *records; /* prepared records; one if records are large */
     unsigned char *copy;
-    uint64_t mask; /* records less one */
+    uint64_t mask; /* number of records - 1 */
     uint64_t size; /* bytes of each */
 };
 
 void bench_data_open(struct bench_data *data, uint64_t size);
 void bench_data_close(struct bench_data *data);
 
-/* Marks a record with a number, in its first and its last word. */
+/* Stores a number in the first and the last word of a record. */
 static inline void bench_mark(unsigned char *record, uint64_t size, uint64_t number)
 {
     memcpy(record, &number, sizeof(number));
@@ -39,7 +39,7 @@ static inline unsigned char *bench_record(const struct bench_data *data, uint64_
     return data->records;
 }
 
-/* What bench_mark left in a copy. */
+/* The sum of the words stored by bench_mark. */
 static inline uint64_t bench_marked(const unsigned char *copy, uint64_t size)
 {
     uint64_t first, last;

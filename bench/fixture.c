@@ -1,5 +1,5 @@
 /*
- * fixture.c - a writer and a reader of one segment, as most rows want them.
+ * fixture.c - a writer and a reader of one segment.
  */
 #include "fixture.h"
 
@@ -50,7 +50,7 @@ int bench_pair_open(const struct bench_row *row, struct bench_pair *pair)
     return 0;
 }
 
-static void look_at_all(const struct bench_pair *pair)
+static void touch_all(const struct bench_pair *pair)
 {
     for (uint64_t back = 0; back < pair->depth; back++) {
         struct kymo_view view = {.payload = NULL};
@@ -79,7 +79,7 @@ void bench_pair_fill(struct bench_pair *pair, uint64_t period, uint64_t jitter)
                                         pair->time, i),
                       "publishing");
     }
-    look_at_all(pair);
+    touch_all(pair);
 }
 
 void bench_pair_close(struct bench_pair *pair)

@@ -1,5 +1,5 @@
 /*
- * fixture.h - a writer and a reader of one segment, as most rows want them.
+ * fixture.h - a writer and a reader of one segment, used by most rows.
  */
 #ifndef KYMO_BENCH_FIXTURE_H
 #define KYMO_BENCH_FIXTURE_H
@@ -9,7 +9,7 @@
 #include "data.h"
 #include "harness.h"
 
-/* A record of one cache line, and one that shares its line with the slot's header. */
+/* A record of one cache line, and one that fits into the line of the slot's header. */
 struct bench_line {
     uint64_t word[8];
 };
@@ -20,11 +20,11 @@ struct bench_word {
 KYMO_RING_TYPE(line, struct bench_line);
 KYMO_RING_TYPE(word, struct bench_word);
 
-/* Both ends of one segment in this process, each with its own mapping as in two processes. */
+/* Writer and reader in one process, each with its own mapping, as in two processes. */
 struct bench_pair {
     struct kymo_writer *writer;
     struct kymo_reader *reader;
-    struct line_writer *lines; /* the same two handles, where records are of a line */
+    struct line_writer *lines; /* the same two handles, if the size is one line */
     struct line_reader *line_reader;
     struct bench_data data;
     uint64_t size;
@@ -37,9 +37,8 @@ struct bench_pair {
 int bench_pair_open(const struct bench_row *row, struct bench_pair *pair);
 void bench_pair_close(struct bench_pair *pair);
 
-/* Publishes until the ring has gone round, and looks at every record: no page of either mapping is
- * touched for the first time while somebody measures. `period`: ns from one record to the next,
- * give or take `jitter`, 0 for none. */
+/* Fills the ring twice and reads every record: no page of either mapping is touched for the first
+ * time during a measurement. `period`: ns between records, +- `jitter`. */
 void bench_pair_fill(struct bench_pair *pair, uint64_t period, uint64_t jitter);
 
 #endif

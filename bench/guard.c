@@ -1,7 +1,7 @@
 /*
- * guard.c - one operation many times, to be counted by the instruction: `bench-guard NAME COUNT
- * [DEPTH]`. check-instructions runs it under valgrind with two counts; the difference is what the
- * operation takes, whatever else the program does.
+ * guard.c - repeats one operation, to count instructions: `bench-guard NAME COUNT [DEPTH]`.
+ * check-instructions runs it under valgrind with two counts; the difference excludes the rest of the
+ * program.
  */
 #include <stdio.h>
 #include <stdlib.h>

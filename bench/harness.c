@@ -1,6 +1,5 @@
 /*
- * harness.c - the measuring itself: warm-up, calibration, alternating rounds,
- * medians.
+ * harness.c - measures rows: warm-up, calibration, alternating rounds, medians.
  */
 #include "harness.h"
 
@@ -15,9 +14,8 @@
 
 #define ROUNDS_LIMIT 256
 
-/* Rounds go through a ring of up to this depth at least once: each side finds
- * its slots where it left them itself, and not where the other side has pushed
- * them out of the caches. */
+/* A round visits every slot of a ring of up to this depth at least once: a side then finds its slots
+ * in the caches, whatever the other side evicted. */
 #define SHALLOW 16
 
 typedef uint64_t side(void *context, uint64_t count);
@@ -54,7 +52,7 @@ _Noreturn void bench_fail(int error, const char *what)
     exit(1);
 }
 
-static cpu_set_t allowed; /* as this process was started */
+static cpu_set_t allowed; /* affinity at the start of the process */
 
 int bench_pin(int cpu)
 {
@@ -116,8 +114,8 @@ void bench_memory_free(void *memory, size_t bytes)
     munmap(memory, bytes);
 }
 
-/* What one thread does by itself is timed by what it got of a CPU: on a busy
- * machine the others' turns would be most of each round. */
+/* Single-threaded rows are timed by thread CPU time: on a busy machine other processes would
+ * dominate elapsed time. */
 static clockid_t clock_of_sides;
 
 static uint64_t side_now(void)
@@ -136,7 +134,7 @@ static uint64_t timed(side *run, void *context, uint64_t count)
     return side_now() - begin;
 }
 
-/* The shortest of a few tries: the others were interrupted. */
+/* The shortest of up to four runs: the others were interrupted. */
 static uint64_t shortest(side *run, void *context, uint64_t count, uint64_t enough)
 {
     uint64_t least = timed(run, context, count);
@@ -149,8 +147,7 @@ static uint64_t shortest(side *run, void *context, uint64_t count, uint64_t enou
     return least ? least : 1;
 }
 
-/* How many operations fill a slice. Warms caches and branch predictors on the
- * way. */
+/* The number of operations in a slice. Also warms caches and branch predictors. */
 static uint64_t calibrate(side *run, void *context, uint64_t slice)
 {
     uint64_t count = 1;
@@ -187,8 +184,7 @@ void bench_distribution(struct bench_result *result, double *values, size_t coun
     result->tail[2] = values[count - 1];
 }
 
-/* Both sides in turn, each first every other time, so that neither profits from
- * a quiet moment. */
+/* Alternates the sides, and which of them is first, so that background load affects both alike. */
 static void measure_sides(const struct bench_row *row, void *context,
                           const struct bench_settings *settings, struct bench_result *result)
 {
@@ -221,7 +217,7 @@ static void measure_sides(const struct bench_row *row, void *context,
         result->baseline = bench_quantile(ns[1], rounds, 0.5);
 }
 
-/* A baseline that reads something else than the subject is no baseline. */
+/* The baseline must read the same data as the subject. */
 static void compare_sums(const struct bench_row *row, void *context)
 {
     const uint64_t count = 5;
@@ -230,8 +226,8 @@ static void compare_sums(const struct bench_row *row, void *context)
 
     if (subject == baseline)
         return;
-    fprintf(stderr, "kymo-bench: %s: what was read differs from what \"%s\" read\n", row->name,
-            row->against);
+    fprintf(stderr, "kymo-bench: %s: the checksum differs from that of the baseline \"%s\"\n",
+            row->name, row->against);
     exit(1);
 }
 

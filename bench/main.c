@@ -1,5 +1,5 @@
 /*
- * main.c - kymo-bench: picks rows, measures them one after another, reports.
+ * main.c - kymo-bench: selects rows, measures them in sequence, prints the results.
  */
 #include <argp.h>
 #include <errno.h>
@@ -19,7 +19,7 @@ static const struct bench_row *const tables[] = {
     bench_wake_rows,   bench_peer_rows, bench_fuse_rows,
 };
 
-struct choice {
+struct arguments {
     const char *json;
     const char *csv;
     regex_t filter;
@@ -33,51 +33,51 @@ static volatile sig_atomic_t stopped;
 
 static const struct argp_option options[] = {
     {"json", 'j', "FILE", 0,
-     "Write the rows as JSON; - is standard output, the table then goes to standard error", 0},
-    {"csv", 'c', "FILE", 0, "Write the rows as CSV, likewise", 0},
+     "Write the rows as JSON; - is standard output; the table then goes to standard error", 0},
+    {"csv", 'c', "FILE", 0, "Write the rows as CSV; - as above", 0},
     {"filter", 'f', "RE", 0, "Only rows NAME/SIZE/DEPTH that match the regular expression", 0},
-    {"list", 'l', NULL, 0, "List the rows and measure nothing", 0},
-    {"quick", 'q', NULL, 0, "Few and short rounds: to see that it runs, not to quote", 0},
+    {"list", 'l', NULL, 0, "List the rows without measuring them", 0},
+    {"quick", 'q', NULL, 0, "Few and short rounds: a smoke test, not a measurement", 0},
     {NULL, 0, NULL, 0, NULL, 0},
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
-    struct choice *choice = state->input;
+    struct arguments *arguments = state->input;
 
     switch (key) {
     case 'j':
-        choice->json = argument;
+        arguments->json = argument;
         return 0;
     case 'c':
-        choice->csv = argument;
+        arguments->csv = argument;
         return 0;
     case 'f':
-        if (regcomp(&choice->filter, argument, REG_EXTENDED | REG_NOSUB) != 0)
+        if (regcomp(&arguments->filter, argument, REG_EXTENDED | REG_NOSUB) != 0)
             argp_error(state, "%s: not a regular expression", argument);
-        choice->filtered = 1;
+        arguments->filtered = 1;
         return 0;
     case 'l':
-        choice->list = 1;
+        arguments->list = 1;
         return 0;
     case 'q':
-        choice->settings = (struct bench_settings){.rounds = 9, .slice = 100 * 1000};
+        arguments->settings = (struct bench_settings){.rounds = 9, .slice = 100 * 1000};
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-static int chosen(const struct choice *choice, const struct bench_row *row)
+static int is_selected(const struct arguments *arguments, const struct bench_row *row)
 {
     char text[128];
 
-    return !choice->filtered ||
-           regexec(&choice->filter, bench_row_text(row, text), 0, NULL, 0) == 0;
+    return !arguments->filtered ||
+           regexec(&arguments->filter, bench_row_text(row, text), 0, NULL, 0) == 0;
 }
 
-/* Calls visit for each chosen row. Returns how many there were. */
-static unsigned int each_row(const struct choice *choice,
+/* Calls visit for each selected row. Returns their number. */
+static unsigned int each_row(const struct arguments *arguments,
                              void (*visit)(const struct bench_row *row, unsigned int number,
                                            void *context),
                              void *context)
@@ -86,7 +86,7 @@ static unsigned int each_row(const struct choice *choice,
 
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         for (const struct bench_row *row = tables[i]; row->name && !stopped; row++)
-            if (chosen(choice, row))
+            if (is_selected(arguments, row))
                 visit(row, ++number, context);
     return number;
 }
@@ -103,7 +103,7 @@ static void remove_directory(void)
         nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Segments of this run only: nothing of the machine's is seen or touched. */
+/* A private segment directory: other segments are not touched. */
 static void make_directory(void)
 {
     strcpy(directory, "/dev/shm/kymo-bench-XXXXXX");
@@ -128,12 +128,12 @@ static void list_row(const struct bench_row *row, unsigned int number, void *con
 }
 
 struct run {
-    const struct choice *choice;
+    const struct arguments *arguments;
     FILE *json;
     FILE *csv;
     FILE *table;
-    unsigned int count;  /* rows chosen */
-    unsigned int missed; /* targets */
+    unsigned int count;  /* selected rows */
+    unsigned int missed; /* missed targets */
 };
 
 static void count_row(const struct bench_row *row, unsigned int number, void *context)
@@ -148,17 +148,17 @@ static void run_row(const struct bench_row *row, unsigned int number, void *cont
     struct bench_result result;
 
     bench_progress(number, run->count, row);
-    bench_measure(row, &run->choice->settings, &result);
+    bench_measure(row, &run->arguments->settings, &result);
     bench_progress_end();
     bench_table_row(row, &result);
     if (run->json)
         bench_json_row(run->json, row, &result);
     if (run->csv)
         bench_csv_row(run->csv, row, &result);
-    run->missed += bench_judge(row, &result) == BENCH_SHORT;
+    run->missed += bench_judge(row, &result) == BENCH_MISSED;
 }
 
-/* NULL where no file was asked for. */
+/* NULL without a path. */
 static FILE *open_output(const char *path)
 {
     FILE *file;
@@ -178,45 +178,42 @@ static void close_output(FILE *file, const char *path)
 
 static void run_all(struct run *run)
 {
-    run->json = open_output(run->choice->json);
-    run->csv = open_output(run->choice->csv);
+    run->json = open_output(run->arguments->json);
+    run->csv = open_output(run->arguments->csv);
     run->table = run->json == stdout || run->csv == stdout ? stderr : stdout;
     if (run->json)
         bench_json_begin(run->json);
     if (run->csv)
         bench_csv_begin(run->csv);
     bench_table_begin(run->table);
-    each_row(run->choice, run_row, run);
+    each_row(run->arguments, run_row, run);
     if (run->json)
         bench_json_end(run->json);
-    close_output(run->json, run->choice->json);
-    close_output(run->csv, run->choice->csv);
+    close_output(run->json, run->arguments->json);
+    close_output(run->csv, run->arguments->csv);
     bench_table_end();
-    fprintf(run->table, "%u rows, %u short of their target; checksum of what was read: %016llx\n",
+    fprintf(run->table, "%u rows, %u missed targets; checksum of the data read: %016llx\n",
             run->count, run->missed, (unsigned long long)bench_checksum());
 }
 
 int main(int argc, char **argv)
 {
     static const struct argp parser = {
-        options,
-        parse,
-        NULL,
-        "Measures kymo against what the machine does without it: medians of alternating rounds.",
-        NULL,
-        NULL,
+        options, parse,
+        NULL,    "Measures kymo against baselines of the machine: medians of alternating rounds.",
+        NULL,    NULL,
         NULL};
-    struct choice choice = {.settings = {.rounds = 201, .slice = 300 * 1000}};
-    struct run run = {.choice = &choice};
+    struct arguments arguments = {.settings = {.rounds = 201, .slice = 300 * 1000}};
+    struct run run = {.arguments = &arguments};
 
-    argp_parse(&parser, argc, argv, 0, NULL, &choice);
-    if (choice.list) {
-        each_row(&choice, list_row, NULL);
+    argp_parse(&parser, argc, argv, 0, NULL, &arguments);
+    if (arguments.list) {
+        each_row(&arguments, list_row, NULL);
         return 0;
     }
-    each_row(&choice, count_row, &run.count);
+    each_row(&arguments, count_row, &run.count);
     if (run.count == 0) {
-        fputs("kymo-bench: no such row: --list shows all of them\n", stderr);
+        fputs("kymo-bench: --filter: no row matches: --list prints all rows\n", stderr);
         return 2;
     }
     signal(SIGINT, stop);
@@ -224,7 +221,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, stop);
     make_directory();
     if (bench_pin(0) < 2)
-        fputs("kymo-bench: one CPU: what needs two runs on it in turn\n", stderr);
+        fputs("kymo-bench: only one CPU: both threads of a row share it\n", stderr);
     run_all(&run);
     return stopped ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 /*
- * report.c - rows as people and programs want them: a table as it fills, JSON, CSV.
+ * report.c - prints results as a table, JSON and CSV.
  */
 #include "report.h"
 
@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* That no answer is wrong is always a target. */
+/* Zero wrong results is a target of every row that checks results. */
 static int has_target(const struct bench_row *row, const struct bench_result *result)
 {
-    return row->most_ratio != 0 || row->most_ns != 0 || row->least != 0 || result->asked != 0;
+    return row->most_ratio != 0 || row->most_ns != 0 || row->least != 0 || result->checked != 0;
 }
 
 enum bench_verdict bench_judge(const struct bench_row *row, const struct bench_result *result)
@@ -20,13 +20,13 @@ enum bench_verdict bench_judge(const struct bench_row *row, const struct bench_r
     if (!has_target(row, result))
         return BENCH_NO_TARGET;
     if (row->most_ratio != 0 && result->ratio > row->most_ratio)
-        return BENCH_SHORT;
+        return BENCH_MISSED;
     if (row->most_ns != 0 && result->ns > row->most_ns)
-        return BENCH_SHORT;
+        return BENCH_MISSED;
     if (row->least != 0 && result->ns < row->least)
-        return BENCH_SHORT;
+        return BENCH_MISSED;
     if (result->wrong != 0)
-        return BENCH_SHORT;
+        return BENCH_MISSED;
     return BENCH_OK;
 }
 
@@ -55,7 +55,7 @@ void bench_progress_end(void)
         fputs("\r\033[K", stderr);
 }
 
-/* Powers of two as people say them: 64, 4K, 6M. */
+/* Formats powers of two: 64, 4K, 6M. */
 static const char *count_text(uint64_t count, char text[24])
 {
     if (count == 0)
@@ -101,7 +101,7 @@ static const char *target_text(const struct bench_row *row, const struct bench_r
         snprintf(text, 24, "<= %.4g %s", row->most_ns, unit);
     else if (row->least != 0)
         snprintf(text, 24, ">= %.4g %s", row->least, unit);
-    else if (result->asked != 0)
+    else if (result->checked != 0)
         return "0 wrong";
     else
         return "";
@@ -113,8 +113,8 @@ static FILE *table;
 void bench_table_begin(FILE *file)
 {
     table = file;
-    fprintf(table, "%-34s %6s %6s %11s %11s %8s  %-14s %-6s %s\n", "what", "size", "depth",
-            "figure", "baseline", "ratio", "target", "", "baseline is");
+    fprintf(table, "%-34s %6s %6s %11s %11s %8s  %-14s %-6s %s\n", "row", "size", "depth", "figure",
+            "baseline", "ratio", "target", "", "baseline is");
 }
 
 static void print_tail(const struct bench_result *result)
@@ -122,25 +122,25 @@ static void print_tail(const struct bench_result *result)
     char p99[24], p999[24], most[24];
 
     if (result->tail[2] != 0)
-        fprintf(table, "%34s p99 %s, p99.9 %s, longest %s\n", "", time_text(result->tail[0], p99),
+        fprintf(table, "%34s p99 %s, p99.9 %s, max %s\n", "", time_text(result->tail[0], p99),
                 time_text(result->tail[1], p999), time_text(result->tail[2], most));
 }
 
-/* Rows with a target once more, at the end: what matters on one screen. */
+/* Summary of the rows with a target. */
 static char targets[64][200];
 static unsigned int target_count;
 
 static void note_target(const struct bench_row *row, const struct bench_result *result)
 {
-    static const char *const verdicts[] = {"", "ok", "SHORT", "skipped"};
+    static const char *const verdicts[] = {"", "ok", "MISSED", "skipped"};
     char name[128], target[24], figure[24];
 
     if (!has_target(row, result) || target_count == sizeof(targets) / sizeof(targets[0]))
         return;
     if (row->most_ratio != 0)
         snprintf(figure, sizeof(figure), "%.3gx", result->ratio);
-    else if (result->asked != 0)
-        snprintf(figure, sizeof(figure), "%.0f of %.3g", result->wrong, result->asked);
+    else if (result->checked != 0)
+        snprintf(figure, sizeof(figure), "%.0f of %.3g", result->wrong, result->checked);
     else
         figure_text(row, result->ns, figure);
     snprintf(targets[target_count++], sizeof(targets[0]), "%-42s %-16s %-16s %s",
@@ -160,7 +160,7 @@ void bench_table_end(void)
 
 void bench_table_row(const struct bench_row *row, const struct bench_result *result)
 {
-    static const char *const verdicts[] = {"", "ok", "SHORT", ""};
+    static const char *const verdicts[] = {"", "ok", "MISSED", ""};
     char size[24], depth[24], ns[24], baseline[24], ratio[24] = "-", target[24];
 
     note_target(row, result);
@@ -178,8 +178,8 @@ void bench_table_row(const struct bench_row *row, const struct bench_result *res
             target_text(row, result, target), verdicts[bench_judge(row, result)],
             row->against ? row->against : "");
     print_tail(result);
-    if (result->asked != 0)
-        fprintf(table, "%34s %.0f wrong of %.4g answers\n", "", result->wrong, result->asked);
+    if (result->checked != 0)
+        fprintf(table, "%34s %.0f wrong of %.4g results\n", "", result->wrong, result->checked);
     fflush(table);
 }
 
@@ -198,10 +198,10 @@ static void json_number(FILE *file, const char *key, double value)
         fprintf(file, ",\"%s\":null", key);
 }
 
-/* Names, baselines and reasons are this program's own words: nothing in them needs an escape. */
+/* Names, baselines and reasons are constants without characters to escape. */
 void bench_json_row(FILE *file, const struct bench_row *row, const struct bench_result *result)
 {
-    static const char *const verdicts[] = {"none", "ok", "short", "skipped"};
+    static const char *const verdicts[] = {"none", "ok", "missed", "skipped"};
 
     fprintf(file, "%s\n{\"name\":\"%s\",\"size\":%" PRIu64 ",\"depth\":%" PRIu64, separator,
             row->name, row->size, row->depth);
@@ -221,8 +221,8 @@ void bench_json_row(FILE *file, const struct bench_row *row, const struct bench_
         json_number(file, "target_least", row->least);
     if (row->unit)
         fprintf(file, ",\"unit\":\"%s\"", row->unit);
-    if (result->asked != 0)
-        fprintf(file, ",\"asked\":%.0f,\"wrong\":%.0f", result->asked, result->wrong);
+    if (result->checked != 0)
+        fprintf(file, ",\"checked\":%.0f,\"wrong\":%.0f", result->checked, result->wrong);
     if (result->reason[0])
         fprintf(file, ",\"reason\":\"%s\"", result->reason);
     fprintf(file, ",\"verdict\":\"%s\"", verdicts[bench_judge(row, result)]);

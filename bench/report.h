@@ -1,5 +1,5 @@
 /*
- * report.h - rows as people and programs want them: a table as it fills, JSON, CSV.
+ * report.h - prints results as a table, JSON and CSV.
  */
 #ifndef KYMO_BENCH_REPORT_H
 #define KYMO_BENCH_REPORT_H
@@ -8,19 +8,19 @@
 
 #include "harness.h"
 
-enum bench_verdict { BENCH_NO_TARGET, BENCH_OK, BENCH_SHORT, BENCH_NO_FIGURE };
+enum bench_verdict { BENCH_NO_TARGET, BENCH_OK, BENCH_MISSED, BENCH_NO_FIGURE };
 
 enum bench_verdict bench_judge(const struct bench_row *row, const struct bench_result *result);
 
-/* "NAME/SIZE/DEPTH", what --list shows and --filter matches. Returns text. */
+/* "NAME/SIZE/DEPTH", for --list and --filter. Returns text. */
 char *bench_row_text(const struct bench_row *row, char text[128]);
 
-/* The line that says what is being measured; it is wiped by the next. Only on a terminal. */
+/* Progress line on a terminal. */
 void bench_progress(unsigned int number, unsigned int count, const struct bench_row *row);
 void bench_progress_end(void);
 
 void bench_table_begin(FILE *file);
-/* The targets, and what became of them. */
+/* Prints the summary of targets. */
 void bench_table_end(void);
 void bench_table_row(const struct bench_row *row, const struct bench_result *result);
 

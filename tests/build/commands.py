@@ -129,11 +129,11 @@ def run_examples(path, lines, kymo, kymofs):
 
 def main():
     root, kymo, kymofs = sys.argv[1:4]
-    pages = [os.path.join(root, "tools", "kymo.1"), os.path.join(root, "fusefs", "kymofs.8")]
+    pages = [os.path.join(root, "tools", "kymo", "kymo.1"), os.path.join(root, "fusefs", "kymofs.8")]
     man.lint(pages)
     compare_kymo(pages[0], kymo)
     compare_kymofs(pages[1], kymofs)
-    check_completion(os.path.join(root, "tools", "completion.bash"), kymo)
+    check_completion(os.path.join(root, "tools", "kymo", "completion.bash"), kymo)
     run_examples(pages[0], page_lines(pages[0]), kymo, kymofs)
     if os.access("/dev/fuse", os.W_OK):
         run_examples(pages[1], page_lines(pages[1]), kymo, kymofs)

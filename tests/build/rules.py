@@ -104,7 +104,8 @@ def check_includes(path, text):
 
 def find_header(path, name, texts):
     """The file that an include in quotes means: in the same folder, or in fusefs below that folder."""
-    for folder in (os.path.dirname(path), "fusefs" if path.startswith("fusefs/") else "bench"):
+    folders = [os.path.dirname(path)] + ["fusefs"] * path.startswith("fusefs/")
+    for folder in folders:
         if f"{folder}/{name}" in texts:
             return f"{folder}/{name}"
     return None

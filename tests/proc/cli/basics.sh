@@ -32,14 +32,14 @@ like "the version" "kymo [0-9]*.[0-9]*.[0-9]* (segment layout 1.*)" "$out"
 run kymo
 refused 2 "*Usage: kymo COMMAND*"
 run kymo frobnicate
-refused 2 "kymo: frobnicate: there is no such command: kymo --help lists them"
+refused 2 "kymo: frobnicate: unknown command: kymo --help lists the commands"
 for command in pub info get watch rm; do
     run kymo "$command"
-    refused 2 "kymo $command: *NAME of a segment*"
+    refused 2 "kymo $command: missing argument: NAME of a segment*"
 done
 for command in pub info get watch; do
     run kymo "$command" one two
-    refused 2 "kymo $command: one NAME*two*"
+    refused 2 "kymo $command: two: unexpected argument: only one NAME is allowed*"
 done
 for command in ls reap host; do
     run kymo "$command" name
@@ -52,10 +52,10 @@ refused 2 "kymo get: unrecognized option '--frobnicate'*"
 for name in a/b ../t .hidden '' -t 'a b' README at metrics.prom; do
     for command in info get watch rm; do
         run kymo "$command" -- "$name"
-        refused 1 "kymo: $name: no name of a segment: *"
+        refused 1 "kymo: $name: invalid segment name: *"
     done
     run kymo pub --fields x:f64 -- "$name" </dev/null
-    refused 1 "kymo: $name: no name of a segment: *"
+    refused 1 "kymo: $name: invalid segment name: *"
 done
 run kymo info "$(printf 'x%.0s' {1..201})"
 refused 1 "kymo: xxx*: the name is longer than 200 bytes"

@@ -41,16 +41,16 @@ is "quoted numbers" '{"x":6,"s":"7"}' "$(data t)"
 
 # Bad lines are skipped; lines within quotes count.
 table 'x:u8,s:char[4]' < <(printf 'x,s\n1,a\n2\n3,a,b\n300,a\nx,a\n,a\n"4\n"x,a\n5,"a"b\n\n6,abcde\n7,"a\nb"\n8.5,a\n9,z\n10,"a')
-refused 1 'kymo: t: line 3: 1 cells, not 2
-kymo: t: line 4: more than 2 cells
+refused 1 'kymo: t: line 3: 1 cells: must be 2
+kymo: t: line 4: too many cells: must be 2
 kymo: t: line 5: x: 300 does not fit u8
 kymo: t: line 6: x: "x" is not a number
-kymo: t: line 7: x: u8 can'"'"'t be null
-kymo: t: line 8: text behind the closing quote of a cell
-kymo: t: line 10: text behind the closing quote of a cell
+kymo: t: line 7: x: u8 cannot be null
+kymo: t: line 8: text after the closing quote of a cell
+kymo: t: line 10: text after the closing quote of a cell
 kymo: t: line 12: s: 5 bytes of text do not fit char\[4\]
-kymo: t: line 15: x: 8.5 is not an integer that u8 takes
-kymo: t: line 17: a quoted cell does not end'
+kymo: t: line 15: x: 8.5 is not an integer of type u8
+kymo: t: line 17: missing closing quote'
 is "the good lines" '9 7 1' "$(for i in 0 1 2; do kymo get t --back $i --field x; done | xargs)"
 
 # Without text in the fields a lone quote spoils its own line alone.
@@ -58,7 +58,7 @@ table x:u8 <<<'x
 1
 "2
 3'
-refused 1 'kymo: t: line 3: a quoted cell does not end'
+refused 1 'kymo: t: line 3: missing closing quote'
 is "the line after it" '{"x":3}' "$(data t)"
 # With text, it spoils at most a mebibyte.
 table x:u8,s:char[2] < <(printf 'x,s\n1,"\n'; yes '2,b' | head -n 400000)
@@ -74,10 +74,10 @@ for header in 'x' 'x,y,z' 'x,x,y' 'pos,x' 'x,"y' 'X,Y'; do
 done
 table x:u8,y:u8 <<<'x,z
 1,2'
-refused 1 'kymo: t: line 1: there is no field for the column "z"'
+refused 1 'kymo: t: line 1: no field for the column "z"'
 table x:u8,y:u8 <<<'y
 1'
-refused 1 'kymo: t: line 1: the column x is missing'
+refused 1 'kymo: t: line 1: missing column x'
 table x:u8 </dev/null
 ok "an empty table"
 
@@ -90,7 +90,7 @@ is "the record" '{"pos":1,"time":250,"tag":8,"data":{"x":2}}' "$(kymo get t)"
 is "the one before" '{"pos":0,"time":100,"tag":7,"data":{"x":1}}' "$(kymo get t --back 1)"
 table x:f64 --clock user --time time <<<'x
 1'
-refused 1 'kymo: t: line 2: time is missing'
+refused 1 'kymo: t: line 2: missing time'
 table time:u64,x:u8 --clock user --time time --time-unit us <<<'x,time
 1,100
 2,200'

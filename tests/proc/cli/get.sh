@@ -34,7 +34,7 @@ is "one of an array" 1 "$(kymo get t --field v.1)"
 is "of a record before" 10.5 "$(kymo get t --pos 0 --field v.0)"
 for field in x v.2 v. v.-1 v.0.0 n.0 s.0 '' "$(printf 'x%.0s' {1..100})"; do
     run kymo get t --field "$field"
-    refused 1 "kymo: t: there is no field $field: *"
+    refused 1 "kymo: t: no field '$field': *"
 done
 
 run kymo get t --back 5
@@ -50,27 +50,27 @@ refused 1 'kymo: t: the time lies outside the history'
 run kymo get t --interp 9
 refused 1 'kymo: t: the time lies outside the history'
 run kymo get t --fresh 1s
-refused 1 "kymo: t: its clock is the writer's own*"
+refused 1 "kymo: t: --fresh: the clock 'user' has no current time*"
 for time in abc -1s now 2026-01-31T12:00:00Z '' 1x 1.5 18446744073709551616; do
     run kymo get t --closest "$time"
-    refused 2 "kymo: t: '$time' is no time on its clock (user): *"
+    refused 2 "kymo: t: '$time': not a time on this clock (user): *"
 done
 run kymo get t --closest 1 --max soon
-refused 2 "kymo: t: 'soon' is no duration: *"
+refused 2 "kymo: t: 'soon': not a duration: *"
 for number in -1 x 1.5 '' 18446744073709551616; do
     run kymo get t --back "$number"
-    refused 2 "kymo: t: '$number': a number from 0 on is wanted"
+    refused 2 "kymo: t: '$number': must be an integer from 0"
     run kymo get t --pos "$number"
-    refused 2 "kymo: t: '$number': a number from 0 on is wanted"
+    refused 2 "kymo: t: '$number': must be an integer from 0"
 done
 run kymo get t --back 1 --pos 1
-refused 2 'kymo get: one record at a time*'
+refused 2 'kymo get: --back, --pos, *: use only one of them*'
 run kymo get t --max 1s
-refused 2 'kymo get: --max goes with --closest*'
+refused 2 'kymo get: --max: requires --closest*'
 run kymo get t --raw --field n
-refused 2 'kymo get: --raw and --field exclude each other*'
+refused 2 'kymo get: --raw and --field: use only one of them*'
 run kymo get t --interp 45 --raw
-refused 2 'kymo get: --interp is two records*'
+refused 2 'kymo get: --interp: prints two records*'
 
 # What was overwritten is gone, and that is said.
 kymo pub t --fields v:f64[2],n:i32,s:char[8] --clock user --depth 8 --time n \
@@ -93,11 +93,11 @@ is "before" '{"x":1}' "$(data r --closest -1h)"
 run kymo get r --as-of -1h
 refused 1 'kymo: r: the time lies outside the history'
 run kymo get r --closest -1h --max 1m
-refused 2 "kymo: r: '1m' is no duration: *"
+refused 2 "kymo: r: '1m': not a duration: *"
 run kymo get r --closest -1h --max 1s
 refused 1 'kymo: r: the closest record is farther away than the limit'
 run kymo get r --fresh 1ns
 refused 1 'kymo: r: the newest record is older than asked for'
 run kymo get r --fresh now
-refused 2 "kymo: r: 'now' is no duration: *"
+refused 2 "kymo: r: 'now': not a duration: *"
 finish

@@ -146,7 +146,7 @@ eventually "a counter that went back has no rate" reset
 rm "$proc/net/dev"
 eventually "its segment goes" bash -c '! kymo info host.net'
 is "the others stay" 'host.cpu host.disk host.load host.mem' "$(kymo ls | xargs)"
-like "and it is said" "kymo: host.net: left out: $proc/net/dev: No such file or directory" "$(cat "$scratch/host.err")"
+like "and it is said" "kymo: host.net: not published: $proc/net/dev: No such file or directory" "$(cat "$scratch/host.err")"
 kill -TERM "$pid"
 wait "$pid"
 is "its exit status" 0 $?
@@ -156,12 +156,12 @@ for file in stat meminfo loadavg net/dev; do
     mv "$proc/$file" "$scratch/kept"
     host
     is "without $file" "0 4" "$status $(wc -l <<<"$out")"
-    like "which is said" "kymo: host.*: left out: $proc/$file: No such file*" "$err"
+    like "which is said" "kymo: host.*: not published: $proc/$file: No such file*" "$err"
     for odd in '' 'cpu' 'cpu x y z' 'MemTotal: lots' '1 2 3' 'eth0: 1 2 3' $'a|b\nc|d\neth0: 1 2'; do
         printf '%s\n' "$odd" >"$proc/$file"
         host
         is "$file that says '$odd'" "0 4" "$status $(wc -l <<<"$out")"
-        like "which is said" "kymo: host.*: left out: $proc/$file: not as expected" "$err"
+        like "which is said" "kymo: host.*: not published: $proc/$file: unexpected format" "$err"
     done
     mv "$scratch/kept" "$proc/$file"
 done
@@ -171,6 +171,6 @@ is "and nothing stays" '' "$(kymo ls)"
 
 for hz in 0 -1 x 1001 '' nan; do
     run kymo host --once --hz "$hz"
-    refused 2 "kymo host: --hz $hz: a number from 0.01 to 1000 is wanted*"
+    refused 2 "kymo host: --hz $hz: must be a number from 0.01 to 1000*"
 done
 finish

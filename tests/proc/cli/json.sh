@@ -75,47 +75,47 @@ bad x:u64 '{"x":18446744073709551616}' 'x: 18446744073709551616 does not fit u64
 bad x:u64 '{"x":-1}' 'x: -1 does not fit u64'
 bad x:i64 '{"x":9223372036854775808}' 'x: 9223372036854775808 does not fit i64'
 bad x:i64 '{"x":-9223372036854775809}' 'x: -9223372036854775809 does not fit i64'
-bad x:i64 '{"x":1e300}' 'x: * is not an integer that i64 takes'
-bad x:u8 '{"x":1.5}' 'x: 1.5 is not an integer that u8 takes'
+bad x:i64 '{"x":1e300}' 'x: * is not an integer of type i64'
+bad x:u8 '{"x":1.5}' 'x: 1.5 is not an integer of type u8'
 bad x:f32 '{"x":1e39}' 'x: * does not fit f32'
-bad x:f64 '{"x":1e999}' 'not JSON: *'
+bad x:f64 '{"x":1e999}' 'invalid JSON: *'
 
 # null is NaN, and NaN is null.
 takes x:f64,y:f32[2] '{"x":null,"y":[1,null]}' '{"x":null,"y":[1,null]}'
-bad x:u8 '{"x":null}' "x: u8 can't be null"
-bad x:bool '{"x":null}' "x: bool can't be null"
+bad x:u8 '{"x":null}' "x: u8 cannot be null"
+bad x:bool '{"x":null}' "x: bool cannot be null"
 
-bad x:f64 '{"x":' 'not JSON: *'
-bad x:f64 '{"x":1} {"x":2}' 'not JSON: *'
-bad x:f64 'x' 'not JSON: *'
-bad x:f64 $'{"x":1,"\xff":2}' 'not JSON: *'
-bad x:f64 '{"x":1,"x":2}' 'not JSON: duplicate*'
-bad x:f64 '{"x":NaN}' 'not JSON: *'
-bad x:f64 '{}' 'x is missing'
-bad x:f64,y:f64 '{"y":1}' 'x is missing'
-bad x:f64 '{"x":1,"z":2}' 'there is no field z'
+bad x:f64 '{"x":' 'invalid JSON: *'
+bad x:f64 '{"x":1} {"x":2}' 'invalid JSON: *'
+bad x:f64 'x' 'invalid JSON: *'
+bad x:f64 $'{"x":1,"\xff":2}' 'invalid JSON: *'
+bad x:f64 '{"x":1,"x":2}' 'invalid JSON: duplicate*'
+bad x:f64 '{"x":NaN}' 'invalid JSON: *'
+bad x:f64 '{}' 'missing field x'
+bad x:f64,y:f64 '{"y":1}' 'missing field x'
+bad x:f64 '{"x":1,"z":2}' 'no field z'
 bad x:f64 '{"x":"1.5"}' 'x: "1.5" is not an integer'
 bad x:f64 '{"x":true}' 'x: true does not fit f64'
-bad x:f64 '{"x":[1]}' 'x: a single f64 is wanted here'
-bad x:f64 '{"x":{}}' 'x: a single f64 is wanted here'
+bad x:f64 '{"x":[1]}' 'x: must be a single f64'
+bad x:f64 '{"x":{}}' 'x: must be a single f64'
 bad x:f64 '"text"' '*'
-bad x:f64,y:f64 '1' 'an object or an array is wanted'
+bad x:f64,y:f64 '1' 'must be an object or an array'
 bad x:bool '{"x":2}' 'x: 2 does not fit bool'
 bad x:char[4] '{"x":"12345"}' "x: 5 bytes of text do not fit char\[4\]"
-bad x:char[4] '{"x":1}' 'x is text, not a number'
-bad $imu '{"accel":[1,2],"temp":1}' 'accel: an array of 3 is wanted here'
-bad $imu '{"accel":[1,2,3,4],"temp":1}' 'accel: an array of 3 is wanted here'
-bad $imu '{"accel":1,"temp":1}' 'accel: an array of 3 is wanted here'
-bad $imu '[1,2,3]' '2 fields or 4 values are wanted, not 3'
-bad m:i8[2][3] '{"m":[[1,2],[3,4],[5,6]]}' 'm: an array of 2 is wanted here'
-bad m:i8[2][3] '{"m":[[1,2,3],[4,5]]}' 'm: an array of 3 is wanted here'
-bad x:f64 "$(printf '[%.0s' {1..3000})" 'not JSON: *'
+bad x:char[4] '{"x":1}' 'x: must be text'
+bad $imu '{"accel":[1,2],"temp":1}' 'accel: must be an array of 3'
+bad $imu '{"accel":[1,2,3,4],"temp":1}' 'accel: must be an array of 3'
+bad $imu '{"accel":1,"temp":1}' 'accel: must be an array of 3'
+bad $imu '[1,2,3]' 'an array of 3: must be 2 fields or 4 values'
+bad m:i8[2][3] '{"m":[[1,2],[3,4],[5,6]]}' 'm: must be an array of 2'
+bad m:i8[2][3] '{"m":[[1,2,3],[4,5]]}' 'm: must be an array of 3'
+bad x:f64 "$(printf '[%.0s' {1..3000})" 'invalid JSON: *'
 
 # A bad line is reported with its number and skipped; what stands around it is published.
 publish x:f64 '{"x":1}' '' 'oops' '{"y":1}' '{"x":2}' '{"x":3'
-refused 1 'kymo: t: line 3: not JSON: *
-kymo: t: line 4: x is missing
-kymo: t: line 6: not JSON: *'
+refused 1 'kymo: t: line 3: invalid JSON: *
+kymo: t: line 4: missing field x
+kymo: t: line 6: invalid JSON: *'
 is "the good line after the bad ones" '{"x":2}' "$(data t)"
 is "and the one before them" '{"x":1}' "$(data t --back 1)"
 
@@ -127,7 +127,7 @@ run kymo pub t --replace --fields x:f64 < <(printf '{"x":%5000000d}\n{"x":5}\n' 
 ok "a line of five million bytes"
 is "the long line" '{"x":4}' "$(data t --back 1)"
 run kymo pub t --replace --fields x:f64 < <(printf '[1]\0\n[2]\n')
-refused 1 'kymo: t: line 1: not JSON: *'
+refused 1 'kymo: t: line 1: invalid JSON: *'
 is "the line after the zero byte" '{"x":2}' "$(data t)"
 run kymo pub t --replace --fields 'x:u32[20000]' < <(jq -nc '[range(20000)]')
 ok "a field of twenty thousand values"

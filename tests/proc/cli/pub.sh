@@ -67,10 +67,10 @@ run kymo get t --back 1
 refused 1 'kymo: t: nothing has been published there yet'
 run kymo pub t --fields y:u8 <<<'[7]'
 is "another layout is no failure" 0 "$status"
-is "but it is said" 'kymo: t: its layout was another one: its history was replaced' "$err"
+is "but it is said" 'kymo: t: the layout differs: started a new generation without the old history' "$err"
 is "the new layout" '{"y":7}' "$(data t)"
 run kymo pub t --fields y:u8 --depth 128 <<<'[8]'
-is "neither is another depth" "0 kymo: t: its layout was another one: its history was replaced" \
+is "neither is another depth" "0 kymo: t: the layout differs: started a new generation without the old history" \
     "$status $err"
 
 # Signals end it cleanly, however much input there is.
@@ -97,7 +97,7 @@ exec 3>&-
 run kymo info gone
 refused 1 'kymo: gone: there is no such segment'
 run kymo pub s --rm --time nothing <<<'[1]'
-refused 2 'kymo: s: --time nothing: there is no such field'
+refused 2 'kymo: s: --time nothing: no such field'
 is "s is still there" '{"x":1}' "$(data s)"
 
 # How the segment is made.
@@ -116,47 +116,47 @@ is "the default mode is 0666 less the umask" 640 "$(stat -c %a "$KYMO_DIR/m2")"
 before=$(kymo ls)
 for depth in 0 1 3 100 -4 x '' 2199023255552; do
     run kymo pub new --fields x:u8 --depth "$depth" </dev/null
-    refused 2 "kymo pub: --depth $depth: a power of two from 2 on is wanted*"
+    refused 2 "kymo pub: --depth $depth: must be a power of two, at least 2*"
 done
 for mode in 0 8 0888 x 01000 ''; do
     run kymo pub new --fields x:u8 --mode "$mode" </dev/null
-    refused 2 "kymo pub: --mode $mode: octal*"
+    refused 2 "kymo pub: --mode $mode: must be octal*"
 done
 for fields in x x: x:f99 ':f64' 'x:f64,' 'x:f64,x:u8' '1x:u8' 'x:f64[0]' 'x:f64[' 'x y:f64' ''; do
     run kymo pub new --fields "$fields" </dev/null
-    refused 2 "kymo: new: --fields '*': * can't be read; *"
+    refused 2 "kymo: new: --fields '*': syntax error at '*': *"
     is "the fields are named" "$fields" "$(sed "s/.*--fields '\([^']*\)'.*/\1/" <<<"$err")"
 done
 run kymo pub new --fields 'a:u8,b:wrong' </dev/null
-refused 2 "kymo: new: --fields 'a:u8,b:wrong': 'wrong' can't be read; name:type,... is wanted"
+refused 2 "kymo: new: --fields 'a:u8,b:wrong': syntax error at 'wrong': use name:type,..."
 run kymo pub new --fields x:u8 --clock sundial </dev/null
 refused 2 'kymo pub: --clock sundial: *'
 run kymo pub new --fields x:u8 --wake never </dev/null
 refused 2 'kymo pub: --wake never: *'
 run kymo pub new --fields x:u8 --unit y=m </dev/null
-refused 2 "kymo: new: y=m: there is no such field in 'x:u8'"
+refused 2 "kymo: new: y=m: no such field in --fields 'x:u8'"
 run kymo pub new --fields x:u8 --unit x </dev/null
-refused 2 'kymo: new: x: FIELD=TEXT is wanted'
+refused 2 'kymo: new: x: must be FIELD=TEXT'
 run kymo pub new --fields x:u8 --counter y </dev/null
-refused 2 'kymo: new: y: there is no such field*'
+refused 2 'kymo: new: y: no such field*'
 run kymo pub new --fields x:u8 --unit "x=$(printf 'm%.0s' {1..32})" </dev/null
-refused 2 'kymo: new: x=m*: that text is too long'
+refused 2 'kymo: new: x=m*: the text is too long'
 run kymo pub new --fields x:u8 --time y </dev/null
-refused 2 'kymo: new: --time y: there is no such field'
+refused 2 'kymo: new: --time y: no such field'
 run kymo pub new --fields 'x:u8[2]' --time x </dev/null
-refused 2 'kymo: new: --time x: a field with one number is wanted'
+refused 2 'kymo: new: --time x: must be a field with one number'
 run kymo pub new --fields 'x:char[2]' --time x </dev/null
-refused 2 'kymo: new: --time x: a field with one number is wanted'
+refused 2 'kymo: new: --time x: must be a field with one number'
 run kymo pub new --fields x:u8 --time x --time-unit h </dev/null
 refused 2 'kymo pub: --time-unit h: *'
 run kymo pub new --fields x:u8 --time-unit ms </dev/null
-refused 2 'kymo pub: --time-unit goes with --time*'
+refused 2 'kymo pub: --time-unit: requires --time*'
 run kymo pub new </dev/null
-refused 2 'kymo: new: there is no such segment yet: --fields is wanted'
+refused 2 'kymo: new: no such segment: use --fields to create it'
 run kymo pub m --depth 16 </dev/null
-refused 2 'kymo pub: *goes with --fields*'
+refused 2 'kymo pub: options of a new segment: require --fields*'
 run kymo pub m --unit x=m </dev/null
-refused 2 'kymo pub: --unit, --describe and --counter go with --fields*'
+refused 2 'kymo pub: --unit, --describe and --counter: require --fields*'
 is "none of them made a segment" "$before" "$(kymo ls)"
 
 # What is no segment is not written over.

@@ -19,7 +19,7 @@ is "the last record" "$(tail -c 1000 "$scratch/bytes" | sha256sum)" "$(kymo get 
 
 # What is left over at the end is reported, and not published.
 run kymo pub t --replace --raw --size 1000 < <(head -c 3003 "$scratch/bytes")
-refused 1 'kymo: t: 3 bytes are left over at the end: a record has 1000'
+refused 1 'kymo: t: incomplete record at the end: 3 of 1000 bytes'
 is "the records before" 'records: 3' "$(kymo info t | grep ^records:)"
 
 # With fields a record has their layout, and a time may be one of them.
@@ -38,18 +38,18 @@ ok "an existing segment is continued as it is"
 run kymo pub bytes --raw --size 4 <<<'abc'
 ok
 run kymo pub bytes <<<'[1]'
-refused 2 'kymo: bytes: its records are bytes without fields: take --raw'
+refused 2 'kymo: bytes: the records have no fields: use --raw'
 run kymo pub bytes --raw --time x </dev/null
-refused 2 'kymo: bytes: --time x: there is no such field'
+refused 2 'kymo: bytes: --time x: no such field'
 is "that left it alone" '"6162630a"' "$(data bytes)"
 for size in 0 -1 x 1073741825 ''; do
     run kymo pub u --raw --size "$size" </dev/null
-    refused 2 "kymo pub: --size $size: a number of bytes from 1 to 1073741824 is wanted*"
+    refused 2 "kymo pub: --size $size: must be a number of bytes from 1 to 1073741824*"
 done
 run kymo pub u --size 4 </dev/null
-refused 2 'kymo pub: --size goes with --raw*'
+refused 2 'kymo pub: --size: requires --raw*'
 run kymo pub u --raw --size 4 --fields x:u8 </dev/null
-refused 2 'kymo pub: --fields and --size exclude each other*'
+refused 2 'kymo pub: --fields and --size: use only one of them*'
 run kymo pub u --raw --csv --fields x:u8 </dev/null
-refused 2 'kymo pub: --csv and --raw exclude each other*'
+refused 2 'kymo pub: --csv and --raw: use only one of them*'
 finish

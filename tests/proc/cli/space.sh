@@ -17,7 +17,7 @@ export KYMO_DIR=$small
 
 kymo pub t --fields x:u8 <<<'[1]'
 run kymo pub big --fields 'x:u8[65536]' --depth 64 <<<'[1]'
-refused 1 "kymo: big: needs 4* bytes and $small has * free: take a smaller --depth, *"
+refused 1 "kymo: big: needs 4* bytes, and $small has * free: use a smaller --depth, *"
 needed=$(sed 's/.*needs \([0-9]*\) bytes.*/\1/' <<<"$err")
 free=$(sed 's/.* has \([0-9]*\) free.*/\1/' <<<"$err")
 is "the figures" yes "$([ "$needed" -gt $((64 * 65536)) ] && [ "$free" -le 1048576 ] && [ "$free" -gt 0 ] && echo yes)"
@@ -39,5 +39,5 @@ run kymo pub t --fields x:u8 < <(seq 100 | sed 's/.*/[3]/')
 ok "publishing on a full file system"
 is "the newest" '{"x":3}' "$(data t)"
 run kymo pub new --fields x:u8 </dev/null
-refused 1 "kymo: new: needs * bytes and $small has 0 free: *"
+refused 1 "kymo: new: needs * bytes, and $small has 0 free: *"
 finish

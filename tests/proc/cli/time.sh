@@ -46,20 +46,20 @@ is "from the end of u64" '"18446744073709551614"' \
 # Times that are none.
 run kymo pub t --replace --fields t:u64 --clock user --time t --time-unit s <<<'[18446744074]
 [5]'
-refused 1 'kymo: t: line 1: t: 18446744074 is beyond 2^64 ns'
+refused 1 'kymo: t: line 1: t: 18446744074 is above 2^64-1 ns'
 is "the line after it" 5000000000 "$(times 1)"
 run kymo pub t --replace --fields t:i64 --clock user --time t <<<'[-1]'
-refused 1 "kymo: t: line 1: t: a time can't be negative"
+refused 1 "kymo: t: line 1: t: a time cannot be negative"
 run kymo pub t --replace --fields t:f64 --clock user --time t <<<'[-0.6]
 [null]
 [1e30]'
-refused 1 'kymo: t: line 1: t: -0.6* is no time
-kymo: t: line 2: t: *nan is no time
-kymo: t: line 3: t: 1* is no time'
+refused 1 'kymo: t: line 1: t: -0.6* is not a time
+kymo: t: line 2: t: *nan is not a time
+kymo: t: line 3: t: 1* is not a time'
 
 # Backwards: the line is at fault; with --clamp the time is.
 run kymo pub t --replace --fields t:u64 --clock user --time t < <(printf '[%d]\n' 10 20 15 20 30)
-refused 1 "kymo: t: line 3: time 15 is before the newest record's, 20: --clamp would take it as that"
+refused 1 "kymo: t: line 3: time 15 is before the newest record's, 20: use --clamp to publish it with that time"
 is "the others" '10 20 20 30' "$(times 4)"
 is "they are counted" 'rejected: 1' "$(kymo info t | grep ^rejected:)"
 run kymo pub t --replace --clamp --fields t:u64 --clock user --time t \

@@ -5,10 +5,10 @@ kymo pub t --fields x:u32 --clock user < <(seq 0 4)
 is "from the oldest" '0 1 2 3 4' "$(kymo watch t --from oldest --count 5 | jq .data.x | xargs)"
 is "lines are as get prints them" "$(kymo get t)" "$(kymo watch t --from oldest --count 5 | tail -n 1)"
 run kymo watch t --timeout 50ms
-refused 1 'kymo: t: no record came for 0.05 s'
+refused 1 'kymo: t: no record for 0.05 s'
 is "nothing old is printed" '' "$out"
 run kymo watch t --from oldest --timeout 50ms
-refused 1 'kymo: t: no record came for 0.05 s'
+refused 1 'kymo: t: no record for 0.05 s'
 is "what is there is printed" 5 "$(wc -l <<<"$out")"
 
 # New records are printed as they come, through several writers.
@@ -44,7 +44,7 @@ is "is followed" '1 2' "$(tail -n 2 "$scratch/watch.out" | jq .data.z | xargs)"
 kymo rm t
 wait "$watch"
 is "the exit status after a removal" 0 $?
-is "the message after a removal" 'kymo: t: was removed' "$(cat "$scratch/watch.err")"
+is "the message after a removal" 'kymo: t: the segment was removed' "$(cat "$scratch/watch.err")"
 kymo pub t --fields x:u32 <<<'[1]'
 start watch kymo watch t
 watch=$pid
@@ -110,7 +110,7 @@ is "from the oldest of a ring that went round" '3' "$(kymo watch slow --from old
 is "nothing is missed" 0 "$(kymo watch slow --from oldest --count 3 | grep -c missed)"
 
 run kymo watch slow --from nowhere
-refused 2 'kymo watch: --from nowhere: oldest or newest is wanted*'
+refused 2 'kymo watch: --from nowhere: must be oldest or newest*'
 for count in 0 -1 x ''; do
     run kymo watch slow --count "$count"
     refused 2 "kymo watch: --count $count: *"

@@ -1,5 +1,5 @@
 /*
- * host.c - this machine's own counters, from /proc, as records.
+ * host.c - this machine's counters, from /proc, as records.
  */
 #include "host.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* More processors than this have no share of their own in host.cpu. */
+/* Processors above this number have no element in host.cpu/busy. */
 #define CPU_LIMIT 4096u
 
 static FILE *file_open(const char *folder, const char *path)
@@ -23,13 +23,13 @@ static FILE *file_open(const char *folder, const char *path)
     return fopen(full, "re");
 }
 
-/* How much a counter grew; one that went back, as iowait may, did not. */
-static uint64_t grown(uint64_t before, uint64_t after)
+/* The growth of a counter; 0 if it went back, as iowait may. */
+static uint64_t increase(uint64_t before, uint64_t after)
 {
     return after > before ? after - before : 0;
 }
 
-/* Per second. NaN where there is no sample before, or the counter was reset. */
+/* Per second. NaN without an earlier sample, or if the counter was reset. */
 static double rate(uint64_t before, uint64_t after, uint64_t ns)
 {
     if (ns == 0 || after < before)
@@ -65,7 +65,7 @@ struct kymo_schema host_schema(const struct host *host, const struct host_source
     fields[schema.count++] = (struct kymo_field){
         .name = "busy",
         .unit = "share",
-        .help = "time with something to do, of each processor; null where it is offline",
+        .help = "busy time of each processor; null if it is offline",
         .type = KYMO_F32,
         .offset = schema.size,
         .count = host->cpus,
@@ -88,12 +88,12 @@ struct host_cpu {
 };
 
 static const struct kymo_field cpu_fields[] = {
-    KYMO_FIELD(struct host_cpu, user, "share", "time of all processors spent in programs"),
-    KYMO_FIELD(struct host_cpu, system, "share", "time spent in the kernel"),
-    KYMO_FIELD(struct host_cpu, idle, "share", "time with nothing to do"),
-    KYMO_FIELD(struct host_cpu, iowait, "share", "idle time with a disk request under way"),
-    KYMO_FIELD(struct host_cpu, irq, "share", "time spent in interrupts, hard and soft"),
-    KYMO_FIELD(struct host_cpu, steal, "share", "time that the hypervisor gave to others"),
+    KYMO_FIELD(struct host_cpu, user, "share", "time of all processors in user mode"),
+    KYMO_FIELD(struct host_cpu, system, "share", "time in the kernel"),
+    KYMO_FIELD(struct host_cpu, idle, "share", "idle time"),
+    KYMO_FIELD(struct host_cpu, iowait, "share", "idle time with a pending disk request"),
+    KYMO_FIELD(struct host_cpu, irq, "share", "time in hard and soft interrupts"),
+    KYMO_FIELD(struct host_cpu, steal, "share", "time that the hypervisor gave to other guests"),
 };
 
 static const struct kymo_schema cpu_schema = KYMO_SCHEMA(struct host_cpu, cpu_fields);
@@ -103,8 +103,8 @@ static uint64_t ticks_total(const struct ticks *ticks)
     return ticks->user + ticks->system + ticks->idle + ticks->iowait + ticks->irq + ticks->steal;
 }
 
-/* Reads "cpu 1 2 3..." or "cpu7 1 2 3...": *cpu gets the number, or -1 for all. Guests' time is
- * within that of programs already. */
+/* Reads "cpu 1 2 3..." or "cpu7 1 2 3...": *cpu gets the number, or -1 for all. Guest time is
+ * already part of user time. */
 static int ticks_parse(const char *line, long *cpu, struct ticks *ticks)
 {
     uint64_t numbers[8] = {0};
@@ -122,7 +122,7 @@ static int ticks_parse(const char *line, long *cpu, struct ticks *ticks)
         numbers[count++] = strtoull(line, &end, 10);
         line = end;
     }
-    /* The first four have always been there; old kernels lack the others. */
+    /* All kernels have the first four; old kernels lack the others. */
     if (count < 4)
         return -EBADMSG;
     *ticks = (struct ticks){
@@ -136,16 +136,16 @@ static int ticks_parse(const char *line, long *cpu, struct ticks *ticks)
     return 0;
 }
 
-/* What was spent since *before, which moves on; false where no tick has passed. */
+/* Computes the ticks since *before and updates it; false if no tick has passed. */
 static bool ticks_spend(struct ticks *before, const struct ticks *after, struct ticks *spent)
 {
     *spent = (struct ticks){
-        .user = grown(before->user, after->user),
-        .system = grown(before->system, after->system),
-        .idle = grown(before->idle, after->idle),
-        .iowait = grown(before->iowait, after->iowait),
-        .irq = grown(before->irq, after->irq),
-        .steal = grown(before->steal, after->steal),
+        .user = increase(before->user, after->user),
+        .system = increase(before->system, after->system),
+        .idle = increase(before->idle, after->idle),
+        .iowait = increase(before->iowait, after->iowait),
+        .irq = increase(before->irq, after->irq),
+        .steal = increase(before->steal, after->steal),
     };
     if (ticks_total(spent) == 0)
         return false;
@@ -153,7 +153,7 @@ static bool ticks_spend(struct ticks *before, const struct ticks *after, struct 
     return true;
 }
 
-/* Ticks are coarse: where none has passed, the shares of before stand. */
+/* If no tick has passed, the previous shares remain. */
 static void cpu_share(struct ticks *before, const struct ticks *after, struct host_cpu *cpu)
 {
     struct ticks spent;
@@ -179,7 +179,7 @@ static void cpu_busy(struct processor *processor, const struct ticks *after, flo
         *busy = 1 - (float)(spent.idle + spent.iowait) / (float)ticks_total(&spent);
 }
 
-/* Reads the lines "cpu", which stand before all others. */
+/* Reads the lines "cpu", which come first in the file. */
 static int cpu_read(struct host *host, FILE *file, struct host_cpu *all, float *busy)
 {
     struct ticks ticks;
@@ -203,7 +203,7 @@ static int cpu_read(struct host *host, FILE *file, struct host_cpu *all, float *
 static int cpu_sample(struct host *host, uint64_t now, void *payload)
 {
     struct host_cpu *all = payload;
-    float *busy = (float *)(all + 1); /* as host_schema places it */
+    float *busy = (float *)(all + 1); /* offset set in host_schema */
     FILE *file = file_open(host->proc, "stat");
     int error;
 
@@ -233,13 +233,13 @@ struct host_mem {
 };
 
 static const struct kymo_field mem_fields[] = {
-    KYMO_FIELD(struct host_mem, total, "B", "memory that the kernel manages"),
-    KYMO_FIELD(struct host_mem, available, "B", "memory that programs could get without swapping"),
-    KYMO_FIELD(struct host_mem, free, "B", "memory that is used for nothing"),
-    KYMO_FIELD(struct host_mem, cached, "B", "memory that holds contents of files"),
-    KYMO_FIELD(struct host_mem, buffers, "B", "memory that holds blocks of disks"),
+    KYMO_FIELD(struct host_mem, total, "B", "usable memory"),
+    KYMO_FIELD(struct host_mem, available, "B", "memory available without swapping"),
+    KYMO_FIELD(struct host_mem, free, "B", "unused memory"),
+    KYMO_FIELD(struct host_mem, cached, "B", "page cache"),
+    KYMO_FIELD(struct host_mem, buffers, "B", "buffers of block devices"),
     KYMO_FIELD(struct host_mem, swap_total, "B", "swap space"),
-    KYMO_FIELD(struct host_mem, swap_free, "B", "swap space that is used for nothing"),
+    KYMO_FIELD(struct host_mem, swap_free, "B", "unused swap space"),
 };
 
 static const struct kymo_schema mem_schema = KYMO_SCHEMA(struct host_mem, mem_fields);
@@ -289,11 +289,11 @@ struct host_load {
 };
 
 static const struct kymo_field load_fields[] = {
-    KYMO_FIELD(struct host_load, load1, "", "threads running or blocked, mean of a minute"),
-    KYMO_FIELD(struct host_load, load5, "", "the mean of five minutes"),
-    KYMO_FIELD(struct host_load, load15, "", "the mean of fifteen minutes"),
-    KYMO_FIELD(struct host_load, running, "threads", "threads that want a processor now"),
-    KYMO_FIELD(struct host_load, total, "threads", "threads that exist"),
+    KYMO_FIELD(struct host_load, load1, "", "running or blocked threads, mean of 1 minute"),
+    KYMO_FIELD(struct host_load, load5, "", "mean of 5 minutes"),
+    KYMO_FIELD(struct host_load, load15, "", "mean of 15 minutes"),
+    KYMO_FIELD(struct host_load, running, "threads", "runnable threads"),
+    KYMO_FIELD(struct host_load, total, "threads", "existing threads"),
 };
 
 static const struct kymo_schema load_schema = KYMO_SCHEMA(struct host_load, load_fields);
@@ -327,8 +327,8 @@ struct host_net {
 };
 
 static const struct kymo_field net_fields[] = {
-    KYMO_FIELD(struct host_net, rx_rate, "B/s", "received, by all interfaces but lo"),
-    KYMO_FIELD(struct host_net, tx_rate, "B/s", "sent, by all interfaces but lo"),
+    KYMO_FIELD(struct host_net, rx_rate, "B/s", "received by all interfaces except lo"),
+    KYMO_FIELD(struct host_net, tx_rate, "B/s", "sent by all interfaces except lo"),
     KYMO_FIELD(struct host_net, rx_packet_rate, "packets/s", "received"),
     KYMO_FIELD(struct host_net, tx_packet_rate, "packets/s", "sent"),
     KYMO_FIELD_COUNTER(struct host_net, rx_bytes, "B", "received so far"),
@@ -427,12 +427,12 @@ static const struct kymo_field disk_fields[] = {
 
 static const struct kymo_schema disk_schema = KYMO_SCHEMA(struct host_disk, disk_fields);
 
-/* /proc/diskstats counts in these, whatever the disk's own sectors are. */
+/* The unit of /proc/diskstats, whatever the disk's sector size. */
 #define SECTOR_SIZE 512
 
-/* Whether that is a disk of its own: a partition, a loop or a mapping would count its disk's bytes
- * once more. Only a disk has a device behind it. */
-static bool disk_is_whole(const struct host *host, char *name)
+/* Whether this is a disk: partitions, loop devices and mappings would count its bytes twice. Only a
+ * disk has a device. */
+static bool is_whole_disk(const struct host *host, char *name)
 {
     char path[4096];
 
@@ -453,7 +453,7 @@ static int disk_read(const struct host *host, FILE *file, struct traffic *sum)
             return -EBADMSG;
         one.in_bytes *= SECTOR_SIZE;
         one.out_bytes *= SECTOR_SIZE;
-        if (disk_is_whole(host, name))
+        if (is_whole_disk(host, name))
             traffic_add(sum, &one);
     }
     return 0;

@@ -1,5 +1,5 @@
 /*
- * cmd_reap.c - kymo reap: removes what dead writers left behind, and says what that was.
+ * cmd_reap.c - kymo reap: removes segments of dead writers and prints their names.
  */
 #include "command.h"
 
@@ -29,13 +29,13 @@ static int names_add(void *context, const struct kymo_entry *entry)
     return larger[names->count++] ? 0 : -ENOMEM;
 }
 
-/* Returns an exit status. A segment that is gone by now needs no reaping. */
+/* Returns an exit status. A segment that was removed concurrently is not an error. */
 static int reap(const char *name)
 {
     int reaped = kymo_segment_reap(name);
 
     if (reaped < 0 && reaped != -ENOENT && reaped != -EBUSY && reaped != -EIDRM)
-        return complain_open(name, reaped);
+        return report_open(name, reaped);
     if (reaped == 1)
         printf("removed %s\n", name);
     return 0;
@@ -46,7 +46,7 @@ static int reap_unfinished(void)
     int count = kymo_segment_reap_unfinished();
 
     if (count < 0)
-        return complain_error(kymo_directory(), count);
+        return report_errno(kymo_directory(), count);
     if (count)
         printf("removed %d unfinished\n", count);
     return 0;
@@ -58,8 +58,8 @@ int command_reap(int argc, char **argv)
         NULL,
         NULL,
         NULL,
-        "Remove the segments whose writers died without a word, and what creators killed half-way "
-        "left\vSegments that ended cleanly stay: kymo rm removes those.",
+        "Remove segments whose writer died, and temporary files of killed creators\v"
+        "Segments of writers that ended cleanly remain: kymo rm removes those.",
         NULL,
         NULL,
         NULL};
@@ -69,7 +69,7 @@ int command_reap(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, NULL);
     error = kymo_segment_list(names_add, &names);
     if (error)
-        status = complain_error(kymo_directory(), error);
+        status = report_errno(kymo_directory(), error);
     for (size_t i = 0; i < names.count; i++) {
         if (error == 0)
             status |= reap(names.list[i]);

@@ -12,11 +12,11 @@ static error_t info_parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_ARG:
         if (*name)
-            argp_error(state, "one NAME is wanted; %s is another", argument);
+            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
         *name = argument;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "the NAME of a segment is wanted");
+        argp_error(state, "missing argument: NAME of a segment");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -25,10 +25,8 @@ static error_t info_parse(int key, char *argument, struct argp_state *state)
 
 int command_info(int argc, char **argv)
 {
-    static const struct argp argp = {NULL,   info_parse,
-                                     "NAME", "Say everything about a segment but its records",
-                                     NULL,   NULL,
-                                     NULL};
+    static const struct argp argp = {NULL, info_parse, "NAME", "Print the properties of a segment",
+                                     NULL, NULL,       NULL};
     struct kymo_reader *reader;
     struct kymo_text text = {0};
     const char *name = NULL;
@@ -37,9 +35,9 @@ int command_info(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &name);
     error = kymo_reader_open(&reader, name);
     if (error)
-        return complain_open(name, error);
+        return report_open(name, error);
     error = kymo_text_info(&text, reader);
-    status = error ? complain_error(name, error) : print_status(print_text(&text));
+    status = error ? report_errno(name, error) : print_status(print_text(&text));
     kymo_text_free(&text);
     kymo_reader_close(reader);
     return status;

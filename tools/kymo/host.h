@@ -1,5 +1,5 @@
 /*
- * host.h - this machine's own counters, from /proc, as records.
+ * host.h - this machine's counters, from /proc, as records.
  */
 #ifndef KYMO_TOOLS_HOST_H
 #define KYMO_TOOLS_HOST_H
@@ -8,7 +8,7 @@
 
 #include <kymo/schema.h>
 
-/* Where the time of all processors, or of one, went so far, in ticks. */
+/* CPU time since boot of all processors, or of one, in ticks. */
 struct ticks {
     uint64_t user; /* at any priority */
     uint64_t system;
@@ -23,41 +23,40 @@ struct processor {
     bool online;
 };
 
-/* What went in and out so far. */
+/* Transferred data since boot. */
 struct traffic {
-    uint64_t time; /* CLOCK_MONOTONIC ns when it was read, 0: never */
+    uint64_t time; /* when it was read, CLOCK_MONOTONIC ns; 0: never */
     uint64_t in_bytes;
     uint64_t out_bytes;
     uint64_t in_count; /* packets, or requests */
     uint64_t out_count;
 };
 
-/* What has to be remembered from one sample to the next, for shares and rates. */
+/* The previous sample, for shares and rates. */
 struct host {
     const char *proc; /* "/proc" */
     const char *sys;  /* "/sys" */
-    uint32_t cpus;    /* processors that the machine may have */
+    uint32_t cpus;    /* configured processors */
     struct ticks ticks;
     struct processor *processors;
     struct traffic net;
     struct traffic disk;
 };
 
-/* 0, or -ENOMEM. The strings stay the caller's. */
+/* 0, or -ENOMEM. The strings must stay valid until host_end. */
 int host_begin(struct host *host, const char *proc, const char *sys);
 void host_end(struct host *host);
 
 /* One segment. */
 struct host_source {
     const char *name;
-    const char *path; /* what it reads, below host->proc */
+    const char *path; /* of its file below host->proc */
     const struct kymo_schema *schema;
     bool per_cpu; /* the field busy[cpus] follows those of the schema */
     /*
-     * Fills in the payload, which holds what the sample before left there, zeros at first. `now`:
-     * CLOCK_MONOTONIC ns. Shares and rates are those since the sample before; in the first, shares
-     * are those since the machine started, and rates are NaN.
-     * 0, or a negative errno; -EBADMSG: the file is not as expected.
+     * Updates the payload, which holds the previous sample (zeros at first). `now`: CLOCK_MONOTONIC
+     * ns. Shares and rates cover the time since the previous sample; in the first, shares cover the
+     * time since boot, and rates are NaN. 0, or a negative errno; -EBADMSG: unexpected format.
      */
     int (*sample)(struct host *host, uint64_t now, void *payload);
 };
@@ -66,10 +65,10 @@ struct host_source {
 
 extern const struct host_source host_sources[HOST_SOURCES];
 
-/* The most fields that a source has. */
+/* Upper bound of the fields of a source. */
 #define HOST_FIELDS 16
 
-/* What a source's payload is on this machine; its fields go into fields[HOST_FIELDS]. */
+/* The schema of a source on this machine; its fields are stored in fields[HOST_FIELDS]. */
 struct kymo_schema host_schema(const struct host *host, const struct host_source *source,
                                struct kymo_field *fields);
 

@@ -1,5 +1,5 @@
 /*
- * decode_csv.c - a table in RFC 4180, with a header line, into records.
+ * decode_csv.c - decodes a table with a header line (RFC 4180) into records.
  */
 #include "decode.h"
 
@@ -7,32 +7,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a column holds: a value of a field, or what stands beside the payload. */
+/* Content of a column: a value of a field, or a number beside the payload. */
 enum column_kind { COLUMN_FIELD, COLUMN_POS, COLUMN_TIME, COLUMN_TAG };
 
 struct column {
     const char *name; /* within csv->header */
     enum column_kind kind;
     uint32_t field;
-    uint32_t index; /* of the field's values */
-    bool named;     /* the table has it */
+    uint32_t index; /* value of the field */
+    bool named;     /* the table has this column */
 };
 
 struct csv {
     const struct kymo_schema *schema;
-    char *header;           /* all columns that a table may have, each ended by a zero byte */
-    struct column *columns; /* those, in order of name */
+    char *header;           /* names of all possible columns, each ended by a zero byte */
+    struct column *columns; /* all possible columns, sorted by name */
     size_t column_count;
-    struct column **cells; /* the table's own columns, in its order */
+    struct column **cells; /* the columns of this table, in its order */
     size_t cell_count;
-    char *cell; /* the one being read, without its quotes */
+    char *cell; /* the current cell, without its quotes */
     size_t cell_size;
 };
 
 /* ---- cells ---- */
 
 struct cells {
-    const char *next; /* NULL behind the last one */
+    const char *next; /* NULL after the last cell */
     const char *end;
 };
 
@@ -42,19 +42,19 @@ static int cells_quoted(struct cells *cells, char *cell, size_t *len, struct pro
 
     for (;; next++) {
         if (next == cells->end)
-            return problem_say(problem, "a quoted cell does not end");
+            return problem_set(problem, "missing closing quote");
         if (*next == '"' && (next + 1 == cells->end || *++next != '"'))
             break;
         cell[(*len)++] = *next;
     }
     next += next < cells->end && *next == '"';
     if (next < cells->end && *next != ',')
-        return problem_say(problem, "text behind the closing quote of a cell");
+        return problem_set(problem, "text after the closing quote of a cell");
     cells->next = next;
     return 0;
 }
 
-/* Puts the next cell, which is there, into `cell`, which has room for the whole line. */
+/* Copies the next cell, which exists, to `cell`, which has the size of the line. */
 static int cells_next(struct cells *cells, char *cell, size_t *len, struct problem *problem)
 {
     const char *comma;
@@ -108,7 +108,7 @@ static int column_compare(const void *one, const void *other)
     return strcmp(((const struct column *)one)->name, ((const struct column *)other)->name);
 }
 
-/* Names the next column and moves on in the header. */
+/* Adds a column with the next name in *rest. */
 static struct column *columns_add(struct csv *csv, char **rest, enum column_kind kind)
 {
     struct column *column = &csv->columns[csv->column_count++];
@@ -118,7 +118,7 @@ static struct column *columns_add(struct csv *csv, char **rest, enum column_kind
     return column;
 }
 
-/* Fills in all columns that a table may have, from the header that kymo itself would print. */
+/* Collects all possible columns from the header that kymo prints for the schema. */
 static int columns_collect(struct csv *csv)
 {
     struct kymo_text header = {0};
@@ -149,24 +149,24 @@ static int columns_collect(struct csv *csv)
     return 0;
 }
 
-/* The column of that name. A field called "time" has that name before the record's own time. */
+/* The column with this name. A field named "time" takes precedence over the record's time. */
 static struct column *columns_find(struct csv *csv, const char *name)
 {
-    const struct column wanted = {.name = name};
+    const struct column key = {.name = name};
     struct column *found =
-        bsearch(&wanted, csv->columns, csv->column_count, sizeof(*csv->columns), column_compare);
+        bsearch(&key, csv->columns, csv->column_count, sizeof(*csv->columns), column_compare);
 
     if (!found)
         return NULL;
-    if (found > csv->columns && column_compare(found - 1, &wanted) == 0)
+    if (found > csv->columns && column_compare(found - 1, &key) == 0)
         found--;
     if (found->kind != COLUMN_FIELD && found + 1 < csv->columns + csv->column_count &&
-        column_compare(found + 1, &wanted) == 0)
+        column_compare(found + 1, &key) == 0)
         found++;
     return found;
 }
 
-static int columns_name(struct csv *csv, struct cells *cells, struct problem *problem)
+static int columns_match(struct csv *csv, struct cells *cells, struct problem *problem)
 {
     struct column *column;
     size_t len;
@@ -178,15 +178,15 @@ static int columns_name(struct csv *csv, struct cells *cells, struct problem *pr
             return error;
         column = columns_find(csv, csv->cell);
         if (!column)
-            return problem_say(problem, "there is no field for the column \"%.64s\"", csv->cell);
+            return problem_set(problem, "no field for the column \"%.64s\"", csv->cell);
         if (column->named)
-            return problem_say(problem, "there are two columns \"%.64s\"", csv->cell);
+            return problem_set(problem, "duplicate column \"%.64s\"", csv->cell);
         column->named = true;
         csv->cells[csv->cell_count++] = column;
     }
     for (size_t i = 0; i < csv->column_count; i++)
         if (csv->columns[i].kind == COLUMN_FIELD && !csv->columns[i].named)
-            return problem_say(problem, "the column %.64s is missing", csv->columns[i].name);
+            return problem_set(problem, "missing column %.64s", csv->columns[i].name);
     return 0;
 }
 
@@ -204,7 +204,7 @@ int csv_begin(struct csv **csv, const struct kymo_schema *schema, const char *li
     if (error == 0)
         error = cell_reserve(*csv, len);
     if (error == 0)
-        error = columns_name(*csv, &cells, problem);
+        error = columns_match(*csv, &cells, problem);
     if (error) {
         csv_end(*csv);
         *csv = NULL;
@@ -233,7 +233,7 @@ bool csv_has_time(const struct csv *csv)
 
 /* ---- records ---- */
 
-/* A number beside the payload. */
+/* Decodes a number beside the payload. */
 static int csv_number(const char *name, const char *cell, size_t len, uint64_t *number,
                       struct problem *problem)
 {
@@ -270,12 +270,12 @@ int csv_decode(struct csv *csv, const char *line, size_t len, struct draft *draf
 
     for (index = 0; cells.next && error == 0; index++) {
         if (index == csv->cell_count)
-            return problem_say(problem, "more than %zu cells", csv->cell_count);
+            return problem_set(problem, "too many cells: must be %zu", csv->cell_count);
         error = cells_next(&cells, csv->cell, &cell_len, problem);
         if (error == 0)
             error = csv_store(csv, csv->cells[index], cell_len, draft, problem);
     }
     if (error == 0 && index < csv->cell_count)
-        return problem_say(problem, "%zu cells, not %zu", index, csv->cell_count);
+        return problem_set(problem, "%zu cells: must be %zu", index, csv->cell_count);
     return error;
 }

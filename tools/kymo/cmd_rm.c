@@ -1,5 +1,5 @@
 /*
- * cmd_rm.c - kymo rm: segments by name, unless a writer is alive.
+ * cmd_rm.c - kymo rm: removes segments by name, unless a writer is alive.
  */
 #include "command.h"
 
@@ -14,10 +14,10 @@ static error_t rm_parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_ARG:
         error = kymo_segment_remove(argument);
         if (error)
-            *status = complain_open(argument, error);
+            *status = report_open(argument, error);
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "the NAME of a segment is wanted");
+        argp_error(state, "missing argument: NAME of a segment");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -30,7 +30,7 @@ int command_rm(int argc, char **argv)
         NULL,
         rm_parse,
         "NAME...",
-        "Remove segments that have no living writer\vReaders that have one open are told so.",
+        "Remove segments without a live writer\vReads of open readers then fail with EIDRM.",
         NULL,
         NULL,
         NULL};

@@ -1,5 +1,5 @@
 /*
- * cmd_host.c - kymo host: publishes this machine's own counters as segments host.*.
+ * cmd_host.c - kymo host: publishes this machine's counters as segments host.*.
  */
 #include "command.h"
 #include "host.h"
@@ -12,11 +12,11 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define NS_PER_SECOND 1000000000.0
-#define REMEMBERED    60   /* seconds that each segment remembers at least */
-#define BEAT_INTERVAL 500  /* ms */
-#define FIRST_LIMIT   0.25 /* seconds until the first sample, however seldom the others are */
-#define ONCE_SAMPLES  2
+#define NS_PER_SECOND      1000000000.0
+#define HISTORY            60   /* least history of each segment, s */
+#define HEARTBEAT_INTERVAL 500  /* ms */
+#define FIRST_LIMIT        0.25 /* longest time until the first sample, s */
+#define ONCE_SAMPLES       2
 
 /* The command line. */
 struct host_options {
@@ -29,7 +29,7 @@ struct host_options {
 /* One segment. */
 struct output {
     const struct host_source *source;
-    struct kymo_writer *writer; /* NULL where it is left out */
+    struct kymo_writer *writer; /* NULL if the source is missing */
     void *payload;
     uint32_t size; /* bytes */
 };
@@ -45,17 +45,19 @@ enum { KEY_HZ = 256, KEY_ONCE, KEY_PROC, KEY_SYS };
 
 static const struct argp_option host_argp_options[] = {
     {"hz", KEY_HZ, "N", 0, "Samples a second, from 0.01 to 1000 (default 10)", 0},
-    {"once", KEY_ONCE, 0, 0, "Publish two samples, print the second as lines of JSON, and end", 0},
-    {"proc", KEY_PROC, "DIR", 0, "Read that instead of /proc: another machine's, or a host's", 0},
-    {"sys", KEY_SYS, "DIR", 0, "Read that instead of /sys, to tell disks from partitions", 0},
+    {"once", KEY_ONCE, 0, 0, "Publish two samples, print the second as lines of JSON, and exit", 0},
+    {"proc", KEY_PROC, "DIR", 0, "Read this instead of /proc, for example the /proc of a host", 0},
+    {"sys", KEY_SYS, "DIR", 0, "Read this instead of /sys, to distinguish disks from partitions",
+     0},
     {0},
 };
 
 static const char host_doc[] =
-    "Publish this machine's own counters, until a signal ends it\v"
-    "The segments are host.cpu, host.mem, host.load, host.net and host.disk; each remembers a "
-    "minute or more, and is removed at the end. Their times are monotonic, and the same in all of "
-    "one sample.\n";
+    "Publish this machine's counters until a signal\v"
+    "The segments are host.cpu, host.mem, host.load, host.net and host.disk. Each holds at least "
+    "60 s "
+    "of history and is removed at exit. The clock is monotonic; the records of one sample have the "
+    "same time in all segments.\n";
 
 static error_t host_parse(int key, char *argument, struct argp_state *state)
 {
@@ -66,7 +68,7 @@ static error_t host_parse(int key, char *argument, struct argp_state *state)
     case KEY_HZ:
         options->hz = strtod(argument, &end);
         if (*end || !(options->hz >= 0.01 && options->hz <= 1000))
-            argp_error(state, "--hz %s: a number from 0.01 to 1000 is wanted", argument);
+            argp_error(state, "--hz %s: must be a number from 0.01 to 1000", argument);
         return 0;
     case KEY_ONCE:
         options->once = true;
@@ -78,7 +80,7 @@ static error_t host_parse(int key, char *argument, struct argp_state *state)
         options->sys = argument;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "%s: no names are wanted", argument);
+        argp_error(state, "%s: unexpected argument: this command takes no names", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -91,7 +93,7 @@ static uint64_t depth_for(double hz)
 {
     uint64_t depth = 64;
 
-    while ((double)depth <= hz * REMEMBERED)
+    while ((double)depth <= hz * HISTORY)
         depth *= 2;
     return depth;
 }
@@ -106,16 +108,16 @@ static int output_close(struct output *output)
     return error;
 }
 
-/* Says that the segment is not there, and why. */
-static void output_leave_out(const struct host_run *run, struct output *output, int error)
+/* Reports the missing source and closes its segment. */
+static void output_skip(const struct host_run *run, struct output *output, int error)
 {
-    complain(output->source->name, "left out: %s/%s: %s", run->options->proc, output->source->path,
-             error == -EBADMSG ? "not as expected" : strerror(-error));
+    report_error(output->source->name, "not published: %s/%s: %s", run->options->proc,
+                 output->source->path, error == -EBADMSG ? "unexpected format" : strerror(-error));
     output_close(output);
 }
 
-/* Takes a first look at the counters, from which shares and rates are measured, then creates the
- * segment. Returns an exit status; a source that this machine lacks is no failure. */
+/* Reads the counters once, as the start for shares and rates, then creates the segment. Returns an
+ * exit status; a missing source is not a failure. */
 static int output_open(struct host_run *run, struct output *output,
                        const struct host_source *source)
 {
@@ -128,17 +130,17 @@ static int output_open(struct host_run *run, struct output *output,
     output->size = schema.size;
     output->payload = calloc(1, schema.size);
     if (!output->payload)
-        return complain_error(source->name, -ENOMEM);
+        return report_errno(source->name, -ENOMEM);
     error = source->sample(&run->host, kymo_clock_now(KYMO_MONOTONIC), output->payload);
     if (error) {
-        output_leave_out(run, output, error);
+        output_skip(run, output, error);
         return 0;
     }
     error = kymo_writer_open(&output->writer, source->name, &options);
-    return error ? complain_open(source->name, error) : 0;
+    return error ? report_open(source->name, error) : 0;
 }
 
-/* Publishes one sample of everything, all with the same time. Returns an exit status. */
+/* Publishes one sample of each source, all with the same time. Returns an exit status. */
 static int run_sample(struct host_run *run)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
@@ -151,18 +153,18 @@ static int run_sample(struct host_run *run)
             continue;
         error = output->source->sample(&run->host, now, output->payload);
         if (error) {
-            output_leave_out(run, output, error);
+            output_skip(run, output, error);
             continue;
         }
         error = kymo_ring_publish(output->writer, output->payload, output->size, now, 0);
         if (error)
-            return complain_error(output->source->name, error);
+            return report_errno(output->source->name, error);
     }
     run->samples++;
     return 0;
 }
 
-static void run_beat(struct host_run *run)
+static void run_heartbeat(struct host_run *run)
 {
     for (int i = 0; i < HOST_SOURCES; i++)
         if (run->outputs[i].writer)
@@ -171,7 +173,7 @@ static void run_beat(struct host_run *run)
 
 /* ---- printing ---- */
 
-/* {"segment":"host.cpu","record":{...}}, as a reader sees it. */
+/* Appends {"segment":"host.cpu","record":{...}}. */
 static int text_newest(struct kymo_text *text, const char *name, void *payload, uint32_t size)
 {
     struct kymo_reader *reader;
@@ -202,7 +204,7 @@ static int run_print(struct host_run *run)
         if (output->writer)
             error = text_newest(&text, output->source->name, output->payload, output->size);
         if (error)
-            complain_error(output->source->name, error);
+            report_errno(output->source->name, error);
     }
     status = error ? STATUS_FAILED : print_status(print_text(&text));
     kymo_text_free(&text);
@@ -219,7 +221,7 @@ static struct timespec seconds(double count)
     return time;
 }
 
-/* A timerfd that expires at each sample, or -errno. The first comes soon. */
+/* A timerfd that expires at each sample, the first time after at most FIRST_LIMIT; or -errno. */
 static int timer_open(double hz)
 {
     const double period = 1 / hz;
@@ -235,7 +237,7 @@ static int timer_open(double hz)
     return -errno;
 }
 
-/* Samples until a signal comes, or often enough. Returns an exit status. */
+/* Samples until a signal arrives, or ONCE_SAMPLES times. Returns an exit status. */
 static int run_loop(struct host_run *run, int signals, int timer)
 {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = timer, .events = POLLIN}};
@@ -243,14 +245,14 @@ static int run_loop(struct host_run *run, int signals, int timer)
     int status = 0;
 
     while (status == 0 && !(run->options->once && run->samples == ONCE_SAMPLES)) {
-        int ready = poll(fds, 2, BEAT_INTERVAL);
+        int ready = poll(fds, 2, HEARTBEAT_INTERVAL);
 
         if (ready < 0 && errno != EINTR)
-            return complain_error("host", -errno);
+            return report_errno("host", -errno);
         if (ready > 0 && fds[0].revents)
             return 0;
-        run_beat(run);
-        /* Samples that were slept through are not made up for. */
+        run_heartbeat(run);
+        /* Missed expirations are not made up for. */
         if (ready > 0 && read(timer, &expired, sizeof(expired)) == sizeof(expired))
             status = run_sample(run);
     }
@@ -267,13 +269,13 @@ static int run_opened(struct host_run *run, int signals)
         return status;
     timer = timer_open(run->options->once ? 10 : run->options->hz);
     if (timer < 0)
-        return complain_error("host", timer);
+        return report_errno("host", timer);
     status = run_loop(run, signals, timer);
     close(timer);
     return status;
 }
 
-/* Between the opening and the removal of everything. Returns an exit status. */
+/* Opens all segments, runs, and removes them. Returns an exit status. */
 static int host_run(const struct host_options *options)
 {
     struct host_run run = {.options = options};
@@ -281,16 +283,16 @@ static int host_run(const struct host_options *options)
     int signals;
 
     if (error)
-        return complain_error("host", error);
+        return report_errno("host", error);
     signals = signals_open();
     if (signals < 0)
-        status = complain_error("host", signals);
+        status = report_errno("host", signals);
     else
         status = run_opened(&run, signals);
     for (int i = 0; i < HOST_SOURCES; i++) {
         error = output_close(&run.outputs[i]);
         if (error)
-            status = complain_error(host_sources[i].name, error);
+            status = report_errno(host_sources[i].name, error);
     }
     close(signals);
     host_end(&run.host);

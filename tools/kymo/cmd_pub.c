@@ -1,5 +1,5 @@
 /*
- * cmd_pub.c - kymo pub: records from standard input into a segment, each as soon as it is there.
+ * cmd_pub.c - kymo pub: publishes records from standard input, each as soon as it is complete.
  */
 #include "command.h"
 #include "decode.h"
@@ -15,7 +15,7 @@
 
 enum format { FORMAT_JSON, FORMAT_CSV, FORMAT_RAW };
 
-/* What --unit, --describe or --counter says about a field. */
+/* One --unit, --describe or --counter. */
 struct pub_note {
     int key;
     const char *argument;
@@ -25,33 +25,33 @@ struct pub_note {
 struct pub_options {
     const char *name;
     const char *fields;
-    const char *time;   /* the name of the field, or "time": what stands beside the fields */
+    const char *time;   /* name of a field, or "time": the time beside the fields */
     uint64_t time_unit; /* ns */
     enum format format;
     bool remove;
-    bool layout_given; /* an option that only a new segment takes */
+    bool layout_given; /* an option that applies to new segments only */
     struct kymo_options segment;
     struct pub_note *notes;
     size_t note_count;
-    struct kymo_schema schema; /* what --fields and the notes say; count 0 without */
+    struct kymo_schema schema; /* of --fields and the notes; count 0 without --fields */
     struct kymo_field *table;  /* its fields */
 };
 
-/* A pub at work. */
+/* State of a running pub. */
 struct pub {
     const struct pub_options *options;
     struct kymo_writer *writer;
-    const struct kymo_schema *schema; /* of the segment that is open */
+    const struct kymo_schema *schema; /* of the open segment */
     enum kymo_clock clock;
-    const struct kymo_field *time; /* the field that holds the time, or NULL */
-    bool has_text;                 /* some field is text */
-    struct csv *csv;               /* once the header was read */
+    const struct kymo_field *time; /* field of --time, or NULL */
+    bool has_text;                 /* at least one field is text */
+    struct csv *csv;               /* NULL before the header line */
     struct input input;
     struct draft draft;
-    struct kymo_text joined; /* a table's line with line breaks in it */
+    struct kymo_text joined; /* a line of a table with line breaks in its cells */
     size_t size;             /* bytes of a record */
-    uint64_t line;           /* of the input, from 1; the record's number where it is raw */
-    uint64_t skipped;        /* lines that were bad */
+    uint64_t line;           /* number of the line, or of the raw record, from 1 */
+    uint64_t skipped;        /* invalid lines */
 };
 
 enum {
@@ -74,45 +74,48 @@ enum {
 };
 
 static const struct argp_option pub_argp_options[] = {
-    {0, 0, 0, 0, "What a record is:", 1},
+    {0, 0, 0, 0, "Record format:", 1},
     {"fields", KEY_FIELDS, "LIST", 0,
      "The fields, name:type[shape] each: 'accel:f32[3],temp:f64'. Types: u8 u16 u32 u64 i8 i16 i32 "
-     "i64 f32 f64 char bool. Without it the segment must exist, and is continued as it is",
+     "i64 f32 f64 char bool. Default: the fields of the existing segment",
      1},
-    {"size", KEY_SIZE, "BYTES", 0, "With --raw instead of --fields: bytes that only you can read",
-     1},
-    {"unit", KEY_UNIT, "FIELD=UNIT", 0, "Say what the field is measured in: accel=m/s^2", 1},
-    {"describe", KEY_DESCRIBE, "FIELD=TEXT", 0, "Say in one line what the field is", 1},
-    {"counter", KEY_COUNTER, "FIELD", 0, "The field only grows, as a count of something does", 1},
-    {0, 0, 0, 0, "What the input is (else lines of JSON, objects or arrays):", 2},
+    {"size", KEY_SIZE, "BYTES", 0,
+     "With --raw instead of --fields: a record is BYTES bytes without fields", 1},
+    {"unit", KEY_UNIT, "FIELD=UNIT", 0, "Unit of a field: accel=m/s^2", 1},
+    {"describe", KEY_DESCRIBE, "FIELD=TEXT", 0, "Description of a field, one line", 1},
+    {"counter", KEY_COUNTER, "FIELD", 0, "The field is a counter: it never decreases", 1},
+    {0, 0, 0, 0, "Input format (default: lines of JSON, objects or arrays):", 2},
     {"csv", KEY_CSV, 0, 0, "A table with a header line, RFC 4180", 2},
-    {"raw", KEY_RAW, 0, 0, "The bytes of one record after the other", 2},
-    {0, 0, 0, 0, "When it was (else now):", 3},
+    {"raw", KEY_RAW, 0, 0, "The bytes of the records, one after another", 2},
+    {0, 0, 0, 0, "Record time (default: now):", 3},
     {"time", KEY_TIME, "FIELD", 0,
-     "The record's time is in this field, or, where there is none called 'time', in the time that "
+     "Take the record's time from this field; 'time', if no field has this name: from the time "
+     "that "
      "kymo prints beside the fields",
      3},
     {"time-unit", KEY_TIME_UNIT, "UNIT", 0, "ns (default), us, ms or s", 3},
     {"clock", KEY_CLOCK, "CLOCK", 0,
-     "monotonic (default), realtime, boottime, tai, or user: your own count; without --time the "
-     "record's position",
+     "monotonic (default), realtime, boottime, tai, or user: the times of --time, else the "
+     "record's "
+     "position",
      3},
-    {"clamp", KEY_CLAMP, 0, 0, "Take a time that goes backwards as the newest record's", 3},
+    {"clamp", KEY_CLAMP, 0, 0,
+     "Replace a time before the newest record's by that time, instead of rejecting the record", 3},
     {0, 0, 0, 0, "The segment:", 4},
-    {"depth", KEY_DEPTH, "N", 0, "Records that it remembers, a power of two (default 64)", 4},
+    {"depth", KEY_DEPTH, "N", 0, "Records in the ring, a power of two (default 64)", 4},
     {"mode", KEY_MODE, "OCTAL", 0, "Permissions (default 0666 less the umask)", 4},
     {"wake", KEY_WAKE, "always|waiters", 0,
-     "always: wake readers without write permission at each record, too", 4},
-    {"replace", KEY_REPLACE, 0, 0, "Start anew, even where the layout is the same", 4},
+     "always: each publish also wakes readers without write permission", 4},
+    {"replace", KEY_REPLACE, 0, 0, "Start a new generation, even if the layout is the same", 4},
     {"rm", KEY_RM, 0, 0, "Remove the segment at the end", 4},
     {0},
 };
 
 static const char pub_doc[] =
-    "Publish records read from standard input, until it ends\v"
-    "A segment of the same layout is continued; one of another layout is replaced. At the end the "
-    "segment stays and reads as closed. A bad line is reported and skipped, and the exit status is "
-    "then 1.\n\n"
+    "Publish records read from standard input, until end of file\v"
+    "A segment of the same layout is resumed; a segment of another layout is replaced. At the end "
+    "the segment remains, in state CLOSED. Invalid lines are reported and skipped; the exit status "
+    "is then 1.\n\n"
     "  printf '{\"x\":1.5}\\n{\"x\":2.5}\\n' | kymo pub t --fields x:f64\n";
 
 /* ---- options ---- */
@@ -139,8 +142,7 @@ static void parse_depth(struct pub_options *options, const char *argument, struc
 
     if (parse_number(argument, &depth) || depth < 2 || depth > KYMO_DEPTH_LIMIT ||
         (depth & (depth - 1)))
-        argp_error(state, "--depth %s: a power of two from 2 on is wanted, such as 64 or 1024",
-                   argument);
+        argp_error(state, "--depth %s: must be a power of two, at least 2", argument);
     options->segment.depth = depth;
 }
 
@@ -149,7 +151,7 @@ static void parse_size(struct pub_options *options, const char *argument, struct
     uint64_t size;
 
     if (parse_number(argument, &size) || size == 0 || size > KYMO_SIZE_LIMIT)
-        argp_error(state, "--size %s: a number of bytes from 1 to %u is wanted", argument,
+        argp_error(state, "--size %s: must be a number of bytes from 1 to %u", argument,
                    KYMO_SIZE_LIMIT);
     options->segment.size = (uint32_t)size;
 }
@@ -160,7 +162,7 @@ static void parse_mode(struct pub_options *options, const char *argument, struct
     unsigned long mode = strtoul(argument, &end, 8);
 
     if (*argument < '0' || *argument > '7' || *end || mode == 0 || mode > 0777)
-        argp_error(state, "--mode %s: octal permissions are wanted, such as 0640", argument);
+        argp_error(state, "--mode %s: must be octal permissions, such as 0640", argument);
     options->segment.mode = (uint32_t)mode;
 }
 
@@ -181,11 +183,11 @@ static void add_note(struct pub_options *options, int key, const char *argument,
 static void choose_format(struct pub_options *options, enum format format, struct argp_state *state)
 {
     if (options->format != FORMAT_JSON && options->format != format)
-        argp_error(state, "--csv and --raw exclude each other");
+        argp_error(state, "--csv and --raw: use only one of them");
     options->format = format;
 }
 
-/* Options that say how to create a segment. */
+/* Options of new segments. */
 static error_t parse_layout(int key, char *argument, struct argp_state *state)
 {
     struct pub_options *options = state->input;
@@ -204,7 +206,7 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
         break;
     case KEY_CLOCK:
         if (kymo_clock_parse(argument, &options->segment.clock))
-            argp_error(state, "--clock %s: monotonic, realtime, boottime, tai or user is wanted",
+            argp_error(state, "--clock %s: must be monotonic, realtime, boottime, tai or user",
                        argument);
         break;
     case KEY_CLAMP:
@@ -218,7 +220,7 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
         break;
     case KEY_WAKE:
         if (strcmp(argument, "always") && strcmp(argument, "waiters"))
-            argp_error(state, "--wake %s: always or waiters is wanted", argument);
+            argp_error(state, "--wake %s: must be always or waiters", argument);
         if (strcmp(argument, "always") == 0)
             options->segment.wake_policy = KYMO_WAKE_ALWAYS;
         break;
@@ -235,17 +237,17 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
 static void check_options(struct pub_options *options, struct argp_state *state)
 {
     if (!options->name)
-        argp_error(state, "the NAME of a segment is wanted");
+        argp_error(state, "missing argument: NAME of a segment");
     if (options->fields && options->segment.size)
-        argp_error(state, "--fields and --size exclude each other");
+        argp_error(state, "--fields and --size: use only one of them");
     if (options->segment.size && options->format != FORMAT_RAW)
-        argp_error(state, "--size goes with --raw; else --fields is wanted");
+        argp_error(state, "--size: requires --raw; otherwise use --fields");
     if (options->note_count && !options->fields)
-        argp_error(state, "--unit, --describe and --counter go with --fields");
+        argp_error(state, "--unit, --describe and --counter: require --fields");
     if (options->layout_given && !options->fields && !options->segment.size)
-        argp_error(state, "what kind of segment it is goes with --fields, or --raw --size");
+        argp_error(state, "options of a new segment: require --fields, or --raw --size");
     if (options->time_unit && !options->time)
-        argp_error(state, "--time-unit goes with --time");
+        argp_error(state, "--time-unit: requires --time");
     if (options->time_unit == 0)
         options->time_unit = 1;
 }
@@ -260,7 +262,7 @@ static error_t pub_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_TIME_UNIT:
         if (parse_unit(argument, &options->time_unit))
-            argp_error(state, "--time-unit %s: ns, us, ms or s is wanted", argument);
+            argp_error(state, "--time-unit %s: must be ns, us, ms or s", argument);
         return 0;
     case KEY_CSV:
         choose_format(options, FORMAT_CSV, state);
@@ -273,7 +275,7 @@ static error_t pub_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case ARGP_KEY_ARG:
         if (options->name)
-            argp_error(state, "one NAME is wanted; %s is another", argument);
+            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
         options->name = argument;
         return 0;
     case ARGP_KEY_END:
@@ -286,7 +288,7 @@ static error_t pub_parse(int key, char *argument, struct argp_state *state)
 
 /* ---- the schema ---- */
 
-/* Puts `text` into place[size]; -ENAMETOOLONG where it does not fit. */
+/* Copies text to place[size]; -ENAMETOOLONG if it does not fit. */
 static int put_text(char *place, size_t size, const char *text)
 {
     if (strlen(text) >= size)
@@ -296,7 +298,7 @@ static int put_text(char *place, size_t size, const char *text)
     return 0;
 }
 
-/* Writes one --unit, --describe or --counter into the field that it names. */
+/* Applies one --unit, --describe or --counter to its field. Returns an exit status. */
 static int schema_note(struct pub_options *options, const struct pub_note *note)
 {
     size_t len = strcspn(note->argument, "=");
@@ -309,24 +311,26 @@ static int schema_note(struct pub_options *options, const struct pub_note *note)
             memcmp(options->table[i].name, note->argument, len) == 0)
             field = &options->table[i];
     if (!field)
-        return complain_usage(options->name, "%s: there is no such field in '%s'", note->argument,
-                              options->fields);
+        return report_usage(options->name, "%s: no such field in --fields '%s'", note->argument,
+                            options->fields);
     if (note->key == KEY_COUNTER) {
         field->metric = KYMO_COUNTER;
-        return *text ? complain_usage(options->name, "--counter takes the field's name alone") : 0;
+        return *text ? report_usage(options->name, "--counter %s: must be the name of a field",
+                                    note->argument)
+                     : 0;
     }
     if (*text != '=')
-        return complain_usage(options->name, "%s: FIELD=TEXT is wanted", note->argument);
+        return report_usage(options->name, "%s: must be FIELD=TEXT", note->argument);
     if (note->key == KEY_UNIT)
         error = put_text(field->unit, sizeof(field->unit), text + 1);
     else
         error = put_text(field->help, sizeof(field->help), text + 1);
     if (error)
-        return complain_usage(options->name, "%s: that text is too long", note->argument);
+        return report_usage(options->name, "%s: the text is too long", note->argument);
     return 0;
 }
 
-/* Reads --fields and the notes. Returns an exit status. */
+/* Parses --fields and the notes. Returns an exit status. */
 static int schema_make(struct pub_options *options)
 {
     struct kymo_schema *parsed;
@@ -334,11 +338,10 @@ static int schema_make(struct pub_options *options)
     int status = kymo_schema_parse(&parsed, options->fields, &where);
 
     if (status == -EINVAL)
-        return complain_usage(options->name,
-                              "--fields '%s': '%s' can't be read; name:type,... is wanted",
-                              options->fields, options->fields + where);
+        return report_usage(options->name, "--fields '%s': syntax error at '%s': use name:type,...",
+                            options->fields, options->fields + where);
     if (status)
-        return complain_error(options->name, status);
+        return report_errno(options->name, status);
     options->schema = *parsed;
     options->table = malloc(parsed->count * sizeof(*options->table));
     if (options->table)
@@ -346,14 +349,14 @@ static int schema_make(struct pub_options *options)
     options->schema.fields = options->table;
     kymo_schema_free(parsed);
     if (!options->table)
-        return complain_error(options->name, -ENOMEM);
+        return report_errno(options->name, -ENOMEM);
     options->segment.schema = &options->schema;
     for (size_t i = 0; i < options->note_count && status == 0; i++)
         status = schema_note(options, &options->notes[i]);
     return status;
 }
 
-/* Finds the field of --time, into *time; NULL where it stands beside the fields. Returns an exit
+/* Finds the field of --time; *time is NULL if the time is beside the fields. Returns an exit
  * status. */
 static int schema_time(const struct pub_options *options, const struct kymo_schema *schema,
                        const struct kymo_field **time)
@@ -363,29 +366,29 @@ static int schema_time(const struct pub_options *options, const struct kymo_sche
         return 0;
     *time = kymo_schema_find(schema, options->time);
     if (*time && ((*time)->count != 1 || !kymo_type_is_numeric((*time)->type)))
-        return complain_usage(options->name, "--time %s: a field with one number is wanted",
-                              options->time);
+        return report_usage(options->name, "--time %s: must be a field with one number",
+                            options->time);
     if (*time || (strcmp(options->time, "time") == 0 && options->format != FORMAT_RAW))
         return 0;
-    return complain_usage(options->name, "--time %s: there is no such field", options->time);
+    return report_usage(options->name, "--time %s: no such field", options->time);
 }
 
 /* ---- opening ---- */
 
-static int complain_space(const struct pub_options *options)
+static int report_space(const struct pub_options *options)
 {
     struct statvfs files;
     uint64_t needed;
 
     if (kymo_segment_size(&options->segment, &needed) || statvfs(kymo_directory(), &files))
-        return complain_error(options->name, -ENOSPC);
-    return complain(options->name,
-                    "needs %" PRIu64 " bytes and %s has %" PRIu64
-                    " free: take a smaller --depth, or remove something there",
-                    needed, kymo_directory(), (uint64_t)files.f_bavail * files.f_frsize);
+        return report_errno(options->name, -ENOSPC);
+    return report_error(options->name,
+                        "needs %" PRIu64 " bytes, and %s has %" PRIu64
+                        " free: use a smaller --depth, or remove files there",
+                        needed, kymo_directory(), (uint64_t)files.f_bavail * files.f_frsize);
 }
 
-/* The generation that has the name, into uuid; zeros where there is none. */
+/* Stores the uuid of the current generation; zeros if there is none. */
 static void generation_of(const char *name, uint8_t uuid[16])
 {
     struct kymo_reader *reader;
@@ -399,8 +402,8 @@ static void generation_of(const char *name, uint8_t uuid[16])
     kymo_reader_close(reader);
 }
 
-/* Says so where a segment of another layout had to make room. */
-static void mention_replaced(const struct pub *pub, const uint8_t before[16])
+/* Reports that a segment of another layout was replaced. */
+static void report_replaced(const struct pub *pub, const uint8_t before[16])
 {
     static const uint8_t none[16];
     struct kymo_info info;
@@ -408,10 +411,11 @@ static void mention_replaced(const struct pub *pub, const uint8_t before[16])
     if (pub->options->segment.existing == KYMO_REPLACE || memcmp(before, none, 16) == 0 ||
         kymo_segment_info(pub->writer->segment, &info) || memcmp(before, info.uuid, 16) == 0)
         return;
-    complain(pub->options->name, "its layout was another one: its history was replaced");
+    report_error(pub->options->name,
+                 "the layout differs: started a new generation without the old history");
 }
 
-/* Opens the segment and learns what its records are. Returns an exit status. */
+/* Opens the segment and determines its record format. Returns an exit status. */
 static int pub_open(struct pub *pub)
 {
     const struct pub_options *options = pub->options;
@@ -422,22 +426,22 @@ static int pub_open(struct pub *pub)
     generation_of(options->name, before);
     error = kymo_writer_open(&pub->writer, options->name, as_it_is ? NULL : &options->segment);
     if (error == -ENOSPC)
-        return complain_space(options);
+        return report_space(options);
     if (error == -ENOENT && as_it_is)
-        return complain_usage(options->name, "there is no such segment yet: --fields is wanted");
+        return report_usage(options->name, "no such segment: use --fields to create it");
     if (error)
-        return complain_open(options->name, error);
-    mention_replaced(pub, before);
+        return report_open(options->name, error);
+    report_replaced(pub, before);
     pub->schema = kymo_segment_schema(pub->writer->segment);
     pub->clock = kymo_segment_clock(pub->writer->segment);
     pub->size = pub->schema->count ? pub->schema->size : pub->writer->ring.size;
     if (pub->schema->count == 0 && options->format != FORMAT_RAW)
-        return complain_usage(options->name, "its records are bytes without fields: take --raw");
+        return report_usage(options->name, "the records have no fields: use --raw");
     for (uint32_t i = 0; i < pub->schema->count; i++)
         pub->has_text |= pub->schema->fields[i].type == KYMO_CHAR;
     pub->draft.payload = calloc(1, pub->size);
     if (!pub->draft.payload)
-        return complain_error(options->name, -ENOMEM);
+        return report_errno(options->name, -ENOMEM);
     return schema_time(options, pub->schema, &pub->time);
 }
 
@@ -450,9 +454,9 @@ static int draft_time(const struct pub *pub, uint64_t *time, struct problem *pro
     if (pub->time)
         return encode_time(pub->time, pub->draft.payload, options->time_unit, time, problem);
     if (options->time && !pub->draft.has_time)
-        return problem_say(problem, "time is missing");
+        return problem_set(problem, "missing time");
     if (options->time && pub->draft.time > UINT64_MAX / options->time_unit)
-        return problem_say(problem, "time: %" PRIu64 " is beyond 2^64 ns", pub->draft.time);
+        return problem_set(problem, "time: %" PRIu64 " is above 2^64-1 ns", pub->draft.time);
     if (options->time)
         *time = pub->draft.time * options->time_unit;
     else if (pub->clock == KYMO_USER)
@@ -462,7 +466,7 @@ static int draft_time(const struct pub *pub, uint64_t *time, struct problem *pro
     return 0;
 }
 
-/* Publishes the draft. -EINVAL with the problem where the record is at fault. */
+/* Publishes the draft. -EINVAL with the problem if the record is invalid. */
 static int draft_publish(struct pub *pub, struct problem *problem)
 {
     uint64_t newest = pub->writer->time;
@@ -473,21 +477,21 @@ static int draft_publish(struct pub *pub, struct problem *problem)
         return error;
     error = kymo_ring_publish(pub->writer, pub->draft.payload, pub->size, time, pub->draft.tag);
     if (error == -EINVAL)
-        return problem_say(problem,
+        return problem_set(problem,
                            "time %" PRIu64 " is before the newest record's, %" PRIu64
-                           ": --clamp would take it as that",
+                           ": use --clamp to publish it with that time",
                            time, newest);
     return error;
 }
 
-/* Reports what became of a line. Returns 0 where the next one may come, else a negative errno. */
+/* Reports an invalid line. Returns 0 if the next line may follow, else a negative errno. */
 static int line_done(struct pub *pub, int error, const struct problem *problem)
 {
     const char *unit = pub->options->format == FORMAT_RAW ? "record" : "line";
 
     if (error != -EINVAL)
         return error;
-    complain(pub->options->name, "%s %" PRIu64 ": %s", unit, pub->line, problem->text);
+    report_error(pub->options->name, "%s %" PRIu64 ": %s", unit, pub->line, problem->text);
     pub->skipped++;
     return 0;
 }
@@ -500,9 +504,9 @@ static bool line_is_blank(const char *line, size_t len)
 }
 
 /*
- * Whether the line is none of the records, but says how many of them are missing there, as kymo's
- * own output does: {"missed":3}, or "# missed 3" in a table. A field of that name comes first, and
- * so does a table that begins with text.
+ * Whether the line is the mark of missed records in kymo's own output: {"missed":3}, or
+ * "# missed 3" in a table. It is a record if a field is named missed, or if the first column of the
+ * table is text.
  */
 static bool line_is_gap(const struct pub *pub, const char *line, size_t len)
 {
@@ -551,11 +555,11 @@ static int publish_json(struct pub *pub)
     return got;
 }
 
-/* Longer than this no quoted cell goes on over line ends: a lone quote shall not eat the input. */
-#define JOINED_LIMIT ((size_t)1 << 20)
+/* Longest cell with line breaks: bounds the lines that one unmatched quote invalidates. */
+#define JOINED_LINES_LIMIT ((size_t)1 << 20)
 
-/* Takes the next line of a table, with the ones that its quoted cells go on in. As input_line;
- * *lines gets how many it took. */
+/* Reads the next line of a table, with the following lines if a quoted cell continues there. As
+ * input_line; *lines: number of lines read. */
 static int table_line(struct pub *pub, char **line, size_t *len, uint64_t *lines)
 {
     int got = input_line(&pub->input, line, len);
@@ -569,7 +573,7 @@ static int table_line(struct pub *pub, char **line, size_t *len, uint64_t *lines
         kymo_text_clear(&pub->joined);
         kymo_text_append(&pub->joined, *line, *len);
     }
-    while (open && pub->joined.len < JOINED_LIMIT) {
+    while (open && pub->joined.len < JOINED_LINES_LIMIT) {
         got = input_line(&pub->input, line, len);
         if (got < 0)
             return got;
@@ -591,7 +595,7 @@ static int table_line(struct pub *pub, char **line, size_t *len, uint64_t *lines
     return 1;
 }
 
-/* The header, or a record. */
+/* Processes the header or a record. */
 static int table_take(struct pub *pub, const char *line, size_t len, struct problem *problem)
 {
     int error;
@@ -619,7 +623,7 @@ static int publish_csv(struct pub *pub)
         pub->line += lines - 1;
         if (error)
             return error;
-        /* Without a header nothing that follows means anything. */
+        /* The lines cannot be decoded without a header. */
         if (!pub->csv)
             return 0;
     }
@@ -640,14 +644,14 @@ static int publish_raw(struct pub *pub)
             return error;
     }
     if (got == 0 && pub->input.len) {
-        complain(pub->options->name, "%zu bytes are left over at the end: a record has %zu",
-                 pub->input.len, pub->size);
+        report_error(pub->options->name, "incomplete record at the end: %zu of %zu bytes",
+                     pub->input.len, pub->size);
         pub->skipped++;
     }
     return got;
 }
 
-/* Publishes until the input ends or a signal comes. Returns an exit status. */
+/* Publishes until end of file or a signal. Returns an exit status. */
 static int pub_run(struct pub *pub)
 {
     static int (*const publish[])(struct pub *) = {publish_json, publish_csv, publish_raw};
@@ -657,11 +661,11 @@ static int pub_run(struct pub *pub)
     pub->input.writer = pub->writer;
     error = publish[pub->options->format](pub);
     if (error && error != -EINTR)
-        return complain_error(pub->options->name, error);
+        return report_errno(pub->options->name, error);
     return pub->skipped ? STATUS_FAILED : 0;
 }
 
-/* Opens, publishes, and ends cleanly. Returns an exit status. */
+/* Opens the segment, publishes, and closes it. Returns an exit status. */
 static int pub_segment(struct pub *pub)
 {
     int status = pub_open(pub);
@@ -675,7 +679,7 @@ static int pub_segment(struct pub *pub)
         }
     }
     kymo_writer_close(pub->writer);
-    return error ? complain_error(pub->options->name, error) : status;
+    return error ? report_errno(pub->options->name, error) : status;
 }
 
 static int pub_checked(struct pub_options *options)
@@ -688,10 +692,10 @@ static int pub_checked(struct pub_options *options)
         status = schema_time(options, &options->schema, &time);
     if (status)
         return status;
-    /* Before the segment is there: from its first moment on, a signal ends it cleanly. */
+    /* Before the segment exists: a signal always closes it cleanly. */
     pub.input.signals = signals_open();
     if (pub.input.signals < 0)
-        return complain_error(options->name, pub.input.signals);
+        return report_errno(options->name, pub.input.signals);
     status = pub_segment(&pub);
     close(pub.input.signals);
     csv_end(pub.csv);

@@ -1,6 +1,6 @@
 /*
- * cmd_watch.c - kymo watch: each new record once, as a line of JSON. A guest all along: nothing has
- * to be undone, so that a signal may end it at any time.
+ * cmd_watch.c - kymo watch: prints each new record once, as a line of JSON. It only reads: a signal may
+ * end it at any time.
  */
 #include "command.h"
 
@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* How often an idle watch looks whether its name and its reader are still there. */
+/* Interval at which an idle watch checks its name and its output pipe. */
 #define IDLE_INTERVAL UINT64_C(200000000) /* ns */
 
-/* How long it waits for a replacement that has been begun to be finished. */
+/* Time limit for a replacement to finish. */
 #define REPLACE_LIMIT UINT64_C(1000000000) /* ns */
 
-/* Lines are written together as long as more records are there, up to about this much. */
+/* While more records are available, lines are written in batches of about this size. */
 #define BATCH_SIZE ((size_t)64 << 10)
 
 /* The command line. */
@@ -37,26 +37,26 @@ struct watch {
     struct kymo_cursor cursor;
     unsigned char *payload;
     struct kymo_text lines;
-    int output; /* not 0: what became of writing the lines */
+    int output; /* result of the last write */
     uint64_t printed;
-    uint64_t newest; /* CLOCK_MONOTONIC ns when the newest record came */
+    uint64_t newest; /* CLOCK_MONOTONIC ns when the newest record was read */
 };
 
 enum { KEY_FROM = 256, KEY_COUNT, KEY_TIMEOUT };
 
 static const struct argp_option watch_argp_options[] = {
     {"from", KEY_FROM, "oldest|newest", 0,
-     "Begin with what is still remembered, or with the next record (default)", 0},
+     "Begin with the oldest record in the ring, or with the next record (default)", 0},
     {"count", KEY_COUNT, "N", 0, "End after N records", 0},
-    {"timeout", KEY_TIMEOUT, "DUR", 0, "Fail when no record came for that long: 1.5s, 250ms", 0},
+    {"timeout", KEY_TIMEOUT, "DUR", 0, "Fail if no record arrives for this time: 1.5s, 250ms", 0},
     {0},
 };
 
 static const char watch_doc[] =
     "Print each new record of a segment once, as a line of JSON\v"
-    "Where it falls behind the writer, a line {\"missed\":N} says how many records were "
-    "overwritten. It waits for a writer that ended or died to be followed by another one, goes on "
-    "with the new generation when the segment is replaced, and ends when it is removed.\n";
+    "A line {\"missed\":N} reports N records that were overwritten before they were read. If the "
+    "writer ends or dies, watch waits for the next one. If the segment is replaced, it continues "
+    "with the new generation. It ends when the segment is removed.\n";
 
 static error_t watch_parse(int key, char *argument, struct argp_state *state)
 {
@@ -66,23 +66,23 @@ static error_t watch_parse(int key, char *argument, struct argp_state *state)
     case KEY_FROM:
         options->from_oldest = strcmp(argument, "oldest") == 0;
         if (!options->from_oldest && strcmp(argument, "newest"))
-            argp_error(state, "--from %s: oldest or newest is wanted", argument);
+            argp_error(state, "--from %s: must be oldest or newest", argument);
         return 0;
     case KEY_COUNT:
         if (parse_number(argument, &options->count) || options->count == 0)
-            argp_error(state, "--count %s: a number from 1 on is wanted", argument);
+            argp_error(state, "--count %s: must be an integer from 1", argument);
         return 0;
     case KEY_TIMEOUT:
         if (kymo_duration_parse(argument, &options->timeout) || options->timeout == 0)
-            argp_error(state, "--timeout %s: a duration such as 1.5s is wanted", argument);
+            argp_error(state, "--timeout %s: must be a duration above 0, such as 1.5s", argument);
         return 0;
     case ARGP_KEY_ARG:
         if (options->name)
-            argp_error(state, "one NAME is wanted; %s is another", argument);
+            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
         options->name = argument;
         return 0;
     case ARGP_KEY_NO_ARGS:
-        argp_error(state, "the NAME of a segment is wanted");
+        argp_error(state, "missing argument: NAME of a segment");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -123,7 +123,7 @@ static void watch_missed(struct watch *watch, uint64_t missed)
         kymo_text_printf(&watch->lines, "{\"missed\":%" PRIu64 "}\n", missed);
 }
 
-/* Goes on with the generation that has the name now, from its first record. -ENOENT: none has. */
+/* Continues with the current generation of the name, from its first record. -ENOENT: none. */
 static int watch_follow(struct watch *watch)
 {
     const uint64_t deadline = now() + REPLACE_LIMIT;
@@ -144,9 +144,9 @@ static int watch_follow(struct watch *watch)
     return 0;
 }
 
-/* Whether the name leads to another file than the one that is open, or to none: somebody removed it
- * behind the library's back, and nothing tells the readers. */
-static bool watch_is_lost(const struct watch *watch)
+/* Whether the name refers to another file than the open one, or to none: a file removed by rm(1) is
+ * not marked as retired. */
+static bool name_has_changed(const struct watch *watch)
 {
     char path[4096];
     struct stat status;
@@ -157,8 +157,8 @@ static bool watch_is_lost(const struct watch *watch)
     return status.st_ino != watch->info.inode || status.st_dev != watch->info.device;
 }
 
-/* Waits for a record. -EPIPE: whoever reads the lines has gone. Else as kymo_ring_wait, where
- * -ETIMEDOUT is the command line's. */
+/* Waits for a record. -EPIPE: the output pipe is closed. -ETIMEDOUT: --timeout has passed. Else as
+ * kymo_ring_wait. */
 static int watch_wait(const struct watch *watch)
 {
     const uint64_t timeout = watch->options->timeout;
@@ -168,9 +168,9 @@ static int watch_wait(const struct watch *watch)
     do {
         slice = now() + IDLE_INTERVAL;
         error = kymo_ring_wait(watch->reader, watch->cursor.next, slice < limit ? slice : limit);
-        if (error == -ETIMEDOUT && print_abandoned())
+        if (error == -ETIMEDOUT && stdout_is_closed())
             return -EPIPE;
-        if (error == -ETIMEDOUT && watch_is_lost(watch))
+        if (error == -ETIMEDOUT && name_has_changed(watch))
             return -EIDRM;
     } while (error == -ETIMEDOUT && now() < limit);
     return error;
@@ -182,7 +182,7 @@ static int watch_print(struct watch *watch)
     return watch->output;
 }
 
-/* Prints what was read so far, then waits for more, or follows. 0: go on. */
+/* Prints the collected lines, then waits for a record, or follows. 0: continue. */
 static int watch_idle(struct watch *watch, int error)
 {
     int printed = watch_print(watch);
@@ -195,10 +195,10 @@ static int watch_idle(struct watch *watch, int error)
 }
 
 /*
- * Takes the next record into the lines. As kymo_cursor_next; but where head stood still and the
- * slots yet do not hold what it counts, no other try would do better: -EBADMSG (promise E).
+ * Appends the next record to the lines. As kymo_cursor_next, except: -EBADMSG if head did not move
+ * and the slots do not hold the records that it counts: a retry cannot succeed (E: bounded retries).
  */
-static int watch_take(struct watch *watch)
+static int watch_read(struct watch *watch)
 {
     const uint64_t head = kymo_ring_head(&watch->reader->ring);
     struct kymo_record record;
@@ -219,7 +219,7 @@ static int watch_take(struct watch *watch)
     return 0;
 }
 
-/* Until there is a reason to end, which is returned: 0 where the count is reached. */
+/* Returns the reason to end; 0: the count is reached. */
 static int watch_run(struct watch *watch)
 {
     const uint64_t count = watch->options->count;
@@ -227,7 +227,7 @@ static int watch_run(struct watch *watch)
 
     watch->newest = now();
     while (count == 0 || watch->printed < count) {
-        error = watch_take(watch);
+        error = watch_read(watch);
         if (error == -ENODATA || error == -EIDRM)
             error = watch_idle(watch, error);
         else if (error == -EAGAIN || watch->lines.len > BATCH_SIZE)
@@ -247,13 +247,13 @@ static int watch_status(const struct watch *watch, int error)
     case -EPIPE:
         return 0;
     case -ENOENT:
-        complain(watch->options->name, "was removed");
+        report_error(watch->options->name, "the segment was removed");
         return 0;
     case -ETIMEDOUT:
-        return complain(watch->options->name, "no record came for %g s",
-                        (double)watch->options->timeout / 1e9);
+        return report_error(watch->options->name, "no record for %g s",
+                            (double)watch->options->timeout / 1e9);
     default:
-        return complain_open(watch->options->name, error);
+        return report_open(watch->options->name, error);
     }
 }
 
@@ -268,7 +268,7 @@ int command_watch(int argc, char **argv)
     argp_parse(&argp, argc, argv, 0, NULL, &options);
     error = watch_open(&watch);
     if (error)
-        return complain_open(options.name, error);
+        return report_open(options.name, error);
     if (options.from_oldest)
         kymo_cursor_oldest(&watch.cursor, watch.reader);
     else

@@ -1,5 +1,5 @@
 /*
- * decode_json.c - a line of JSON into a record.
+ * decode_json.c - decodes a line of JSON into a record.
  */
 #include "decode.h"
 
@@ -9,10 +9,10 @@
 
 #include <jansson.h>
 
-/* Integers with fewer digits than this fit jansson's, which are int64_t. */
+/* Integers with up to this number of digits fit json_int_t, an int64_t. */
 #define LONG_DIGITS 18
 
-/* One value of a field. */
+/* Decodes one value of a field. */
 static int decode_value(const struct kymo_field *field, uint32_t index, void *payload,
                         const json_t *value, struct problem *problem)
 {
@@ -35,11 +35,11 @@ static int decode_value(const struct kymo_field *field, uint32_t index, void *pa
     case JSON_OBJECT:
         break;
     }
-    return problem_say(problem, "%s: a single %s is wanted here", field->name,
+    return problem_set(problem, "%s: must be a single %s", field->name,
                        kymo_type_text(field->type));
 }
 
-/* An array that nests as the shape does, from `dimension` inwards; *index counts through it. */
+/* Decodes an array nested like the shape, from `dimension` inwards; *index: next value. */
 static int decode_nested(const struct kymo_field *field, uint32_t dimension, uint32_t *index,
                          void *payload, const json_t *value, struct problem *problem)
 {
@@ -50,7 +50,7 @@ static int decode_nested(const struct kymo_field *field, uint32_t dimension, uin
     if (dimension == encode_nesting(field))
         return decode_value(field, (*index)++, payload, value, problem);
     if (!json_is_array(value) || json_array_size(value) != field->shape[dimension])
-        return problem_say(problem, "%s: an array of %u is wanted here", field->name,
+        return problem_set(problem, "%s: must be an array of %u", field->name,
                            field->shape[dimension]);
     json_array_foreach(value, i, item)
     {
@@ -61,7 +61,7 @@ static int decode_nested(const struct kymo_field *field, uint32_t dimension, uin
     return 0;
 }
 
-/* The values of one field, which begin at `first` in a flat array. */
+/* Decodes the values of one field from a flat array, from item `first`. */
 static int decode_flat(const struct kymo_field *field, const json_t *array, size_t first,
                        void *payload, struct problem *problem)
 {
@@ -72,7 +72,7 @@ static int decode_flat(const struct kymo_field *field, const json_t *array, size
     return error;
 }
 
-/* A field's value, nested as its shape or flat. */
+/* Decodes a field, nested like its shape or flat. */
 static int decode_field(const struct kymo_field *field, const json_t *value, void *payload,
                         struct problem *problem)
 {
@@ -96,7 +96,7 @@ static int decode_object(const struct kymo_schema *schema, json_t *object, void 
     for (uint32_t i = 0; i < schema->count; i++) {
         value = json_object_get(object, schema->fields[i].name);
         if (!value)
-            return problem_say(problem, "%s is missing", schema->fields[i].name);
+            return problem_set(problem, "missing field %s", schema->fields[i].name);
         error = decode_field(&schema->fields[i], value, payload, problem);
         if (error)
             return error;
@@ -106,9 +106,9 @@ static int decode_object(const struct kymo_schema *schema, json_t *object, void 
     json_object_foreach(object, key, value)
     {
         if (!kymo_schema_find(schema, key))
-            return problem_say(problem, "there is no field %.64s", key);
+            return problem_set(problem, "no field %.64s", key);
     }
-    return problem_say(problem, "there are too many fields");
+    return problem_set(problem, "too many fields");
 }
 
 static int decode_array(const struct kymo_schema *schema, const json_t *array, void *payload,
@@ -120,8 +120,8 @@ static int decode_array(const struct kymo_schema *schema, const json_t *array, v
     for (uint32_t i = 0; i < schema->count; i++)
         values += encode_values(&schema->fields[i]);
     if (json_array_size(array) != schema->count && json_array_size(array) != values)
-        return problem_say(problem, "%u fields or %zu values are wanted, not %zu", schema->count,
-                           values, json_array_size(array));
+        return problem_set(problem, "an array of %zu: must be %u fields or %zu values",
+                           json_array_size(array), schema->count, values);
     for (uint32_t i = 0; i < schema->count && error == 0; i++) {
         const struct kymo_field *field = &schema->fields[i];
 
@@ -133,7 +133,7 @@ static int decode_array(const struct kymo_schema *schema, const json_t *array, v
     return error;
 }
 
-/* The number beside the data of a record as kymo prints it; 0 where it isn't there. */
+/* Decodes a number beside the data of a record as kymo prints it; 0 if absent. */
 static int decode_number(json_t *record, const char *key, bool *found, uint64_t *number,
                          struct problem *problem)
 {
@@ -174,12 +174,12 @@ static int decode_line(const struct kymo_schema *schema, json_t *value, struct d
         return decode_array(schema, value, draft->payload, problem);
     if (schema->count == 1 && encode_values(&schema->fields[0]) == 1)
         return decode_value(&schema->fields[0], 0, draft->payload, value, problem);
-    return problem_say(problem, "an object or an array is wanted");
+    return problem_set(problem, "must be an object or an array");
 }
 
 /*
- * The line with long integers in quotes, for jansson refuses those beyond int64_t; encode_digits
- * then takes them exactly. NULL where memory is lacking.
+ * Puts long integers into quotes, since jansson rejects integers above int64_t; encode_digits parses
+ * them exactly. NULL: out of memory.
  */
 static char *quote_integers(const char *line, size_t len, size_t *quoted_len)
 {
@@ -196,7 +196,7 @@ static char *quote_integers(const char *line, size_t len, size_t *quoted_len)
                line[i + minus + digits] <= '9')
             digits++;
         if (digits) {
-            /* A token from its first character to the last: 1.5e300 is none of ours. */
+            /* The whole number token: 1.5e300 is not an integer. */
             size_t end = i + minus + digits;
             bool integer = end == len || !strchr(".eE", line[end]);
 
@@ -245,7 +245,7 @@ int decode_json(const struct kymo_schema *schema, const char *line, size_t len, 
     int result;
 
     if (!value)
-        return problem_say(problem, "not JSON: %s (column %d)", error.text, error.column);
+        return problem_set(problem, "invalid JSON: %s (column %d)", error.text, error.column);
     result = decode_line(schema, value, draft, problem);
     json_decref(value);
     return result;

@@ -1,5 +1,5 @@
 /*
- * command.c - messages, output and arguments, the same for all commands.
+ * command.c - messages, output and arguments, shared by all commands.
  */
 #include "command.h"
 
@@ -11,7 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static void complain_va(const char *name, const char *format, va_list arguments)
+static void print_message(const char *name, const char *format, va_list arguments)
 {
     flockfile(stderr);
     fputs("kymo: ", stderr);
@@ -22,32 +22,32 @@ static void complain_va(const char *name, const char *format, va_list arguments)
     funlockfile(stderr);
 }
 
-int complain(const char *name, const char *format, ...)
+int report_error(const char *name, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    complain_va(name, format, arguments);
+    print_message(name, format, arguments);
     va_end(arguments);
     return STATUS_FAILED;
 }
 
-int complain_usage(const char *name, const char *format, ...)
+int report_usage(const char *name, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    complain_va(name, format, arguments);
+    print_message(name, format, arguments);
     va_end(arguments);
     return STATUS_USAGE;
 }
 
-int complain_error(const char *name, int error)
+int report_errno(const char *name, int error)
 {
-    return complain(name, "%s", kymo_error_text(error));
+    return report_error(name, "%s", kymo_error_text(error));
 }
 
-/* The process that has the segment open for publishing, as it said itself; 0 if unknown. */
+/* The PID that the writer stored in the segment; 0 if unknown. */
 static uint32_t writer_pid(const char *name)
 {
     struct kymo_reader *reader;
@@ -62,31 +62,30 @@ static uint32_t writer_pid(const char *name)
     return pid;
 }
 
-int complain_open(const char *name, int error)
+int report_open(const char *name, int error)
 {
     char reason[256];
     uint32_t pid;
 
     if (error == -EINVAL && kymo_name_check(name))
-        return complain(name, "no name of a segment: letters, digits, _, . and - make one, README, "
-                              "metrics.prom and at are taken");
+        return report_error(name, "invalid segment name: use letters, digits, _, . and -; README, "
+                                  "metrics.prom and at are reserved");
     switch (error) {
     case -EBUSY:
         pid = writer_pid(name);
         if (pid == 0)
             break;
-        return complain(name,
-                        "another writer is alive, process %u: end it first, or take another name",
-                        pid);
+        return report_error(
+            name, "another writer is alive, process %u: end it first, or use another name", pid);
     case -EBADMSG:
     case -EPROTONOSUPPORT:
         if (kymo_segment_check(name, reason, sizeof(reason)) == error)
-            return complain(name, "%s", reason);
+            return report_error(name, "%s", reason);
         break;
     default:
         break;
     }
-    return complain_error(name, error);
+    return report_errno(name, error);
 }
 
 int print_bytes(const void *bytes, size_t len)
@@ -122,10 +121,10 @@ int print_status(int error)
 {
     if (error == 0 || error == -EPIPE)
         return 0;
-    return complain("standard output", "%s", kymo_error_text(error));
+    return report_error("standard output", "%s", kymo_error_text(error));
 }
 
-bool print_abandoned(void)
+bool stdout_is_closed(void)
 {
     struct pollfd output = {.fd = STDOUT_FILENO, .events = 0};
 

@@ -1,5 +1,5 @@
 /*
- * cmd_ls.c - kymo ls: the segments of the directory; with -l a table, and what was skipped and why.
+ * cmd_ls.c - kymo ls: lists the segments; -l prints a table, and the skipped files with the reason.
  */
 #include "command.h"
 
@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A column shows what kymo_text_info says under its key. */
+/* A column shows the value of its key in kymo_text_info. */
 static const struct {
     const char *title;
     const char *key;
-    bool right; /* numbers stand at the right */
+    bool right; /* aligned to the right */
 } columns[] = {
     {"NAME", "name", false}, {"KIND", "kind", false},   {"DEPTH", "depth", true},
     {"SIZE", "size", true},  {"CLOCK", "clock", false}, {"RECORDS", "records", true},
@@ -30,21 +30,21 @@ struct row {
     char *cells[COLUMNS];
 };
 
-/* What was found, ready to be printed. */
+/* The output. */
 struct list {
     bool is_long;
     bool is_json;
     struct row *rows; /* of the table */
     size_t count;
     struct kymo_text lines;   /* names, or JSON */
-    struct kymo_text skipped; /* follows the table */
+    struct kymo_text skipped; /* printed after the table */
 };
 
 enum { KEY_JSON = 256 };
 
 static const struct argp_option ls_argp_options[] = {
-    {"long", 'l', 0, 0, "A table, and after it the files that were skipped, with the reason", 0},
-    {"json", KEY_JSON, 0, 0, "An array of objects, skipped files among them", 0},
+    {"long", 'l', 0, 0, "A table, then the files that are not segments, with the reason", 0},
+    {"json", KEY_JSON, 0, 0, "An array of objects, including skipped files", 0},
     {0},
 };
 
@@ -60,28 +60,28 @@ static error_t ls_parse(int key, char *argument, struct argp_state *state)
         list->is_json = true;
         return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "%s: no names are wanted", argument);
+        argp_error(state, "%s: unexpected argument: this command takes no names", argument);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* ---- what is to be known about a segment ---- */
+/* ---- properties of one segment ---- */
 
-struct facts {
+struct details {
     struct kymo_info info;
-    struct kymo_text lines; /* of kymo_text_info: what that computed is not computed again */
+    struct kymo_text lines; /* output of kymo_text_info */
     bool has_age;
     uint64_t age; /* ns */
 };
 
-/* The value in the line "key: value", of *len bytes; empty where there is none. */
-static const char *facts_value(const struct facts *facts, const char *key, size_t *len)
+/* The value in the line "key: value", of *len bytes; empty if there is no such line. */
+static const char *details_value(const struct details *details, const char *key, size_t *len)
 {
     size_t key_len = strlen(key);
 
-    for (const char *line = facts->lines.data; line; line = strchr(line, '\n')) {
+    for (const char *line = details->lines.data; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncmp(line, key, key_len) == 0 && strncmp(line + key_len, ": ", 2) == 0) {
             *len = strcspn(line + key_len + 2, "\n");
@@ -92,24 +92,24 @@ static const char *facts_value(const struct facts *facts, const char *key, size_
     return "";
 }
 
-static int facts_read(struct facts *facts, const struct kymo_reader *reader)
+static int details_read(struct details *details, const struct kymo_reader *reader)
 {
     struct kymo_window window;
     uint64_t newest, now;
-    int error = kymo_segment_info(reader->segment, &facts->info);
+    int error = kymo_segment_info(reader->segment, &details->info);
 
     if (error == 0)
-        error = kymo_text_info(&facts->lines, reader);
-    if (error || kymo_window_pin(&reader->ring, &window) || facts->info.clock == KYMO_USER)
+        error = kymo_text_info(&details->lines, reader);
+    if (error || kymo_window_pin(&reader->ring, &window) || details->info.clock == KYMO_USER)
         return error;
     newest = kymo_window_time(&reader->ring, window.high - 1);
-    now = kymo_clock_now(facts->info.clock);
-    facts->has_age = true;
-    facts->age = now > newest ? now - newest : 0;
+    now = kymo_clock_now(details->info.clock);
+    details->has_age = true;
+    details->age = now > newest ? now - newest : 0;
     return 0;
 }
 
-/* "user:group", by name where they have one. */
+/* "user:group"; numbers if there is no name. */
 static void text_owner(struct kymo_text *text, const struct kymo_info *info)
 {
     const struct passwd *user = getpwuid(info->uid);
@@ -128,21 +128,21 @@ static void text_owner(struct kymo_text *text, const struct kymo_info *info)
 
 /* ---- rows ---- */
 
-static char *cell_make(const struct facts *facts, const char *key)
+static char *cell_make(const struct details *details, const char *key)
 {
     struct kymo_text owner = {0};
     const char *value;
     size_t len;
 
     if (key) {
-        value = facts_value(facts, key, &len);
+        value = details_value(details, key, &len);
         return strndup(value, len);
     }
-    text_owner(&owner, &facts->info);
+    text_owner(&owner, &details->info);
     return owner.data;
 }
 
-static int row_add(struct list *list, const struct facts *facts)
+static int row_add(struct list *list, const struct details *details)
 {
     struct row *larger = realloc(list->rows, (list->count + 1) * sizeof(*larger));
     struct row *row;
@@ -152,7 +152,7 @@ static int row_add(struct list *list, const struct facts *facts)
     list->rows = larger;
     row = &larger[list->count++];
     for (int i = 0; i < COLUMNS; i++)
-        row->cells[i] = cell_make(facts, columns[i].key);
+        row->cells[i] = cell_make(details, columns[i].key);
     for (int i = 0; i < COLUMNS; i++)
         if (!row->cells[i])
             return -ENOMEM;
@@ -205,21 +205,21 @@ static void json_next(struct list *list)
     kymo_text_string(&list->lines, list->lines.len ? ",\n" : "");
 }
 
-static void json_add(struct list *list, const struct facts *facts)
+static void json_add(struct list *list, const struct details *details)
 {
-    const struct kymo_info *info = &facts->info;
+    const struct kymo_info *info = &details->info;
     struct kymo_text *text = &list->lines;
     size_t rate_len, state_len;
-    const char *rate = facts_value(facts, "rate", &rate_len);
-    const char *state = facts_value(facts, "writer", &state_len);
+    const char *rate = details_value(details, "rate", &rate_len);
+    const char *state = details_value(details, "writer", &state_len);
 
     json_next(list);
     kymo_text_printf(text, "{\"name\":\"%s\",\"kind\":\"%s\",\"depth\":%" PRIu64 ",\"size\":%u,",
                      info->name, kymo_kind_text(info->kind), info->depth, info->size);
     kymo_text_printf(text, "\"clock\":\"%s\",\"records\":%" PRIu64 ",\"age\":",
                      kymo_clock_text(info->clock), info->head - info->first);
-    if (facts->has_age)
-        kymo_text_u64(text, facts->age);
+    if (details->has_age)
+        kymo_text_u64(text, details->age);
     else
         kymo_text_string(text, "null");
     kymo_text_string(text, ",\"rate\":");
@@ -235,8 +235,8 @@ static void json_add(struct list *list, const struct facts *facts)
 
 /* ---- the directory ---- */
 
-/* A name with nothing in it that a terminal would obey. */
-static void text_harmless(struct kymo_text *text, const char *name)
+/* A name with control characters and non-ASCII bytes replaced by '?'. */
+static void text_printable(struct kymo_text *text, const char *name)
 {
     for (; *name; name++)
         kymo_text_printf(text, "%c", *name >= ' ' && *name <= '~' ? *name : '?');
@@ -253,7 +253,7 @@ static void skip(struct list *list, const char *name, const char *reason)
         kymo_text_string(&list->lines, "}");
     } else if (list->is_long) {
         kymo_text_string(&list->skipped, "skipped ");
-        text_harmless(&list->skipped, name);
+        text_printable(&list->skipped, name);
         kymo_text_printf(&list->skipped, ": %s\n", reason);
     }
 }
@@ -261,7 +261,7 @@ static void skip(struct list *list, const char *name, const char *reason)
 static int ls_visit(void *context, const struct kymo_entry *entry)
 {
     struct list *list = context;
-    struct facts facts = {0};
+    struct details details = {0};
     struct kymo_reader *reader;
     int error = entry->error;
 
@@ -275,16 +275,16 @@ static int ls_visit(void *context, const struct kymo_entry *entry)
     }
     error = kymo_reader_open(&reader, entry->name);
     if (error == 0) {
-        error = facts_read(&facts, reader);
+        error = details_read(&details, reader);
         kymo_reader_close(reader);
     }
     if (error == 0 && list->is_json)
-        json_add(list, &facts);
+        json_add(list, &details);
     else if (error == 0)
-        error = row_add(list, &facts);
-    else if (error != -ENOENT && error != -EIDRM) /* those are gone since it was listed */
+        error = row_add(list, &details);
+    else if (error != -ENOENT && error != -EIDRM) /* removed since the directory was read */
         skip(list, entry->name, kymo_error_text(error));
-    kymo_text_free(&facts.lines);
+    kymo_text_free(&details.lines);
     return error == -ENOMEM ? error : 0;
 }
 
@@ -317,7 +317,7 @@ int command_ls(int argc, char **argv)
 
     argp_parse(&argp, argc, argv, 0, NULL, &list);
     error = kymo_segment_list(ls_visit, &list);
-    status = error ? complain_error(kymo_directory(), error) : list_print(&list);
+    status = error ? report_errno(kymo_directory(), error) : list_print(&list);
     rows_free(&list);
     kymo_text_free(&list.lines);
     kymo_text_free(&list.skipped);

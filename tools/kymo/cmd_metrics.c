@@ -1,5 +1,5 @@
 /*
- * cmd_metrics.c - kymo metrics: segments as Prometheus text, as in the file metrics.prom of a mount.
+ * cmd_metrics.c - kymo metrics: segments as Prometheus text, as in metrics.prom of a mount.
  */
 #include "command.h"
 
@@ -10,9 +10,9 @@
 struct export
 {
     struct kymo_metrics *metrics;
-    bool named; /* some segments, instead of all */
+    bool named; /* names were given */
     int status;
-    int error; /* 0, or -ENOMEM: what was collected is of no use */
+    int error; /* 0, or -ENOMEM: the output is incomplete */
 };
 
 static void export_add(struct export *export, const char *name)
@@ -29,7 +29,7 @@ static void export_add(struct export *export, const char *name)
     if (error == -ENOMEM)
         export->error = error;
     else if (error && export->named)
-        export->status = complain_open(name, error);
+        export->status = report_open(name, error);
 }
 
 static error_t metrics_parse(int key, char *argument, struct argp_state *state)
@@ -43,7 +43,7 @@ static error_t metrics_parse(int key, char *argument, struct argp_state *state)
     return 0;
 }
 
-/* What is no segment, or was one a moment ago, is not exported, and nothing is said. */
+/* Files that are not segments are skipped without a message. */
 static int metrics_visit(void *context, const struct kymo_entry *entry)
 {
     struct export *export = context;
@@ -72,10 +72,9 @@ int command_metrics(int argc, char **argv)
         NULL,
         metrics_parse,
         "[NAME...]",
-        "Print segments as Prometheus text: those named, or all that you may read\v"
-        "It is what the file metrics.prom of a mount holds, but for what kymofs says of itself. "
-        "For "
-        "the textfile collector of node_exporter, write it to a file beside and rename that.",
+        "Print segments as Prometheus text: the named ones, or all readable ones\v"
+        "The same text as metrics.prom of a mount, without the metrics of kymofs itself. For the "
+        "textfile collector of node_exporter, write a temporary file and rename it.",
         NULL,
         NULL,
         NULL};
@@ -84,12 +83,11 @@ int command_metrics(int argc, char **argv)
     int status;
 
     if (error)
-        return complain_error("metrics", error);
+        return report_errno("metrics", error);
     argp_parse(&argp, argc, argv, 0, NULL, &export);
     if (!export.named)
         error = kymo_segment_list(metrics_visit, &export);
-    status =
-        error && !export.error ? complain_error(kymo_directory(), error) : export_print(&export);
+    status = error && !export.error ? report_errno(kymo_directory(), error) : export_print(&export);
     kymo_metrics_close(export.metrics);
     return status;
 }

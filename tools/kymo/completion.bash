@@ -1,18 +1,18 @@
-# Completion of kymo in bash. Commands, options and their choices are taken from kymo's own help,
-# segments from kymo ls: nothing here has to be kept in step.
+# Bash completion of kymo. Commands, options and choices come from the help of kymo, segments from
+# kymo ls: this file needs no change when an option is added.
 
 _kymo_commands()
 {
     kymo --help 2>/dev/null | sed -n 's/^  \([a-z][a-z]*\)   *[a-z].*/\1/p'
 }
 
-# The long options of a command, those that take an argument with =.
+# The long options of a command; options with an argument end with =.
 _kymo_options()
 {
     kymo "$1" --help 2>/dev/null | grep -o -e '--[a-z][a-z-]*=\{0,1\}' | sort -u
 }
 
-# What an option's argument is one of, where the help spells that as --option=one|other.
+# The choices of an option that the help prints as --option=one|other.
 _kymo_choices()
 {
     kymo "$1" --help 2>/dev/null |

@@ -1,5 +1,5 @@
 /*
- * kymo.c - the command line: finds the command and runs it.
+ * kymo.c - entry point of the command line: finds the command and runs it.
  */
 #include "command.h"
 
@@ -31,14 +31,14 @@ static void print_version(FILE *stream, struct argp_state *state)
 
 static void print_help(FILE *stream)
 {
-    fputs("kymo: shared memory that remembers\n\nUsage: kymo COMMAND [ARGUMENT...]\n\n", stream);
+    fputs("kymo: shared memory with a history\n\nUsage: kymo COMMAND [ARGUMENT...]\n\n", stream);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(stream, "  %-9s%s\n", commands[i].name, commands[i].summary);
     fputs("\n"
-          "  kymo COMMAND --help   what a command takes\n"
+          "  kymo COMMAND --help   options of a command\n"
           "  kymo --version\n\n"
-          "Segments lie in $KYMO_DIR, or in /dev/shm where that is not set.\n"
-          "Exit status: 0; 1 where something failed; 2 where the arguments are wrong.\n",
+          "Segments are files in $KYMO_DIR (default /dev/shm).\n"
+          "Exit status: 0; 1 on failure; 2 if the arguments are wrong.\n",
           stream);
 }
 
@@ -50,7 +50,7 @@ static const struct command *command_find(const char *name)
     return NULL;
 }
 
-/* Flushes what stdio still holds: a full disk behind stdout is a failure, a closed pipe is not. */
+/* Flushes stdio. A full disk is a failure, a closed pipe is not. */
 static int print_end(int status)
 {
     if (fflush(stdout) == 0 || status)
@@ -64,7 +64,7 @@ int main(int argc, char **argv)
     char name[32];
     int error;
 
-    /* A closed pipe shall not kill a writer, which would then read DEAD; EPIPE tells as well. */
+    /* A killed writer would read DEAD: a closed pipe is reported by EPIPE instead. */
     signal(SIGPIPE, SIG_IGN);
     argp_err_exit_status = STATUS_USAGE;
     argp_program_version_hook = print_version;
@@ -82,10 +82,10 @@ int main(int argc, char **argv)
     }
     command = command_find(argv[1]);
     if (!command)
-        return complain_usage(argv[1], "there is no such command: kymo --help lists them");
+        return report_usage(argv[1], "unknown command: kymo --help lists the commands");
     error = kymo_guard_install();
     if (error)
-        return complain_error("guard", error);
+        return report_errno("guard", error);
     snprintf(name, sizeof(name), "kymo %s", command->name);
     argv[1] = name;
     return print_end(command->run(argc - 1, argv + 1));

@@ -1,5 +1,5 @@
 /*
- * input.c - standard input as it comes.
+ * input.c - reads standard input without delay.
  */
 #include "input.h"
 
@@ -9,30 +9,29 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_SIZE     ((size_t)64 << 10)
-#define BEAT_INTERVAL UINT64_C(500000000) /* ns */
+#define READ_SIZE          ((size_t)64 << 10)
+#define HEARTBEAT_INTERVAL UINT64_C(500000000) /* ns */
 
-static void input_beat(struct input *input)
+static void input_heartbeat(struct input *input)
 {
     uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
-    if (now - input->beat < BEAT_INTERVAL)
+    if (now - input->beat < HEARTBEAT_INTERVAL)
         return;
     input->beat = now;
     kymo_writer_heartbeat(input->writer);
 }
 
-/* Waits until there is something to read. Signals are looked at each time, so that input that
- * never pauses can't keep them waiting. */
+/* Waits for input. Signals are checked each time: continuous input must not delay them. */
 static int input_wait(struct input *input)
 {
     struct pollfd fds[] = {{.fd = input->fd, .events = POLLIN},
                            {.fd = input->signals, .events = POLLIN}};
 
     for (;;) {
-        int ready = poll(fds, 2, (int)(BEAT_INTERVAL / 1000000));
+        int ready = poll(fds, 2, (int)(HEARTBEAT_INTERVAL / 1000000));
 
-        input_beat(input);
+        input_heartbeat(input);
         if (ready < 0 && errno != EINTR)
             return -errno;
         if (ready > 0 && fds[1].revents)
@@ -42,7 +41,7 @@ static int input_wait(struct input *input)
     }
 }
 
-/* Moves what is left to the front and makes room behind it. */
+/* Moves the remaining bytes to the front and reserves READ_SIZE behind them. */
 static int input_reserve(struct input *input)
 {
     char *larger;
@@ -78,7 +77,7 @@ static int input_fill(struct input *input)
     return 0;
 }
 
-/* Takes the first `len` bytes away. */
+/* Consumes the first `len` bytes. */
 static char *input_take(struct input *input, size_t len)
 {
     char *taken = input->data + input->start;

@@ -1,5 +1,5 @@
 /*
- * encode.c - values from text into the bytes of a payload.
+ * encode.c - stores values in a payload.
  */
 #include "encode.h"
 
@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Up to here every integer is a double, and a double is the integer that was written. */
+/* Up to this limit a double represents every integer. */
 #define EXACT_LIMIT 9007199254740992.0
 
-int problem_say(struct problem *problem, const char *format, ...)
+int problem_set(struct problem *problem, const char *format, ...)
 {
     va_list arguments;
 
@@ -34,7 +34,7 @@ static bool type_is_signed(uint32_t type)
     return type >= KYMO_I8 && type <= KYMO_I64;
 }
 
-/* The bytes of a string. */
+/* Bytes of one string. */
 static uint32_t string_size(const struct kymo_field *field)
 {
     return field->dimensions ? field->shape[field->dimensions - 1] : 1;
@@ -89,20 +89,20 @@ static uint64_t largest_of(uint32_t type)
     return bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
 }
 
-static int wants_text(const struct kymo_field *field, struct problem *problem)
+static int refuse_number(const struct kymo_field *field, struct problem *problem)
 {
-    return problem_say(problem, "%s is text, not a number", field->name);
+    return problem_set(problem, "%s: must be text", field->name);
 }
 
 int encode_unsigned(const struct kymo_field *field, uint32_t index, void *payload, uint64_t value,
                     struct problem *problem)
 {
     if (field->type == KYMO_CHAR)
-        return wants_text(field, problem);
+        return refuse_number(field, problem);
     if (type_is_float(field->type))
         return encode_real(field, index, payload, (double)value, problem);
     if (value > largest_of(field->type))
-        return problem_say(problem, "%s: %" PRIu64 " does not fit %s", field->name, value,
+        return problem_set(problem, "%s: %" PRIu64 " does not fit %s", field->name, value,
                            kymo_type_text(field->type));
     store_integer(field, index, payload, value);
     return 0;
@@ -114,11 +114,11 @@ int encode_signed(const struct kymo_field *field, uint32_t index, void *payload,
     if (value >= 0)
         return encode_unsigned(field, index, payload, (uint64_t)value, problem);
     if (field->type == KYMO_CHAR)
-        return wants_text(field, problem);
+        return refuse_number(field, problem);
     if (type_is_float(field->type))
         return encode_real(field, index, payload, (double)value, problem);
     if (!type_is_signed(field->type) || value < -(int64_t)largest_of(field->type) - 1)
-        return problem_say(problem, "%s: %" PRId64 " does not fit %s", field->name, value,
+        return problem_set(problem, "%s: %" PRId64 " does not fit %s", field->name, value,
                            kymo_type_text(field->type));
     store_integer(field, index, payload, (uint64_t)value);
     return 0;
@@ -130,7 +130,7 @@ int encode_real(const struct kymo_field *field, uint32_t index, void *payload, d
     float narrow;
 
     if (field->type == KYMO_CHAR)
-        return wants_text(field, problem);
+        return refuse_number(field, problem);
     if (field->type == KYMO_F64) {
         memcpy(value_at(field, index, payload), &value, sizeof(value));
         return 0;
@@ -138,12 +138,12 @@ int encode_real(const struct kymo_field *field, uint32_t index, void *payload, d
     if (field->type == KYMO_F32) {
         narrow = (float)value;
         if (isinf(narrow) && !isinf(value))
-            return problem_say(problem, "%s: %.15g does not fit f32", field->name, value);
+            return problem_set(problem, "%s: %.15g does not fit f32", field->name, value);
         memcpy(value_at(field, index, payload), &narrow, sizeof(narrow));
         return 0;
     }
     if (!(fabs(value) <= EXACT_LIMIT) || trunc(value) != value)
-        return problem_say(problem, "%s: %.15g is not an integer that %s takes", field->name, value,
+        return problem_set(problem, "%s: %.15g is not an integer of type %s", field->name, value,
                            kymo_type_text(field->type));
     return encode_signed(field, index, payload, (int64_t)value, problem);
 }
@@ -152,7 +152,7 @@ int encode_bool(const struct kymo_field *field, uint32_t index, void *payload, b
                 struct problem *problem)
 {
     if (field->type != KYMO_BOOL)
-        return problem_say(problem, "%s: %s does not fit %s", field->name, value ? "true" : "false",
+        return problem_set(problem, "%s: %s does not fit %s", field->name, value ? "true" : "false",
                            kymo_type_text(field->type));
     store_integer(field, index, payload, value);
     return 0;
@@ -163,7 +163,7 @@ int encode_null(const struct kymo_field *field, uint32_t index, void *payload,
 {
     if (type_is_float(field->type))
         return encode_real(field, index, payload, (double)NAN, problem);
-    return problem_say(problem, "%s: %s can't be null", field->name, kymo_type_text(field->type));
+    return problem_set(problem, "%s: %s cannot be null", field->name, kymo_type_text(field->type));
 }
 
 int encode_digits(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
@@ -172,9 +172,9 @@ int encode_digits(const struct kymo_field *field, uint32_t index, void *payload,
     const char *digits = text + (*text == '-');
 
     if (field->type == KYMO_CHAR)
-        return wants_text(field, problem);
+        return refuse_number(field, problem);
     if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0')
-        return problem_say(problem, "%s: \"%.40s\" is not an integer", field->name, text);
+        return problem_set(problem, "%s: \"%.40s\" is not an integer", field->name, text);
     if (type_is_float(field->type))
         return encode_real(field, index, payload, strtod(text, NULL), problem);
     errno = 0;
@@ -189,7 +189,7 @@ int encode_digits(const struct kymo_field *field, uint32_t index, void *payload,
         if (errno == 0)
             return encode_unsigned(field, index, payload, value, problem);
     }
-    return problem_say(problem, "%s: %.40s does not fit %s", field->name, text,
+    return problem_set(problem, "%s: %.40s does not fit %s", field->name, text,
                        kymo_type_text(field->type));
 }
 
@@ -199,17 +199,17 @@ int encode_chars(const struct kymo_field *field, uint32_t index, void *payload, 
     char *place = value_at(field, index, payload);
 
     if (field->type != KYMO_CHAR)
-        return problem_say(problem, "%s: %s can't be text", field->name,
+        return problem_set(problem, "%s: %s cannot be text", field->name,
                            kymo_type_text(field->type));
     if (len > string_size(field))
-        return problem_say(problem, "%s: %zu bytes of text do not fit char[%u]", field->name, len,
+        return problem_set(problem, "%s: %zu bytes of text do not fit char[%u]", field->name, len,
                            string_size(field));
     memset(place, 0, string_size(field));
     memcpy(place, bytes, len);
     return 0;
 }
 
-/* Floating point in a cell, in any spelling but those of infinity and NaN, which are null. */
+/* Stores the floating-point number of a cell. */
 static int encode_real_cell(const struct kymo_field *field, uint32_t index, void *payload,
                             const char *text, struct problem *problem)
 {
@@ -217,12 +217,12 @@ static int encode_real_cell(const struct kymo_field *field, uint32_t index, void
     double value;
 
     if (text[strspn(text, "+-.0123456789eE")] != '\0')
-        return problem_say(problem, "%s: \"%.40s\" is not a number", field->name, text);
+        return problem_set(problem, "%s: \"%.40s\" is not a number", field->name, text);
     value = strtod(text, &end);
     if (*end)
-        return problem_say(problem, "%s: \"%.40s\" is not a number", field->name, text);
+        return problem_set(problem, "%s: \"%.40s\" is not a number", field->name, text);
     if (isinf(value))
-        return problem_say(problem, "%s: %.40s does not fit %s", field->name, text,
+        return problem_set(problem, "%s: %.40s does not fit %s", field->name, text,
                            kymo_type_text(field->type));
     return encode_real(field, index, payload, value, problem);
 }
@@ -235,7 +235,7 @@ int encode_cell(const struct kymo_field *field, uint32_t index, void *payload, c
     if (len == 0)
         return encode_null(field, index, payload, problem);
     if (strlen(text) != len)
-        return problem_say(problem, "%s: a zero byte in a number", field->name);
+        return problem_set(problem, "%s: zero byte in a number", field->name);
     if (field->type == KYMO_BOOL && strcmp(text, "true") == 0)
         return encode_bool(field, index, payload, true, problem);
     if (field->type == KYMO_BOOL && strcmp(text, "false") == 0)
@@ -245,7 +245,7 @@ int encode_cell(const struct kymo_field *field, uint32_t index, void *payload, c
     return encode_real_cell(field, index, payload, text, problem);
 }
 
-/* The bytes of an integer, as an unsigned number; returns whether its sign bit is set. */
+/* Loads an integer as an unsigned number; returns whether it is negative. */
 static bool load_integer(const struct kymo_field *field, const void *payload, uint64_t *value)
 {
     const void *place = (const unsigned char *)payload + field->offset;
@@ -284,14 +284,14 @@ int encode_time(const struct kymo_field *field, const void *payload, uint64_t un
         long double ns = roundl((long double)number * (long double)unit);
 
         if (!(ns >= 0) || ns >= 18446744073709551616.0L)
-            return problem_say(problem, "%s: %.15g is no time", field->name, number);
+            return problem_set(problem, "%s: %.15g is not a time", field->name, number);
         *time = (uint64_t)ns;
         return 0;
     }
     if (load_integer(field, payload, &value))
-        return problem_say(problem, "%s: a time can't be negative", field->name);
+        return problem_set(problem, "%s: a time cannot be negative", field->name);
     if (value > UINT64_MAX / unit)
-        return problem_say(problem, "%s: %" PRIu64 " is beyond 2^64 ns", field->name, value);
+        return problem_set(problem, "%s: %" PRIu64 " is above 2^64-1 ns", field->name, value);
     *time = value * unit;
     return 0;
 }

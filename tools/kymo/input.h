@@ -1,0 +1,35 @@
+/*
+ * input.h - reads lines of any length, or blocks, from standard input without delay; while waiting, it
+ * updates the heartbeat of a writer.
+ */
+#ifndef KYMO_TOOLS_INPUT_H
+#define KYMO_TOOLS_INPUT_H
+
+#include <stdbool.h>
+
+#include <kymo/segment.h>
+
+/* Initialise with {0} and set the first three members. */
+struct input {
+    int fd;
+    int signals;                /* a signalfd; a signal ends the input */
+    struct kymo_writer *writer; /* its heartbeat is updated */
+    uint64_t beat;              /* time of the last heartbeat, CLOCK_MONOTONIC ns */
+    char *data;
+    size_t start, len, capacity; /* unread bytes: data[start..start+len) */
+    size_t searched;             /* bytes of these without a line end */
+    bool ended;
+};
+
+/*
+ * Returns the next line without its "\n", which the last line may lack. It is valid until the next
+ * call. 1; 0 at end of file; -EINTR after a signal; or the errno of read(2).
+ */
+int input_line(struct input *input, char **line, size_t *len);
+
+/* Returns the next `size` bytes. As input_line; at end of file, input->len bytes may remain. */
+int input_block(struct input *input, size_t size, char **block);
+
+void input_free(struct input *input);
+
+#endif
