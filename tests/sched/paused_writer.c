@@ -1,5 +1,5 @@
 /*
- * parked.c - a writer that stops, or is killed, at each point of publish and of loan and commit:
+ * paused_writer.c - a writer that stops, or is killed, at each point of publish and of loan and commit:
  * readers answer at once with the last complete record, and the next writer goes on (promises A and
  * C).
  *
@@ -217,12 +217,12 @@ static void run_all(int kill)
     printf("%u schedules, %llu checks\n", schedules, (unsigned long long)checks_made);
 }
 
-Test(parked, readers_answer_beside_a_stopped_writer)
+Test(paused_writer, readers_answer_beside_a_stopped_writer)
 {
     run_all(0);
 }
 
-Test(parked, readers_answer_and_writers_resume_after_a_kill)
+Test(paused_writer, readers_answer_and_writers_resume_after_a_kill)
 {
     run_all(1);
 }
