@@ -12,7 +12,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "nameless.h"
+#include "no_tmpfile.h"
 #include "process.h"
 #include "stress/checked.h"
 #include "test.h"

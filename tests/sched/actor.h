@@ -1,6 +1,5 @@
 /*
- * actor.h - two parties in one thread that take turns at the steps of seam.h: the test's own one,
- * and an actor on a stack of its own. Who goes on where is the schedule, the same in every run.
+ * actor.h - two coroutines that take turns at the steps of seam.h: the test, and an actor on its own stack. A schedule states the turns, so that every run is the same.
  */
 #ifndef KYMO_TEST_ACTOR_H
 #define KYMO_TEST_ACTOR_H
@@ -19,21 +18,21 @@ struct actor_turn {
 };
 
 struct actor {
-    ucontext_t here; /* whoever let the actor go on */
+    ucontext_t here; /* the context that resumed the actor */
     ucontext_t there;
     int acting;
-    void (*hook)(void); /* of whoever let it go on */
+    void (*hook)(void); /* seam_hook of that context */
     uint64_t budget;    /* steps until the turn ends */
     uint64_t steps;     /* the test's own, since actor_begin */
     const struct actor_turn *turns;
-    int count; /* turns that are left */
+    int count; /* remaining turns */
     void (*body)(void);
     unsigned char stack[ACTOR_STACK];
 };
 
 static struct actor actor;
 
-/* The actor's way back: its turn is over, until somebody gives it another one. */
+/* Ends the actor's turn. */
 static inline void actor_pause(void)
 {
     swapcontext(&actor.there, &actor.here);
@@ -41,7 +40,7 @@ static inline void actor_pause(void)
 
 static void actor_step(void);
 
-/* Gives the actor a turn: it stops before its operation number steps + 1, or when it pauses. */
+/* Resumes the actor. It stops before its operation number steps + 1, or when it pauses. */
 static inline void actor_go(uint64_t steps)
 {
     actor.acting = 1;
@@ -56,7 +55,7 @@ static inline void actor_go(uint64_t steps)
 static void actor_step(void)
 {
     if (actor.acting) {
-        /* The step that it stops at is the first one of its next turn. */
+        /* The step at which it stops is the first of its next turn. */
         while (actor.budget == 0)
             actor_pause();
         actor.budget--;
@@ -71,7 +70,7 @@ static void actor_step(void)
     actor.steps++;
 }
 
-/* Makes the actor, which never returns; it has not begun. */
+/* Makes the actor. Its body never returns. */
 static inline void actor_make(void (*body)(void))
 {
     actor.body = body;
@@ -82,7 +81,7 @@ static inline void actor_make(void (*body)(void))
     makecontext(&actor.there, body, 0);
 }
 
-/* From here to actor_end, the test's steps are counted, and the turns are taken as told. */
+/* Up to actor_end, counts the test's steps and takes these turns. */
 static inline void actor_begin(const struct actor_turn *turns, int count)
 {
     actor.turns = turns;
@@ -91,7 +90,7 @@ static inline void actor_begin(const struct actor_turn *turns, int count)
     seam_hook = actor_step;
 }
 
-/* Returns how many steps the test took. */
+/* Returns the number of the test's steps. */
 static inline uint64_t actor_end(void)
 {
     seam_hook = NULL;

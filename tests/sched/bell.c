@@ -1,9 +1,7 @@
 /*
- * bell.c - a waiter and a writer that take turns at every single operation, the futex calls among
- * them: no wake-up is lost, none is made in vain, and a waiter that dies costs one (promise D).
+ * bell.c - a waiter and a writer take turns at every operation, including futex calls: no wake-up is lost, none is needless, and a killed waiter costs one (promise D: publishing makes no system call while no thread waits).
  *
- * The futex is a model: it sleeps and wakes by the book, and tells when the schedule ends with a
- * waiter asleep.
+ * The futex is a model that also detects a schedule which ends with a sleeping waiter.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -43,7 +41,7 @@ static long model_futex(const uint32_t *word, int operation, uint32_t value)
         errno = EAGAIN;
         return -1;
     }
-    /* The test itself only sleeps until a deadline, and that is now. */
+    /* The test's own sleep ends at once: its deadline has passed. */
     if (!actor.acting) {
         errno = ETIMEDOUT;
         return -1;
@@ -85,7 +83,7 @@ static void wait_again_and_again(void)
     }
 }
 
-/* A call that has just been made, on a fresh stack: an older one is as good as killed. */
+/* Starts a call on a new stack. An unfinished older one counts as killed. */
 static void begin_waiting(void)
 {
     actor_make(wait_again_and_again);
@@ -109,7 +107,7 @@ static void open_both(enum kymo_wake_policy wake_policy)
 
     cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
     cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
-    /* The first call maps the bell, which is no part of any schedule. */
+    /* The first call maps the bell; this is not part of the schedules. */
     cr_assert_eq(kymo_ring_wait(reader, 0, kymo_clock_now(KYMO_MONOTONIC) + 1000), -ETIMEDOUT);
 }
 
@@ -130,7 +128,7 @@ static void publish(void)
 
 static unsigned int schedules;
 
-/* Publishes with the waiter's turns in between. Returns how many steps that took. */
+/* Publishes with the waiter's turns in between. Returns the number of steps. */
 static uint64_t publish_with(const struct actor_turn *turns, int count)
 {
     const uint64_t wakes_before = wakes();
@@ -141,7 +139,7 @@ static uint64_t publish_with(const struct actor_turn *turns, int count)
     actor_begin(turns, count);
     publish();
     steps = actor_end();
-    /* A waiter that is awake gets as far as it can; one that sleeps now sleeps for ever. */
+    /* Runs the waiter to its end, unless it sleeps. */
     actor_go(ACTOR_FOREVER);
     schedules++;
     cr_assert_eq(waiting, 0, "asleep for ever: turn at %d for %d", (int)turns[0].at,
@@ -153,7 +151,7 @@ static uint64_t publish_with(const struct actor_turn *turns, int count)
 
 #define WAITER_STEPS 16
 
-/* The schedules with two turns: the waiter's k steps, some of the writer's, and k more. */
+/* Schedules of two turns: k steps of the waiter, some of the writer, k more. */
 static void publish_in_all_orders(void)
 {
     const struct actor_turn none = {UINT64_MAX, 0};
@@ -188,8 +186,7 @@ Test(bell, no_wake_up_is_lost_where_each_publish_wakes)
     printf("%u schedules\n", schedules);
 }
 
-/* Between our look and our sleep a record comes, and somebody else begins to wait for the next: the
- * word must not look as if nothing had happened. */
+/* Between this waiter's load and its sleep, a record is published and another waiter sets the bit: the word must differ from the one loaded. */
 Test(bell, another_waiter_hides_no_ring)
 {
     open_both(KYMO_WAKE_WAITERS);
@@ -204,7 +201,7 @@ Test(bell, another_waiter_hides_no_ring)
     close_both();
 }
 
-/* The next wait begins with whatever the last one left in the bell. */
+/* The next wait starts with the bell as the last one left it. */
 Test(bell, publishing_to_nobody_makes_no_call)
 {
     open_both(KYMO_WAKE_WAITERS);
@@ -214,7 +211,7 @@ Test(bell, publishing_to_nobody_makes_no_call)
         publish();
         actor_go(ACTOR_FOREVER);
         cr_assert_eq(waiting, 0);
-        /* It may have set its bit and then found the record; that costs the next publish one. */
+        /* It may have set its bit and then found the record; the next publish wakes needlessly then. */
         publish();
         futex_calls = 0;
         for (int i = 0; i < 10; i++)
@@ -232,7 +229,7 @@ Test(bell, a_killed_waiter_costs_one_wake)
 
         begin_waiting();
         actor_go(steps);
-        futex_calls = 0; /* and here it dies, for nobody lets it go on */
+        futex_calls = 0; /* killed here: it is not resumed */
         for (int i = 0; i < 10; i++)
             publish();
         cr_assert_leq(futex_calls, 1U, "after a waiter of %d steps", (int)steps);
@@ -242,7 +239,7 @@ Test(bell, a_killed_waiter_costs_one_wake)
     close_both();
 }
 
-/* Removing rings as well, however far the waiter has come (promise I). */
+/* Removal wakes as well, at each step of the waiter (promise I: readers detect a removed generation). */
 Test(bell, a_waiter_hears_of_the_end)
 {
     const uint64_t steps = 40;

@@ -1,15 +1,15 @@
 /*
- * bell.pml - the bell as a model for Spin: waiters that set their bit and sleep, a writer that
- * publishes and wakes them, a kernel that compares before it lets anybody sleep (promise D).
+ * bell.pml - the bell as a Promela model: waiters set their bit and sleep, a writer publishes and
+ * wakes them, the kernel compares before a sleep (promise D).
  *
- * What is modelled are the ordered accesses of kymo_impl_ring_complete, kymo_bell_ring and
- * kymo_impl_ring_wait_slow, in their single order (core/ORDERING.md, BELL-1). Checked is that every waiter
- * gets to know of every record: where one would sleep for ever, Spin finds an invalid end state.
- * Sleeps end by themselves only once the writer was killed; nothing else relies on that.
+ * It models the ordered accesses of kymo_impl_ring_complete, kymo_bell_ring and
+ * kymo_impl_ring_wait_slow in their total order (core/ORDERING.md, BELL-1). Every waiter must receive
+ * every record: Spin reports an endless sleep as an invalid end state. Sleeps time out only after the
+ * writer was killed.
  *
- *   -DKILL_WAITER   waiter 0 dies before any of its steps: that costs one wake at most
- *   -DKILL_WRITER   the writer dies before any of its steps: who sleeps looks again after a while
- *   -DBREAK_x       one thing is left out, and the model must fail
+ *   -DKILL_WAITER   waiter 0 is killed before any of its steps: this costs one wake at most
+ *   -DKILL_WRITER   the writer is killed before any of its steps: a sleep times out
+ *   -DBREAK_x       one step is left out, and the model must fail
  */
 #ifndef RECORDS
 #define RECORDS 2

@@ -1,10 +1,7 @@
 /*
- * explored.c - every protocol under every interleaving and every stale read that C11 allows, to the
- * bound that each states (promises A, D and G); and with each ordering weakened in turn, or an exchange
- * taken apart into a load and a store, which must break one of them.
+ * explored.c - explores every protocol under every interleaving and stale read that C11 allows, up to its bound (promises A: no torn record, D: no lost wake-up, G: exact queries). With any ordering weakened, or an exchange split into a load and a store, a promise must break.
  *
- * A failure prints a schedule. KYMO_REPLAY='SCHEDULE' repeats that one execution and prints each of
- * its steps, in the test named for it.
+ * A failure prints a schedule. KYMO_REPLAY='SCHEDULE' repeats that execution and prints its steps.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -14,14 +11,14 @@
 
 #include "explored.h"
 
-/* Sanitizers slow this down thirty times, and look after the explorer only. */
+/* Sanitizers are 30 times slower, and check the explorer only. */
 #if defined(__SANITIZE_ADDRESS__)
 #define EXECUTIONS 3000
 #else
 #define EXECUTIONS UINT64_MAX
 #endif
 
-/* Enough to meet every operation, and to see that an ordering that is not needed is not missed. */
+/* Enough to reach every operation, and to show that a needless ordering is not needed. */
 #define FEW 3000
 
 #define SCENARIOS 64
@@ -72,9 +69,7 @@ Test(explored, every_execution_keeps_the_promises, .init = list_scenarios)
 /* ---- orderings, weakened ---- */
 
 /*
- * In that scenario the operation needs that order: with any weaker one, some execution breaks a
- * promise, and with just that, none does. Every operation that orders anything is here. Those with
- * an ID stand in core/ORDERING.md; those without need nothing, and say why.
+ * The operation needs that order in that scenario: with any weaker one, an execution breaks a promise; with that one, none does. Every ordering operation is listed. IDs are those of core/ORDERING.md; a row without an ID needs no order, and a comment gives the reason.
  */
 struct need {
     const char *id;
@@ -164,61 +159,58 @@ static const struct need needs[] = {
     {"GUARD-3", "guard.c", "write_entry", "store_release", 1, RELEASE, "guard entry"},
     {"GUARD-3", "guard.c", "read_entry", "load_acquire", 1, ACQUIRE, "guard entry"},
 
-    /* What it leads to is held against seq (SEQ-2). */
+    /* The slot's seq is checked after it (SEQ-2). */
     {"", "ring.h", "kymo_ring_latest", "load_acquire", 1, RELAXED, "latest"},
-    /* Says that somebody waits, in one step with the look at who holds the lock (below): more it need
-     * not. */
+    /* Sets the waiter bit, atomically with the test of the owner (below); nothing else is ordered by it. */
     {"", "robust_lock.c", "kymo_robust_lock", EXCHANGE, 1, RELAXED, "lock"},
-    /* The kernel's word that the owner is dead orders what it did. */
+    /* Ordered by the kernel's lock, which reports the owner's death. */
     {"", "robust_lock.c", "take_over", EXCHANGE, 1, RELAXED, "takeover"},
-    /* Takes back a pin under which nothing was read. */
+    /* Releases a pin under which nothing was read. */
     {"", "loader.c", "kymo_loader_pin", "fetch_add_ordered32", 2, RELAXED, "pin"},
 };
 
 #define NEEDS (sizeof(needs) / sizeof(needs[0]))
 
 /*
- * What must be one step, and breaks a promise as two: an exchange as a load and a store, the kernel's
- * comparison of a futex word with somebody in between before the sleep. `order` is PARTED where it
- * must be whole, and ORDERED where two steps would do, which the comment explains.
+ * What must be atomic: split into two steps, it breaks a promise. An exchange is split into a load and a store, a futex wait into the comparison and the sleep. `order` is SPLIT_RMW if it must be atomic, and ORDERED if two steps suffice, for the reason in the comment.
  */
-#define PARTED EXPLORE_PARTED
-#define OR     "fetch_or_ordered32"
-#define ADD    "fetch_add_ordered32"
+#define SPLIT_RMW EXPLORE_SPLIT_RMW
+#define OR        "fetch_or_ordered32"
+#define ADD       "fetch_add_ordered32"
 
 static const struct need steps[] = {
-    {"LOCK-1", "robust_lock.c", "take_free", EXCHANGE, 1, PARTED, "lock"},
-    {"LOCK-2", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 1, PARTED, "lock of three"},
-    {"LOCK-2", "robust_lock.c", "kymo_robust_lock", EXCHANGE, 1, PARTED, "lock"},
-    {"LOCK-2", "kernel", "futex_wait", "comparison", 1, PARTED, "lock"},
-    {"BELL-1", "kernel", "futex_wait", "comparison", 1, PARTED, "wait"},
-    {"BELL-1", "wait.c", "arm", OR, 1, PARTED, "wait both"},
-    {"BELL-2", "kernel", "futex_wait", "comparison", 1, PARTED, "retire"},
-    {"BELL-2", "wait.c", "arm", OR, 1, PARTED, "retire"},
-    {"BELL-2", "queue.c", "kymo_queue_wait", OR, 1, PARTED, "pop and retire"},
-    {"QUEUE-2", "kernel", "futex_wait", "comparison", 1, PARTED, "push and pop"},
-    {"LOADER-1", "loader.c", "kymo_loader_pin", ADD, 1, PARTED, "pin both"},
-    {"LOADER-1", "loader.c", "kymo_loader_pin", ADD, 2, PARTED, "pin both"},
-    {"LOADER-3", "loader.c", "kymo_loader_unpin", ADD, 1, PARTED, "pin both"},
-    {"LOADER-2", "kernel", "futex_wait", "comparison", 1, PARTED, "pin and wait"},
+    {"LOCK-1", "robust_lock.c", "take_free", EXCHANGE, 1, SPLIT_RMW, "lock"},
+    {"LOCK-2", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 1, SPLIT_RMW, "lock of three"},
+    {"LOCK-2", "robust_lock.c", "kymo_robust_lock", EXCHANGE, 1, SPLIT_RMW, "lock"},
+    {"LOCK-2", "kernel", "futex_wait", "comparison", 1, SPLIT_RMW, "lock"},
+    {"BELL-1", "kernel", "futex_wait", "comparison", 1, SPLIT_RMW, "wait"},
+    {"BELL-1", "wait.c", "arm", OR, 1, SPLIT_RMW, "wait both"},
+    {"BELL-2", "kernel", "futex_wait", "comparison", 1, SPLIT_RMW, "retire"},
+    {"BELL-2", "wait.c", "arm", OR, 1, SPLIT_RMW, "retire"},
+    {"BELL-2", "queue.c", "kymo_queue_wait", OR, 1, SPLIT_RMW, "pop and retire"},
+    {"QUEUE-2", "kernel", "futex_wait", "comparison", 1, SPLIT_RMW, "push and pop"},
+    {"LOADER-1", "loader.c", "kymo_loader_pin", ADD, 1, SPLIT_RMW, "pin both"},
+    {"LOADER-1", "loader.c", "kymo_loader_pin", ADD, 2, SPLIT_RMW, "pin both"},
+    {"LOADER-3", "loader.c", "kymo_loader_unpin", ADD, 1, SPLIT_RMW, "pin both"},
+    {"LOADER-2", "kernel", "futex_wait", "comparison", 1, SPLIT_RMW, "pin and wait"},
 
-    /* One at a time asks the kernel, and others only set the bit, which it sets as well. */
+    /* One thread at a time does this; others only set the waiter bit, which this sets too. */
     {"", "robust_lock.c", "take_over", EXCHANGE, 1, ORDERED, "takeover"},
-    /* A count, and one at a time counts. */
+    /* A counter with one writer at a time. */
     {"", "robust_lock.c", "take_over", "fetch_add_relaxed", 1, ORDERED, "takeover"},
-    /* Nobody changes a lock that is held and has the bit. */
+    /* No thread changes a lock that is held and has the waiter bit. */
     {"", "robust_lock.c", "kymo_robust_unlock", EXCHANGE, 2, ORDERED, "lock of three"},
-    /* Whoever sets the bit in between does not sleep on what it found, or is woken: all are. */
+    /* A waiter that sets the bit in between finds another word, or is woken with all others. */
     {"", "futex.c", "kymo_bell_ring", EXCHANGE, 1, ORDERED, "wait both"},
-    /* It looks at tail, or at newest, behind its store. */
-    {"", "queue.c", "wait_for_slot", OR, 1, ORDERED, "push and pop"},
+    /* It loads tail, or newest, after its store. */
+    {"", "queue.c", "wait_for_room", OR, 1, ORDERED, "push and pop"},
     {"", "loader.c", "kymo_loader_pin_wait", OR, 1, ORDERED, "pin and wait"},
 };
 
 #define STEPS (sizeof(steps) / sizeof(steps[0]))
 
 static const char *const order_names[] = {"relaxed", "acquire", "release",
-                                          "both",    "ordered", "parted"};
+                                          "both",    "ordered", "split"};
 
 static int is_site(const struct need *need, const struct explore_site *site)
 {
@@ -261,7 +253,7 @@ static int is_change(const struct explore_site *site)
 
 static unsigned int caught, replayed;
 
-/* The schedule must repeat the failure, or it is worth nothing. */
+/* The schedule must repeat the failure. */
 static void check_replay(const struct need *need, const struct explore_result *failed)
 {
     struct explore_result again;
@@ -276,7 +268,8 @@ static void weaken(const struct need *need, const struct explore_site *site,
                    enum explore_order order)
 {
     const struct explore_scenario *scenario = find_scenario(need->scenario);
-    const int breaks = order == PARTED ? need->order == PARTED : !suffices(order, need->order);
+    const int breaks =
+        order == SPLIT_RMW ? need->order == SPLIT_RMW : !suffices(order, need->order);
     struct explore_result result;
 
     cr_assert_not_null(scenario, "%s", need->scenario);
@@ -292,7 +285,7 @@ static void weaken(const struct need *need, const struct explore_site *site,
     explore_weaken(NULL, EXPLORE_RELAXED);
 }
 
-static void meet_all_sites(void)
+static void reach_all_sites(void)
 {
     struct explore_result result;
 
@@ -301,12 +294,12 @@ static void meet_all_sites(void)
         explore_run(scenarios[i], FEW, &result);
 }
 
-Test(explored, every_weakened_ordering_is_caught, .init = meet_all_sites)
+Test(explored, every_weakened_ordering_is_caught, .init = reach_all_sites)
 {
     for (size_t i = 0; i < NEEDS; i++) {
         const struct explore_site *site = find_site(&needs[i]);
 
-        cr_assert_not_null(site, "nothing came to %s in %s", needs[i].operation, needs[i].function);
+        cr_assert_not_null(site, "%s in %s is not reached", needs[i].operation, needs[i].function);
         for (enum explore_order order = EXPLORE_RELAXED; order < EXPLORE_ORDERED; order++)
             if (order != site->order && is_possible(site, order) &&
                 (order == needs[i].order || !suffices(order, needs[i].order)))
@@ -317,25 +310,25 @@ Test(explored, every_weakened_ordering_is_caught, .init = meet_all_sites)
            caught, caught);
 }
 
-Test(explored, every_parted_step_is_caught, .init = meet_all_sites)
+Test(explored, every_split_exchange_is_caught, .init = reach_all_sites)
 {
     unsigned int whole = 0;
 
     for (size_t i = 0; i < STEPS; i++) {
         const struct explore_site *site = find_site(&steps[i]);
 
-        cr_assert_not_null(site, "nothing came to %s in %s", steps[i].operation, steps[i].function);
-        weaken(&steps[i], site, PARTED);
-        whole += steps[i].order == PARTED;
+        cr_assert_not_null(site, "%s in %s is not reached", steps[i].operation, steps[i].function);
+        weaken(&steps[i], site, SPLIT_RMW);
+        whole += steps[i].order == SPLIT_RMW;
     }
     cr_assert_eq(replayed, caught);
     cr_assert_eq(caught, whole);
-    printf("count: steps taken apart: %u of %u caught; %zu more may come in two\n", caught, whole,
+    printf("count: split exchanges: %u of %u caught; %zu more need not be atomic\n", caught, whole,
            STEPS - whole);
 }
 
-/* What is not in the table has not been tried. */
-Test(explored, every_ordering_is_in_the_table, .init = meet_all_sites)
+/* An operation that is not in the tables was not weakened. */
+Test(explored, every_ordering_is_in_the_table, .init = reach_all_sites)
 {
     unsigned int sites = 0;
 
@@ -356,36 +349,35 @@ Test(explored, every_ordering_is_in_the_table, .init = meet_all_sites)
 }
 
 /*
- * Operations that no scenario comes to, and why not: one row each. Whoever adds one to the library
- * explores it, or says it here.
+ * Operations that no scenario reaches, with the reason.
  */
 static struct {
     const char *file, *operation;
     int found;
-} beyond[] = {
-    /* kymo_robust_unlock's last try is for a word that somebody scribbled on. */
+} unexplored[] = {
+    /* kymo_robust_unlock's last try is for a corrupted word. */
     {.file = "robust_lock.c", .operation = "compare_exchange_ordered32"},
-    /* kymo_writer_remove takes the name away for good; behind that, as kymo_mapping_retire. */
+    /* kymo_writer_remove unlinks the name; the rest equals kymo_mapping_retire. */
     {.file = "writer.c", .operation = "store_release32"},
-    /* A consumer's announce_owner, and kymo_consumer_close: nobody looks at that state yet. */
+    /* A consumer's announce_owner, and kymo_consumer_close: this state is not read yet. */
     {.file = "queue.c", .operation = "store_release32"},
     {.file = "queue.c", .operation = "store_release32"},
 };
 
-#define BEYOND (sizeof(beyond) / sizeof(beyond[0]))
+#define UNEXPLORED (sizeof(unexplored) / sizeof(unexplored[0]))
 
-static int is_beyond(const char *file, const char *operation, size_t length)
+static int is_unexplored(const char *file, const char *operation, size_t length)
 {
-    for (size_t i = 0; i < BEYOND; i++)
-        if (!beyond[i].found && strcmp(beyond[i].file, file) == 0 &&
-            strlen(beyond[i].operation) == length &&
-            memcmp(beyond[i].operation, operation, length) == 0)
-            return beyond[i].found = 1;
+    for (size_t i = 0; i < UNEXPLORED; i++)
+        if (!unexplored[i].found && strcmp(unexplored[i].file, file) == 0 &&
+            strlen(unexplored[i].operation) == length &&
+            memcmp(unexplored[i].operation, operation, length) == 0)
+            return unexplored[i].found = 1;
     return 0;
 }
 
-/* A call is met where its name stands, or where its arguments end. */
-static int is_met(const char *file, const char *operation, size_t length, int line)
+/* A call's line is that of its name, or of the end of its arguments. */
+static int is_reached(const char *file, const char *operation, size_t length, int line)
 {
     for (const struct explore_site *site = explore_sites(); site; site = site->next)
         if (strcmp(site->file, file) == 0 && strlen(site->operation) == length &&
@@ -395,13 +387,13 @@ static int is_met(const char *file, const char *operation, size_t length, int li
     return 0;
 }
 
-/* The operations in a line of code that order anything. Returns how many nothing came to. */
-static unsigned int count_unmet(const char *file, const char *text, int line)
+/* Returns the number of ordering operations in a line of code that no scenario reached. */
+static unsigned int count_unreached(const char *file, const char *text, int line)
 {
     static const char *const ordering[] = {"load_acquire",      "load_ordered", "store_release",
                                            "store_ordered",     "fence_",       "fetch_or_ordered",
                                            "fetch_add_ordered", "compare_"};
-    unsigned int unmet = 0;
+    unsigned int unreached = 0;
 
     if (text[strspn(text, " ")] == '*' || text[strspn(text, " ")] == '/')
         return 0;
@@ -411,36 +403,35 @@ static unsigned int count_unmet(const char *file, const char *text, int line)
             const size_t length = strcspn(text, "(");
 
             if (strncmp(text, ordering[i], strlen(ordering[i])) != 0 ||
-                is_met(file, text, length, line) || is_beyond(file, text, length))
+                is_reached(file, text, length, line) || is_unexplored(file, text, length))
                 continue;
-            printf("%s:%d: nothing comes to %.*s\n", file, line, (int)length, text);
-            unmet++;
+            printf("%s:%d: %.*s is not reached\n", file, line, (int)length, text);
+            unreached++;
         }
     }
-    return unmet;
+    return unreached;
 }
 
 static unsigned int read_source(const char *folder, const char *file)
 {
     char path[1000], line[1000];
-    unsigned int unmet = 0;
+    unsigned int unreached = 0;
     FILE *source;
 
     snprintf(path, sizeof(path), "%s/%s", folder, file);
     source = fopen(path, "r");
     cr_assert_not_null(source, "%s", path);
     for (int number = 1; fgets(line, sizeof(line), source); number++)
-        unmet += count_unmet(file, line, number);
+        unreached += count_unreached(file, line, number);
     fclose(source);
-    return unmet;
+    return unreached;
 }
 
-/* Whatever the library orders, some scenario comes to. */
-Test(explored, every_ordering_of_the_source_is_met, .init = meet_all_sites)
+/* Each ordering operation of the source is reached by a scenario. */
+Test(explored, every_ordering_of_the_source_is_reached, .init = reach_all_sites)
 {
-    static const char *const folders[] = {CORE_FOLDER "/src", CORE_FOLDER "/include/kymo",
-                                          CORE_FOLDER "/include/kymo/impl"};
-    unsigned int unmet = 0, files = 0;
+    static const char *const folders[] = {CORE_FOLDER "/src", CORE_FOLDER "/include/kymo"};
+    unsigned int unreached = 0, files = 0;
 
     for (size_t i = 0; i < 3; i++) {
         DIR *folder = opendir(folders[i]);
@@ -452,18 +443,19 @@ Test(explored, every_ordering_of_the_source_is_met, .init = meet_all_sites)
             if (!end || strcmp(entry->d_name, "atomic.h") == 0 ||
                 (strcmp(end, ".c") != 0 && strcmp(end, ".h") != 0))
                 continue;
-            unmet += read_source(folders[i], entry->d_name);
+            unreached += read_source(folders[i], entry->d_name);
             files++;
         }
         closedir(folder);
     }
     cr_assert_geq(files, 40U);
-    cr_assert_eq(unmet, 0U, "%u operations are met nowhere", unmet);
-    for (size_t i = 0; i < BEYOND; i++)
-        cr_assert(beyond[i].found, "%s in %s is not there", beyond[i].operation, beyond[i].file);
+    cr_assert_eq(unreached, 0U, "%u operations are not reached", unreached);
+    for (size_t i = 0; i < UNEXPLORED; i++)
+        cr_assert(unexplored[i].found, "%s in %s does not exist", unexplored[i].operation,
+                  unexplored[i].file);
 }
 
-/* In how many rows of a table the ID stands. */
+/* The number of rows with this ID. */
 static int count_rows(const struct need *table, size_t rows, const char *id, size_t length)
 {
     int count = 0;
@@ -503,14 +495,14 @@ Test(explored, every_id_is_in_the_table)
 
 /* ---- one execution ---- */
 
-/* "file:function:operation:ordinal:order", as a failed weakening would have it. */
-static void weaken_as_told(char *told)
+/* "file:function:operation:ordinal:order" */
+static void weaken_by_text(char *text)
 {
     struct need need = {0};
     char *parts[5] = {NULL};
     size_t count = 0;
 
-    for (char *part = strtok(told, ":"); part && count < 5; part = strtok(NULL, ":"))
+    for (char *part = strtok(text, ":"); part && count < 5; part = strtok(NULL, ":"))
         parts[count++] = part;
     if (count < 5)
         return;
@@ -525,7 +517,7 @@ static void weaken_as_told(char *told)
 }
 
 /* KYMO_REPLAY='SCENARIO|WEAKENED|SCHEDULE' */
-Test(explored, the_schedule_that_was_asked_for)
+Test(explored, replays_a_schedule)
 {
     const char *asked = getenv("KYMO_REPLAY");
     char text[2000];
@@ -534,14 +526,14 @@ Test(explored, the_schedule_that_was_asked_for)
 
     if (!asked)
         return;
-    meet_all_sites();
+    reach_all_sites();
     snprintf(text, sizeof(text), "%s", asked);
     weakened = strchr(text, '|');
     schedule = weakened ? strchr(weakened + 1, '|') : NULL;
     cr_assert_not_null(schedule, "KYMO_REPLAY is SCENARIO|WEAKENED|SCHEDULE");
     *weakened++ = *schedule++ = 0;
     cr_assert_not_null(find_scenario(text), "%s", text);
-    weaken_as_told(weakened);
+    weaken_by_text(weakened);
     explore_replay(find_scenario(text), schedule, 1, &result);
     cr_assert_eq(result.failed, 0, "%s", result.fault);
 }

@@ -1,6 +1,5 @@
 /*
- * explored.h - the protocols that explored.c runs through the explorer, a file each, and what those
- * that work on real segments have in common.
+ * explored.h - the scenarios of explored.c, one file for each protocol, and helpers for scenarios on real segments.
  */
 #ifndef KYMO_TEST_EXPLORED_H
 #define KYMO_TEST_EXPLORED_H
@@ -8,7 +7,7 @@
 #include "../../core/src/internal.h"
 #include "explore.h"
 
-/* End with one without a name. */
+/* Each ends with a scenario without a name. */
 extern const struct explore_scenario explored_ring[];
 extern const struct explore_scenario explored_queue[];
 extern const struct explore_scenario explored_bell[];
@@ -19,31 +18,30 @@ extern const struct explore_scenario explored_state[];
 extern const struct explore_scenario explored_any[];
 extern const struct explore_scenario explored_shared[];
 
-/* ---- explored_kernel.c: what the threads of a scenario get from the kernel ---- */
+/* ---- explored_kernel.c: system calls of a scenario's threads ---- */
 
-/* Where mmap finds the file, instead of a new mapping. */
+/* Returned by mmap instead of a new mapping. */
 extern unsigned char *explored_map;
-/* What a thread gets that opens the segment: one that was opened before. */
+/* Opened before, and returned to a thread that opens the segment. */
 struct explored_handle {
     struct kymo_segment *segment;
     const struct kymo_ring *ring;
 };
 extern struct explored_handle explored_handles[EXPLORE_THREADS];
 
-/* For open and close, of scenarios whose threads take or ask for more than a futex. */
+/* For open and close of scenarios that use the kernel's locks. */
 void explored_kernel_begin(void);
 void explored_kernel_end(void);
-/* Those who may hold locks, and what holds when an execution begins: this descriptor has the byte, or
- * nobody has. Bytes that are named in neither way are everybody's own, and everybody lives. */
+/* Descriptors that may hold locks, and the locks at the start of an execution: held by this descriptor, or free. Other bytes can be locked by any descriptor, and count as locked in queries. */
 void explored_kernel_know(int fd);
-void explored_kernel_lock(uint64_t start, int fd, int alone);
+void explored_kernel_lock(uint64_t start, int fd, int exclusive);
 void explored_kernel_free(uint64_t start);
-/* Waits until another step has changed who holds the byte. */
+/* Waits until the lock on the byte changes. */
 void explored_kernel_await(uint64_t start);
-/* Gives back all that this descriptor holds, as a step of the thread that runs. */
+/* Releases all locks of this descriptor, as a step of the current thread. */
 void explored_kernel_close(int fd);
 
-/* The parts of a mapped ring that its threads share. */
+/* Shares the parts of a mapped ring. */
 static inline void explored_share_ring(const struct kymo_ring *ring, const struct kymo_bell *bell)
 {
     explore_share(ring->control, sizeof(*ring->control));
@@ -53,7 +51,7 @@ static inline void explored_share_ring(const struct kymo_ring *ring, const struc
     explore_split(ring->slots, offsetof(struct kymo_slot, len), ring->stride);
 }
 
-/* The same ring, mapped once more. */
+/* Shares another mapping of the same ring. */
 static inline void explored_share_again(const struct kymo_ring *ring, const struct kymo_ring *same)
 {
     explore_alias(ring->control, same->control);

@@ -1,6 +1,5 @@
 /*
- * explored_any.c - one that waits for several rings at once, beside the writer of each: it sleeps
- * through no record and no end of any (promises D and I).
+ * explored_any.c - a waiter for several rings, concurrent with the writer of each: it misses no record and no end of a generation (promises D and I).
  */
 #include "stress/checked.h"
 
@@ -12,7 +11,7 @@
 static const char *const names[RINGS] = {"explored-one", "explored-other"};
 static struct kymo_writer *writers[RINGS], fresh[RINGS];
 static struct kymo_reader *readers[RINGS];
-static struct kymo_bell *bells[RINGS]; /* the readers' mappings of them */
+static struct kymo_bell *bells[RINGS]; /* mapped by the readers */
 
 static void open_ring(const struct explore_scenario *scenario, int number)
 {
@@ -29,7 +28,7 @@ static void open_ring(const struct explore_scenario *scenario, int number)
     writer = writers[number];
     reader = readers[number];
     fresh[number] = *writer;
-    /* The first wait maps the bell, which is no part of any execution. */
+    /* The first wait maps the bell; this is not part of an execution. */
     kymo_mapping_bell(reader->segment, &may_write);
     bells[number] = reader->segment->bell;
     explored_share_ring(&writer->ring, writer->bell);
@@ -45,7 +44,7 @@ static void open_rings(const struct explore_scenario *scenario)
     explored_map = writers[1]->segment->map;
 }
 
-/* Where the writers always ring, the waiter is one who may only read their bells. */
+/* With wake=always, the waiter maps the bells read-only. */
 static void reset(const struct explore_scenario *scenario)
 {
     for (int i = 0; i < RINGS; i++) {
@@ -108,7 +107,7 @@ static int wait_once(uint64_t seen[RINGS])
     return found;
 }
 
-/* Until all of both is there. */
+/* Waits for all records of both. */
 static void wait_for_both(const struct explore_scenario *scenario)
 {
     uint64_t seen[RINGS] = {0, 0};
@@ -118,7 +117,7 @@ static void wait_for_both(const struct explore_scenario *scenario)
             explore_fail("the wait failed");
 }
 
-/* Until the second one ends; the first one's record comes before that is asked for, or not at all. */
+/* Waits until the second ring ends; the first ring's record is published before the wait, or never. */
 static void wait_for_end(const struct explore_scenario *scenario)
 {
     uint64_t seen[RINGS] = {0, 0};

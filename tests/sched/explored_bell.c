@@ -1,6 +1,5 @@
 /*
- * explored_bell.c - waiters beside a writer that publishes, and that retires its generation: nobody
- * sleeps through either (promises D and I); nor do two threads of one reader that has not waited yet.
+ * explored_bell.c - waiters concurrent with a writer that publishes and retires its generation: no waiter misses either (promises D and I), also with two threads of one reader in their first wait.
  */
 #include "stress/checked.h"
 
@@ -11,7 +10,7 @@
 
 static struct kymo_writer *writer, fresh;
 static struct kymo_reader *readers[EXPLORE_THREADS - 1];
-static struct kymo_bell *bell; /* the first one's mapping of it */
+static struct kymo_bell *bell; /* mapped by the first reader */
 
 static struct kymo_reader *open_reader(void)
 {
@@ -20,7 +19,7 @@ static struct kymo_reader *open_reader(void)
 
     if (kymo_reader_open(&reader, NAME) != 0)
         explore_fail("no reader");
-    /* The first wait maps the bell, which is no part of any execution. */
+    /* The first wait maps the bell; this is not part of an execution. */
     kymo_mapping_bell(reader->segment, &may_write);
     explored_share_again(&reader->ring, &writer->ring);
     explore_alias(reader->segment->bell, writer->bell);
@@ -51,7 +50,7 @@ static void open_segment(const struct explore_scenario *scenario)
     bell = readers[0]->segment->bell;
 }
 
-/* Where the writer always rings, the waiter is one who may only read the bell. */
+/* With wake=always, the waiter maps the bell read-only. */
 static void reset(const struct explore_scenario *scenario)
 {
     *writer = fresh;
@@ -86,8 +85,8 @@ static void publish_and_retire(const struct explore_scenario *scenario)
         explore_fail("not retired");
 }
 
-/* One reader that two threads use, and whose bell nobody has mapped yet. */
-static void open_unheard(const struct explore_scenario *scenario)
+/* One reader of two threads, whose bell is not mapped yet. */
+static void open_unmapped(const struct explore_scenario *scenario)
 {
     open_segment(scenario);
     explored_kernel_begin();
@@ -109,7 +108,7 @@ static void close_unheard(const struct explore_scenario *scenario)
     close_segment(scenario);
 }
 
-/* Until all is published, or until the end. */
+/* Waits for all records, or for the end of the generation. */
 static void wait_for_all(const struct explore_scenario *scenario, struct kymo_reader *reader)
 {
     const int retires = scenario->body[0] == publish_and_retire;
@@ -156,7 +155,7 @@ const struct explore_scenario explored_bell[] = {
          .body = {publish_and_retire, wait_first}, .records = 1),
     {.name = "first wait",
      .bound = "1 record, 2 threads that wait with one reader, for the first time",
-     .open = open_unheard,
+     .open = open_unmapped,
      .reset = reset_unheard,
      .close = close_unheard,
      .depth = 2,

@@ -1,12 +1,11 @@
 /*
- * explored_guard.c - the table of mappings beside the signal handler that reads it: an entry is whole
- * or not there, and so is a chunk.
+ * explored_guard.c - the table of guarded mappings, concurrent with the signal handler that reads it: an entry or a chunk is complete or absent.
  */
 #include "../../core/src/guard.c"
 
 #include "explored.h"
 
-/* Behind those an entry has what only the table's owner uses. */
+/* The rest of an entry is private to the table's owner. */
 #define SHARED_BYTES offsetof(struct kymo_guard_entry, next_free)
 
 static struct chunk second;
@@ -14,7 +13,7 @@ static struct chunk *last_before;
 static struct kymo_guard_entry *free_before;
 static uint32_t marks[2];
 
-/* Memory as it comes from anywhere: whoever sees it before it is zeroed sees that. */
+/* Uninitialised memory for a new chunk, to be zeroed before its release. */
 static void open_table(const struct explore_scenario *scenario)
 {
     (void)scenario;
@@ -70,7 +69,7 @@ static void check_entry(const struct explore_scenario *scenario)
         if (read_entry(&first_chunk.entries[0], &copy) && copy.end != 0 &&
             (copy.end != 3 * copy.begin || copy.writable != (copy.begin / 1000 - 1) % 2 ||
              copy.damaged != (uint64_t)(uintptr_t)&marks[copy.writable]))
-            explore_fail("half an entry: %d to %d", (int)copy.begin, (int)copy.end);
+            explore_fail("a torn entry: %d to %d", (int)copy.begin, (int)copy.end);
     }
 }
 

@@ -1,6 +1,5 @@
 /*
- * explored_kernel.c - system calls as the threads of a scenario see them: a futex by the book, memory
- * that is already there, locks on bytes that go with their owner. The linker is told to --wrap each.
+ * explored_kernel.c - models of the system calls of a scenario's threads: futex, memory that is mapped already, locks on bytes that end with their owner. Each is wrapped by the linker.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,10 +37,10 @@ WRAPPED(void, kymo_mapping_close, struct kymo_segment *segment);
 
 /* ---- sleeping ---- */
 
-/* No sleep ends by itself, unless somebody has died: who is not woken has been forgotten. */
-static long sleep_on(const struct explore_bed *beds, int count)
+/* No sleep times out, unless a thread has crashed: a lost wake-up is an endless wait. */
+static long futex_sleep(const struct explore_wait *futex_waits, int count)
 {
-    if (explore_futex_wait(beds, count) == 0)
+    if (explore_futex_wait(futex_waits, count) == 0)
         return 0;
     errno = EAGAIN;
     return -1;
@@ -49,24 +48,24 @@ static long sleep_on(const struct explore_bed *beds, int count)
 
 static long futex(const uint32_t *word, int operation, uint32_t value)
 {
-    const struct explore_bed bed = {word, value};
+    const struct explore_wait wait = {word, value};
 
     if ((operation & FUTEX_CMD_MASK) != FUTEX_WAKE)
-        return sleep_on(&bed, 1);
+        return futex_sleep(&wait, 1);
     explore_futex_wake(word, (int)value);
     return 0;
 }
 
 static long futex_waitv(const struct futex_waitv *waiters, int count)
 {
-    struct explore_bed beds[EXPLORE_BEDS];
+    struct explore_wait futex_waits[EXPLORE_FUTEX_WAITS];
 
-    if (count > EXPLORE_BEDS)
+    if (count > EXPLORE_FUTEX_WAITS)
         explore_fail("sleeps on %d words", count);
     for (int i = 0; i < count; i++)
-        beds[i] = (struct explore_bed){(const void *)(uintptr_t)waiters[i].uaddr,
-                                       (uint32_t)waiters[i].val};
-    return sleep_on(beds, count);
+        futex_waits[i] = (struct explore_wait){(const void *)(uintptr_t)waiters[i].uaddr,
+                                               (uint32_t)waiters[i].val};
+    return futex_sleep(futex_waits, count);
 }
 
 long __wrap_syscall(long number, ...)
@@ -88,9 +87,9 @@ long __wrap_syscall(long number, ...)
 
 /* ---- locks on bytes ---- */
 
-#define BYTES   5
-#define HOLDERS 8
-#define ALONE   0x80000000u /* beside one holder's bit: it has the byte for itself */
+#define BYTES     5
+#define HOLDERS   8
+#define EXCLUSIVE 0x80000000u /* with one holder's bit: an exclusive lock */
 
 static struct {
     struct {
@@ -100,7 +99,7 @@ static struct {
     int byte_count;
     int holders[HOLDERS]; /* descriptors */
     int holder_count;
-    uint32_t library; /* 1: its lock is taken */
+    uint32_t library; /* 1: kymo_library_lock is held */
 } kernel;
 
 void explored_kernel_begin(void)
@@ -132,7 +131,7 @@ static uint32_t bit_of(int fd)
     return 0;
 }
 
-static uint32_t *look_after(uint64_t start)
+static uint32_t *add_byte(uint64_t start)
 {
     uint32_t *word = find_byte(start);
 
@@ -146,53 +145,53 @@ static uint32_t *look_after(uint64_t start)
 
 void explored_kernel_free(uint64_t start)
 {
-    *look_after(start) = 0;
+    *add_byte(start) = 0;
 }
 
 void explored_kernel_know(int fd)
 {
     if (kernel.holder_count == HOLDERS)
-        explore_fail("too many hold locks");
+        explore_fail("too many descriptors hold locks");
     kernel.holders[kernel.holder_count++] = fd;
 }
 
-void explored_kernel_lock(uint64_t start, int fd, int alone)
+void explored_kernel_lock(uint64_t start, int fd, int exclusive)
 {
-    *look_after(start) |= bit_of(fd) | (alone ? ALONE : 0);
+    *add_byte(start) |= bit_of(fd) | (exclusive ? EXCLUSIVE : 0);
 }
 
-static uint32_t lock_alone(uint32_t word, uint32_t mine)
+static uint32_t lock_exclusive(uint32_t word, uint32_t mine)
 {
-    return word & ~ALONE & ~mine ? word : ALONE | mine;
+    return word & ~EXCLUSIVE & ~mine ? word : EXCLUSIVE | mine;
 }
 
 static uint32_t lock_shared(uint32_t word, uint32_t mine)
 {
-    if (!(word & ALONE))
+    if (!(word & EXCLUSIVE))
         return word | mine;
     return word & mine ? mine : word;
 }
 
 static uint32_t unlock(uint32_t word, uint32_t mine)
 {
-    const uint32_t others = word & ~ALONE & ~mine;
+    const uint32_t others = word & ~EXCLUSIVE & ~mine;
 
     return others ? word & ~mine : 0;
 }
 
-/* -1: others have it. */
+/* -1: another descriptor holds it. */
 static int set_lock(uint32_t *word, int type, uint32_t mine)
 {
     uint32_t old;
 
     if (type == F_UNLCK) {
-        explore_kernel_change(word, unlock, mine);
+        explore_kernel_rmw(word, unlock, mine);
         return 0;
     }
     if (!mine)
         explore_fail("an unknown descriptor locks");
-    old = explore_kernel_change(word, type == F_RDLCK ? lock_shared : lock_alone, mine);
-    if ((type == F_RDLCK ? lock_shared : lock_alone)(old, mine) & mine)
+    old = explore_kernel_rmw(word, type == F_RDLCK ? lock_shared : lock_exclusive, mine);
+    if ((type == F_RDLCK ? lock_shared : lock_exclusive)(old, mine) & mine)
         return 0;
     errno = EAGAIN;
     return -1;
@@ -204,16 +203,15 @@ static uint32_t same(uint32_t word, uint32_t mine)
     return word;
 }
 
-/* Whoever has locked a byte of the file himself comes by the kernel's own lock; to others it may say
- * that nobody has without that. */
-static int is_barred(const uint32_t *word, int type, uint32_t mine)
+/* A query by a descriptor that has locked a byte of the file takes the kernel's internal lock, so it is ordered; other queries may only acquire. */
+static int is_locked(const uint32_t *word, int type, uint32_t mine)
 {
-    const uint32_t found = mine ? explore_kernel_change(word, same, 0) : explore_kernel_look(word);
+    const uint32_t found = mine ? explore_kernel_rmw(word, same, 0) : explore_kernel_load(word);
 
-    return (found & ~ALONE & ~mine) != 0 && (type == F_WRLCK || (found & ALONE) != 0);
+    return (found & ~EXCLUSIVE & ~mine) != 0 && (type == F_WRLCK || (found & EXCLUSIVE) != 0);
 }
 
-/* Bytes that the scenario says nothing of are held by whom they belong to, and everybody lives. */
+/* Bytes that the scenario does not state count as locked by their owners. */
 int __wrap_fcntl(int fd, int command, ...)
 {
     struct flock *lock;
@@ -228,7 +226,7 @@ int __wrap_fcntl(int fd, int command, ...)
     word = find_byte((uint64_t)lock->l_start);
     if (command != F_OFD_GETLK)
         return word ? set_lock(word, lock->l_type, bit_of(fd)) : 0;
-    lock->l_type = !word || is_barred(word, lock->l_type, bit_of(fd)) ? F_WRLCK : F_UNLCK;
+    lock->l_type = !word || is_locked(word, lock->l_type, bit_of(fd)) ? F_WRLCK : F_UNLCK;
     return 0;
 }
 
@@ -237,12 +235,12 @@ void explored_kernel_await(uint64_t start)
     explore_await(find_byte(start));
 }
 
-/* The descriptor is closed, by its owner or by its owner's death. */
+/* Closes the descriptor, also after its owner's crash. */
 void explored_kernel_close(int fd)
 {
     for (int i = 0; i < kernel.byte_count; i++)
         if (explore_known(&kernel.bytes[i].word) & bit_of(fd))
-            explore_kernel_change(&kernel.bytes[i].word, unlock, bit_of(fd));
+            explore_kernel_rmw(&kernel.bytes[i].word, unlock, bit_of(fd));
 }
 
 /* ---- memory ---- */
@@ -259,7 +257,7 @@ int __wrap_munmap(void *at, size_t size)
     return explore_is_running() ? 0 : __real_munmap(at, size);
 }
 
-/* An execution may end at any step: what a thread allocates is its own room, and there already. */
+/* An execution may end at any step, so each thread has static memory for its allocation. */
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
     static _Alignas(64) unsigned char rooms[EXPLORE_THREADS][256];
@@ -277,14 +275,14 @@ void __wrap_free(void *memory)
         __real_free(memory);
 }
 
-/* ---- the library's own, where it would outlast an execution ---- */
+/* ---- state of the library that would outlast an execution ---- */
 
 static uint32_t take(uint32_t word, uint32_t who)
 {
     return word ? word : who;
 }
 
-static uint32_t give_back(uint32_t word, uint32_t who)
+static uint32_t release(uint32_t word, uint32_t who)
 {
     (void)word;
     (void)who;
@@ -298,14 +296,14 @@ void __wrap_kymo_library_lock(void)
         __real_kymo_library_lock();
         return;
     }
-    while (explore_kernel_change(&kernel.library, take, 1) != 0)
+    while (explore_kernel_rmw(&kernel.library, take, 1) != 0)
         explore_await(&kernel.library);
 }
 
 void __wrap_kymo_library_unlock(void)
 {
     if (explore_is_running())
-        explore_kernel_change(&kernel.library, give_back, 1);
+        explore_kernel_rmw(&kernel.library, release, 1);
     else
         __real_kymo_library_unlock();
 }
@@ -316,13 +314,13 @@ void __wrap_kymo_fork_watch(struct kymo_segment *segment)
         __real_kymo_fork_watch(segment);
 }
 
-/* Time stands still. */
+/* A constant time. */
 uint64_t __wrap_kymo_clock_now(enum kymo_clock clock)
 {
     return explore_is_running() ? 1000000000 : __real_kymo_clock_now(clock);
 }
 
-/* Memory that is already there is guarded as well. */
+/* The mapping is guarded already. */
 struct kymo_guard_entry *__wrap_kymo_guard_add(const void *map, size_t size, int writable,
                                                uint32_t *damaged)
 {
@@ -331,7 +329,7 @@ struct kymo_guard_entry *__wrap_kymo_guard_add(const void *map, size_t size, int
     return __real_kymo_guard_add(map, size, writable, damaged);
 }
 
-/* What the thread opens has been opened before, and it is let go of without being taken apart. */
+/* The handle was opened before the execution, and is not freed. */
 int __wrap_kymo_mapping_open(struct kymo_segment **segment, const char *name,
                              struct kymo_file *file, enum kymo_role role, struct kymo_ring *ring)
 {

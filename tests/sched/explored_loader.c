@@ -1,6 +1,5 @@
 /*
- * explored_loader.c - a loader's thread beside those who pin what it loaded: no pinned buffer is
- * written, and who waits for the next one is woken.
+ * explored_loader.c - a loader's thread, concurrent with threads that pin snapshots: no pinned buffer is written, and a waiter for the next snapshot is woken.
  */
 #include "../../core/src/loader.c"
 
@@ -13,7 +12,7 @@
 #define STRIDE  64
 #define BUFFERS 3
 
-/* The ring is the loader's alone here: what it reads is not the point. */
+/* The ring is private to the loader: reading it is not explored here. */
 static struct {
     struct kymo_control control;
     struct kymo_bell bell;

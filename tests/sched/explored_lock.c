@@ -1,20 +1,19 @@
 /*
- * explored_lock.c - several writers of one segment, and several consumers of one queue: no position
- * is used twice, none is left out, and whoever waits for the lock is woken.
+ * explored_lock.c - several writers of one segment: no position is used twice or skipped, and each waiter for the lock is woken.
  */
 #include "explored.h"
 
 #define NAME "explored"
 
 static struct kymo_writer *writers[EXPLORE_THREADS], fresh[EXPLORE_THREADS];
-static uint64_t acknowledged; /* of the first one's records, by publish */
+static uint64_t acknowledged; /* records whose publish by the first writer has returned */
 
-/* Those that run, and one that did before. */
+/* The threads, and one writer that crashed before. */
 static int writer_count(const struct explore_scenario *scenario)
 {
-    int count = scenario->begins_dead;
+    int count = scenario->crashed_before;
 
-    while (count < EXPLORE_THREADS && scenario->body[count - scenario->begins_dead])
+    while (count < EXPLORE_THREADS && scenario->body[count - scenario->crashed_before])
         count++;
     return count;
 }
@@ -81,9 +80,9 @@ static void publish_third(const struct explore_scenario *scenario)
     publish(scenario, 2);
 }
 
-/* ---- owners that die ---- */
+/* ---- owners that crash ---- */
 
-/* Whoever shares the lock holds a lock slot, until it closes its descriptor, or dies. */
+/* Each writer holds a lock slot until it closes its descriptor or crashes. */
 static void hold_slots(const struct explore_scenario *scenario)
 {
     explored_kernel_begin();
@@ -96,15 +95,14 @@ static void hold_slots(const struct explore_scenario *scenario)
     }
 }
 
-static void open_mortal(const struct explore_scenario *scenario)
+static void open_with_locks(const struct explore_scenario *scenario)
 {
     open_segment(scenario);
     hold_slots(scenario);
 }
 
-/* The first one has died with the lock in hand: in the middle of a record, or before it counted
- * that. */
-static void open_dead(const struct explore_scenario *scenario)
+/* The first writer has crashed with the lock held: in its record, or before it stored head. */
+static void open_after_crash(const struct explore_scenario *scenario)
 {
     const struct kymo_ring *ring;
     struct kymo_slot *slot;
@@ -126,14 +124,14 @@ static void open_dead(const struct explore_scenario *scenario)
                          writers[0]->segment->lock_slot.number);
 }
 
-static void close_mortal(const struct explore_scenario *scenario)
+static void close_with_locks(const struct explore_scenario *scenario)
 {
     explored_kernel_end();
     writers[0]->ring.control->lock = 0;
     close_segment(scenario);
 }
 
-static void die(const struct explore_scenario *scenario)
+static void release_lock(const struct explore_scenario *scenario)
 {
     (void)scenario;
     explored_kernel_close(writers[0]->segment->fd);
@@ -143,14 +141,13 @@ static int is_right(const struct explore_scenario *scenario, int number, uint64_
 {
     if (number > 0)
         return found == scenario->records;
-    if (scenario->begins_dead)
+    if (scenario->crashed_before)
         return found == scenario->history;
     return found >= acknowledged && found <= scenario->records;
 }
 
-/* Everything that was acknowledged is there once, and nothing half-done counts: a record of the one
- * that died is whole, or there is none. */
-static const char *finish_mortal(const struct explore_scenario *scenario)
+/* Each record whose publish returned exists once; the crashed writer's last record is complete or absent. */
+static const char *finish_after_crash(const struct explore_scenario *scenario)
 {
     const struct kymo_ring *ring = &writers[0]->ring;
     const uint64_t count = explore_newest(&ring->control->head);
@@ -162,7 +159,7 @@ static const char *finish_mortal(const struct explore_scenario *scenario)
         const uint64_t tag = explore_newest(&slot->tag);
 
         if (explore_newest(&slot->seq) != kymo_impl_seq_complete(pos))
-            return "half a record counts";
+            return "an incomplete record counts";
         if (tag / 100 >= EXPLORE_THREADS || tag % 100 != ++found[tag / 100] ||
             explore_newest(kymo_impl_slot_payload_const(slot)) != tag)
             return "a record was overwritten";
@@ -175,7 +172,7 @@ static const char *finish_mortal(const struct explore_scenario *scenario)
                : "the lock is still held";
 }
 
-/* The lock alone, and something that it guards. */
+/* The lock alone, and data that it protects. */
 static uint64_t guarded;
 
 static void open_lock(const struct explore_scenario *scenario)
@@ -214,11 +211,11 @@ static void count_third(const struct explore_scenario *scenario)
 static const char *finish_count(const struct explore_scenario *scenario)
 {
     if (explore_newest(&guarded) != scenario->records * (uint64_t)writer_count(scenario))
-        return "two held the lock at once";
+        return "two threads held the lock at once";
     return explore_newest(&writers[0]->ring.control->lock) == 0 ? NULL : "the lock is still held";
 }
 
-/* Every writer's records are there, once and in the order of its calls. */
+/* Every writer's records exist once, in the order of its calls. */
 static const char *finish(const struct explore_scenario *scenario)
 {
     const struct kymo_ring *ring = &writers[0]->ring;
@@ -245,33 +242,34 @@ static const char *finish(const struct explore_scenario *scenario)
         __VA_ARGS__                                                                         \
     }
 
-#define DEAD(name_, bound_, ...)                                                                 \
-    {                                                                                            \
-        .name = name_, .bound = bound_, .open = open_dead, .reset = reset,                       \
-        .finish = finish_mortal, .close = close_mortal, .body = {publish_second, publish_third}, \
-        .depth = 4, .records = 1, .begins_dead = 1, .naps = 1, __VA_ARGS__                       \
+#define CRASHED(name_, bound_, ...)                                                             \
+    {                                                                                           \
+        .name = name_, .bound = bound_, .open = open_after_crash, .reset = reset,               \
+        .finish = finish_after_crash, .close = close_with_locks,                                \
+        .body = {publish_second, publish_third}, .depth = 4, .records = 1, .crashed_before = 1, \
+        .spurious_wakeups = 1, __VA_ARGS__                                                      \
     }
 
 const struct explore_scenario explored_lock[] = {
     LOCK("lock", "2 writers, 2 records each", .open = open_segment, .finish = finish,
          .body = {publish_first, publish_second}, .records = 2),
-    LOCK("lock of three", "3 who take it once", .open = open_lock, .finish = finish_count,
+    LOCK("lock of three", "3 threads that take it once", .open = open_lock, .finish = finish_count,
          .body = {count_first, count_second, count_third}, .records = 1),
     {.name = "takeover",
-     .bound = "1 writer that dies at any store of its record, 1 that lives and publishes 1",
-     .open = open_mortal,
+     .bound = "1 writer that crashes at any store of its record, 1 survivor with 1 record",
+     .open = open_with_locks,
      .reset = reset,
-     .finish = finish_mortal,
-     .close = close_mortal,
-     .death = die,
+     .finish = finish_after_crash,
+     .close = close_with_locks,
+     .release_locks = release_lock,
      .body = {publish_first, publish_second},
      .depth = 4,
      .records = 1,
-     .mortal = 1,
-     .naps = 1},
-    DEAD("takeover by two", "1 writer dead in its record, 2 that live and publish 1 each",
-         .history = 0),
-    DEAD("takeover of a record", "1 writer dead behind its record, 2 that live and publish 1 each",
-         .history = 1),
+     .may_crash = 1,
+     .spurious_wakeups = 1},
+    CRASHED("takeover by two", "1 writer crashed in its record, 2 survivors with 1 record each",
+            .history = 0),
+    CRASHED("takeover of a record",
+            "1 writer crashed after its record, 2 survivors with 1 record each", .history = 1),
     {.name = NULL},
 };

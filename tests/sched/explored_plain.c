@@ -1,7 +1,5 @@
 /*
- * explored_plain.c - the plain accesses of the cold code, as the compiler reports them: it is built as
- * for the thread sanitizer, and what would be that one's runtime is here. No two may race, and
- * none may touch a shared word.
+ * explored_plain.c - the plain accesses of the library, reported by the instrumentation of -fsanitize=thread: this file replaces the sanitizer's runtime. None may race, and none may touch a shared word.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +32,7 @@ REPORTS(init, (void), {})
 REPORTS(func_entry, (void *caller), { (void)caller; })
 REPORTS(func_exit, (void), {})
 
-/* What clang makes of the calls of that name. */
+/* Called by clang's instrumentation instead of the C library. */
 void *__tsan_memcpy(void *to, const void *from, size_t size);
 void *__tsan_memmove(void *to, const void *from, size_t size);
 void *__tsan_memset(void *to, int value, size_t size);

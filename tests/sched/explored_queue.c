@@ -1,6 +1,5 @@
 /*
- * explored_queue.c - both ends of a queue that goes round: every record arrives, once, whole and in
- * order, and neither end sleeps beside room or news.
+ * explored_queue.c - both ends of a queue that wraps: every record arrives once, complete and in order, and no end sleeps while there is room or a record.
  */
 #include "stress/checked.h"
 
@@ -87,7 +86,7 @@ static void consume(const struct explore_scenario *scenario)
     }
 }
 
-/* What is read in place stands still until it is acknowledged: no store may race with that. */
+/* A record read in place is not overwritten before it is acknowledged: no store may race with the read. */
 static void consume_in_place(const struct explore_scenario *scenario)
 {
     for (uint64_t pos = 0; pos < scenario->records; pos++) {

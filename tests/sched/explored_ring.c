@@ -1,7 +1,5 @@
 /*
- * explored_ring.c - the slot protocol, the cursor and the time queries, each beside a writer that
- * goes round the ring: every record read is the one that was published (promise A), every query
- * right (promise G).
+ * explored_ring.c - the slot protocol, the cursor and the time queries, each concurrent with a writer that wraps the ring: every record is read as published (promise A), every query is exact (promise G).
  */
 #include "stress/oracle.h"
 
@@ -11,7 +9,7 @@
 #define STRIDE      64 /* bytes */
 #define DEPTH_LIMIT 8
 
-/* A ring in private memory: all that the hot paths need. */
+/* A ring in private memory. */
 static struct {
     struct kymo_control control;
     struct kymo_bell bell;
@@ -84,7 +82,7 @@ static void check_record(const struct kymo_record *record, const void *payload)
         explore_fail("a torn record at %d: %s", (int)record->pos, fault);
 }
 
-/* Errors aside that only say that the writer came by. */
+/* Ignores errors that a concurrent writer causes. */
 static int is_beaten(int error)
 {
     return error == -ESTALE || error == -EAGAIN;
@@ -128,7 +126,7 @@ static void read_at(const struct explore_scenario *scenario)
     }
 }
 
-/* By seq alone, without a look at head: the newest that was there, and the next ones. */
+/* By seq alone, without head: the newest record and the next ones. */
 static void read_slot(const struct explore_scenario *scenario)
 {
     for (uint64_t i = 0; i < scenario->tries; i++) {
@@ -159,7 +157,7 @@ static void view_back(const struct explore_scenario *scenario)
         check_record(&view.record, buffer);
 }
 
-/* Each record once and in order, and what was missed is counted. */
+/* Each record once and in order; missed ones are counted. */
 static void follow(const struct explore_scenario *scenario)
 {
     struct kymo_cursor cursor;
@@ -188,7 +186,7 @@ static void follow(const struct explore_scenario *scenario)
 
 /* ---- queries ---- */
 
-/* Each time that tells apart the records that there are, and will be. */
+/* Each time that distinguishes the records, present and future. */
 static void ask(const struct explore_scenario *scenario)
 {
     const uint64_t pos = scenario->first + (uint64_t)explore_pick((int)scenario->tries);

@@ -1,6 +1,5 @@
 /*
- * explored_shared.c - a queue with several producers or consumers: every record arrives once, each
- * producer's in its order, and nobody sleeps beside room or news.
+ * explored_shared.c - a queue with several producers or consumers: every record arrives once, each producer's in its order, and no end sleeps while there is room or a record.
  */
 #include "explored.h"
 
@@ -11,7 +10,7 @@
 
 static struct kymo_writer *writers[ENDS], fresh_writers[ENDS];
 static struct kymo_consumer *consumers[ENDS], fresh_consumers[ENDS];
-static uint64_t popped[LIMIT]; /* how often each was, by its number */
+static uint64_t popped[LIMIT]; /* by record number: how often it was received */
 static uint64_t pushed;
 
 static int writer_count(const struct explore_scenario *scenario)
@@ -147,7 +146,7 @@ static void pop_second(const struct explore_scenario *scenario)
         pop(consumers[1]);
 }
 
-/* What was not popped is still there. */
+/* The remaining records are in the queue. */
 static const char *finish(const struct explore_scenario *scenario)
 {
     const uint64_t head = explore_newest(&writers[0]->ring.control->head);
@@ -157,7 +156,7 @@ static const char *finish(const struct explore_scenario *scenario)
     for (int i = 0; i < LIMIT; i++)
         count += popped[i];
     if (tail != count)
-        return "a record was consumed by nobody";
+        return "a record was not consumed";
     return head == scenario->history + pushed ? NULL : "a record was lost";
 }
 

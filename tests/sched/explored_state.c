@@ -1,7 +1,5 @@
 /*
- * explored_state.c - writers that come and go beside those who ask about them: whoever is shown is the
- * one that writes, a segment that reads CLOSED has all its records, and nobody who lives or has ended
- * cleanly passes for dead (promises C and H).
+ * explored_state.c - writers that open and close, concurrent with queries of their state: the pid is that of the current writer, a CLOSED segment has all its records, and no living or closed writer is reported DEAD (promises C: adoption of a complete record, H: liveness).
  */
 #include "../../core/src/writer.c"
 
@@ -59,7 +57,7 @@ static void share_handles(const struct explore_scenario *scenario)
     explore_alias(writers[1]->bell, writers[0]->bell);
 }
 
-/* Those who write have the segment, as after open. */
+/* The writers have the segment open. */
 static void open_writing(const struct explore_scenario *scenario)
 {
     open_handles(scenario);
@@ -71,7 +69,7 @@ static void open_writing(const struct explore_scenario *scenario)
     }
 }
 
-/* Nobody has it: the one before has ended in that state. */
+/* No writer has it open; the last one has left that state. */
 static void open_left(const struct explore_scenario *scenario, enum kymo_state state)
 {
     open_handles(scenario);
@@ -84,7 +82,7 @@ static void open_left(const struct explore_scenario *scenario, enum kymo_state s
     explored_kernel_free(KYMO_LOCK_WRITER);
 }
 
-/* One record, and one who goes on from there; the one who resumes comes by the reader's descriptor. */
+/* One record, a writer that continues, and one that resumes through the reader's descriptor. */
 static void open_published(const struct explore_scenario *scenario)
 {
     const uint64_t payload = 1;
@@ -131,7 +129,7 @@ static void close_all(const struct explore_scenario *scenario)
     }
 }
 
-/* ---- who writes ---- */
+/* ---- writers ---- */
 
 static void publish_all(const struct explore_scenario *scenario, struct kymo_writer *writer)
 {
@@ -155,7 +153,7 @@ static void publish_and_close(const struct explore_scenario *scenario)
     kymo_writer_close(writer);
 }
 
-/* From where an open has found the file and checked it. */
+/* From the point at which an open has checked the file. */
 static void open_and_close(const struct explore_scenario *scenario)
 {
     const struct request request = {.name = NAME, .directory = directory};
@@ -173,23 +171,23 @@ static void open_and_close(const struct explore_scenario *scenario)
 #define FIRST_TIME  10
 #define SECOND_TIME 20
 
-/* One that has published, and does so once more; where it is not killed before, it is behind that. */
-static void publish_and_die(const struct explore_scenario *scenario)
+/* Publishes one more record, and crashes in it or after it. */
+static void publish_and_crash(const struct explore_scenario *scenario)
 {
     const uint64_t payload = 2;
 
     if (kymo_ring_publish(&used[0], &payload, SIZE, SECOND_TIME, 2) != 0)
         explore_fail("not published");
-    scenario->death(scenario);
+    scenario->release_locks(scenario);
 }
 
-static void die(const struct explore_scenario *scenario)
+static void release_lock(const struct explore_scenario *scenario)
 {
     (void)scenario;
     explored_kernel_close(fresh[0].segment->fd);
 }
 
-/* As soon as the one before has died. */
+/* As soon as the writer before has crashed. */
 static void resume(const struct explore_scenario *scenario)
 {
     const struct request request = {.name = NAME, .directory = directory};
@@ -208,7 +206,7 @@ static void resume(const struct explore_scenario *scenario)
         explore_fail("resumed at %d", (int)writer->pos);
 }
 
-/* ---- who asks ---- */
+/* ---- queries ---- */
 
 static void check_records(const struct explore_scenario *scenario, uint64_t head)
 {
@@ -258,7 +256,7 @@ static void ask_if_alive(const struct explore_scenario *scenario)
 
     (void)scenario;
     if (liveness != KYMO_LIVE_CLOSED && liveness != KYMO_LIVE_ALIVE)
-        explore_fail("a writer that comes and goes is %s", kymo_liveness_text(liveness));
+        explore_fail("a writer that opens and closes is %s", kymo_liveness_text(liveness));
 }
 
 static void ask_as_of(const struct explore_scenario *scenario)
@@ -272,7 +270,7 @@ static void ask_as_of(const struct explore_scenario *scenario)
         explore_fail("as of the first: error %d, %d", error, (int)record.pos);
 }
 
-/* What was whole counts, and nothing else. */
+/* A complete record counts, and no other. */
 static const char *finish_adopted(const struct explore_scenario *scenario)
 {
     const uint64_t head = explore_newest(&control->head);
@@ -281,11 +279,11 @@ static const char *finish_adopted(const struct explore_scenario *scenario)
     (void)scenario;
     if (head == 2 ? explore_newest(&slot->seq) != kymo_impl_seq_complete(1)
                   : explore_newest(&slot->seq) == kymo_impl_seq_complete(1))
-        return "half a record counts, or a whole one does not";
+        return "an incomplete record counts, or a complete one does not";
     return head == 1 || head == 2 ? NULL : "a record was lost";
 }
 
-/* The last of several has closed. */
+/* The last of several writers has closed. */
 static const char *finish_closed(const struct explore_scenario *scenario)
 {
     if (explore_newest(&control->head) != scenario->records * (uint64_t)writer_count(scenario))
@@ -319,14 +317,14 @@ const struct explore_scenario explored_state[] = {
           .body = {publish_and_close, publish_and_close}, .finish = finish_closed, .records = 1,
           .kind = KYMO_SHARED_WRITER),
     {.name = "adopt",
-     .bound = "1 writer that dies at any store of its 2nd record, 1 that resumes, 1 query",
+     .bound = "1 writer that crashes at any store of its 2nd record, 1 that resumes, 1 query",
      .open = open_published,
      .reset = reset,
      .finish = finish_adopted,
      .close = close_all,
-     .death = die,
-     .body = {publish_and_die, resume, ask_as_of},
-     .mortal = 1,
+     .release_locks = release_lock,
+     .body = {publish_and_crash, resume, ask_as_of},
+     .may_crash = 1,
      .depth = 4},
     {.name = NULL},
 };

@@ -1,10 +1,7 @@
 /*
- * interleaved.c - a reader and a writer that take turns at every single operation on shared memory:
- * no read is torn or misplaced, no query wrong (promises A and G), whatever the schedule.
+ * interleaved.c - a reader and a writer take turns at every operation on shared memory: in no schedule is a read torn or misplaced (promise A), or a query wrong (promise G).
  *
- * First all schedules in which the writer gets one turn: at every step of the reader, for every
- * number of its own steps, so that it also stops in the middle of a record. Then many with several
- * turns. Each schedule is checked for what must come out, an error included.
+ * First all schedules with one turn of the writer: at every step of the reader, for every number of the writer's steps, so that it also stops in the middle of a record. Then many schedules with several turns. Each has a known result, which may be an error.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +16,7 @@
 #define STRIDE      64 /* bytes */
 #define DEPTH_LIMIT 256
 
-/* ---- a ring in private memory: all that the hot paths need ---- */
+/* ---- a ring in private memory ---- */
 
 struct memory {
     struct kymo_control control;
@@ -32,14 +29,14 @@ static struct memory memory, snapshot;
 static struct kymo_writer writer, writer_snapshot;
 static struct kymo_reader reader;
 
-/* What a schedule starts from. */
+/* The state at the start of a schedule. */
 struct setup {
     uint64_t depth;
     uint64_t first;
     uint64_t history; /* records published before */
 };
 
-/* The writer's part: it rests between two records once it is told to. */
+/* The writer: pauses between two records on request. */
 static int resting;
 
 static void write_for_ever(void)
@@ -76,7 +73,7 @@ static void build(const struct setup *setup)
     writer_snapshot = writer;
 }
 
-/* Lets the writer finish its record, and puts everything back. */
+/* Lets the writer complete its record, and restores the state. */
 static void reset(void)
 {
     resting = 1;
@@ -86,7 +83,7 @@ static void reset(void)
     writer = writer_snapshot;
 }
 
-/* ---- what the reader does, and what must come out: NULL, or what is wrong ---- */
+/* ---- the reader's calls; each returns NULL, or the fault ---- */
 
 struct act {
     const char *name;
@@ -96,14 +93,14 @@ struct act {
 };
 
 static uint64_t head_before;
-static int turns_taken; /* by the writer, at most, while the act ran */
+static int turns_taken; /* the writer's, at most, during the call */
 
 static uint64_t head_now(void)
 {
     return __atomic_load_n(&memory.control.head, __ATOMIC_RELAXED);
 }
 
-/* Whether the writer has taken the slot of pos for another record, or may be about to. */
+/* Whether the writer has begun to overwrite the slot of pos, or may have. */
 static int overtaken(uint64_t pos)
 {
     return head_now() - pos > reader.ring.mask;
@@ -191,7 +188,7 @@ static const char *act_view(const struct act *act)
     return judge_at(error, position_of(act), &view.record, buffer);
 }
 
-/* Everything from the oldest on, each record once and in order; missed and delivered add up. */
+/* All records from the oldest on, once and in order; missed and delivered ones add up. */
 static const char *act_cursor(const struct act *act)
 {
     struct kymo_record record = {0};
@@ -259,7 +256,7 @@ static uint64_t run_once(const struct setup *setup, const struct act *act,
     return steps;
 }
 
-/* How many operations the writer needs for a record, at most. */
+/* The writer's operations for a record, at most. */
 static uint64_t steps_per_record(void)
 {
     unsigned char buffer[SIZE];
@@ -294,7 +291,7 @@ static uint64_t roll(uint64_t sides)
     return checked_mix(dice++) % sides;
 }
 
-/* Up to ACTOR_TURNS turns: most of them short, some of them longer than the ring. */
+/* Up to ACTOR_TURNS turns: most of them short, some longer than the ring. */
 static void run_many_turns(const struct setup *setup, const struct act *act, uint64_t per_record)
 {
     struct actor_turn turns[ACTOR_TURNS];
@@ -315,7 +312,7 @@ static void report(void)
     printf("%llu schedules\n", (unsigned long long)schedules);
 }
 
-/* At the beginning, the times mostly differ; from 958 on come forty that are equal. */
+/* At first the times mostly differ; from 958 on, 40 are equal. */
 static const struct setup setups[] = {
     {2, 0, 1}, {2, 3, 5}, {4, 0, 1}, {4, 0, 4}, {4, 7, 9}, {4, 994, 8}, {4, 956, 6}, {8, 2040, 15},
 };
@@ -388,7 +385,7 @@ Test(interleaved, queries_with_one_turn)
 {
     for (size_t i = 0; i < SETUPS; i++) {
         if (setups[i].depth > 4)
-            continue; /* a million schedules more; many turns take a share of them */
+            continue; /* further schedules, with many turns */
         make(&setups[i]);
         each_query(run_one_turn, &setups[i], (setups[i].depth + 2) * steps_per_record());
     }
@@ -409,7 +406,7 @@ Test(interleaved, reads_and_queries_with_many_turns)
     report();
 }
 
-/* Deep enough that the search guesses. */
+/* Deep enough for the interpolation search. */
 Test(interleaved, queries_that_guess)
 {
     static const struct setup deep[] = {{256, 0, 200}, {256, 900, 700}, {256, 1900, 255}};

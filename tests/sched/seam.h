@@ -1,16 +1,12 @@
 /*
- * seam.h - the atomics of <kymo/atomic.h>, each preceded by a step at which a test may let somebody
- * else go on.
+ * seam.h - the atomics of <kymo/atomic.h>, each preceded by a step at which a test may switch to another coroutine.
  *
- * Stands behind KYMO_ATOMIC_SEAM in a copy of the library and in the test. The operations are those
- * of atomic.h itself, under other names: the order of steps is explored here, not the strength of
- * an ordering. Copies are taken word by word, so that they can be torn.
+ * Included through KYMO_ATOMIC_SEAM by the test and its copy of the library. The operations are those of atomic.h under other names: the order of steps is explored, not the strength of an ordering. Copies are made word by word, so that they can be torn.
  */
 #ifndef KYMO_TEST_SEAM_H
 #define KYMO_TEST_SEAM_H
 
-/* Runs before each operation of this thread on shared memory; NULL: nothing does. One for all files
- * of the program. */
+/* Called before each operation of this thread on shared memory, or NULL. One for all files of the program. */
 __attribute__((weak)) _Thread_local void (*seam_hook)(void) = NULL;
 
 static inline void seam_step(void)
@@ -35,7 +31,7 @@ static inline void seam_step(void)
 #define kymo_copy_in                    plain_copy_in
 #define kymo_copy_out                   plain_copy_out
 
-/* Once more, and now for the plain bodies. */
+/* The second inclusion defines the plain bodies. */
 #undef KYMO_ATOMIC_SEAM
 #undef KYMO_ATOMIC_H
 #include <kymo/atomic.h>

@@ -1,10 +1,7 @@
 /*
  * testpoints.h - stops, kills, counts or interrupts a thread at a named point of the library.
  *
- * Given with -include to a copy of the library and to the test linked with it, so that it comes
- * before <kymo/atomic.h>. A plan belongs to the thread that made it, and to a child forked by that
- * thread; it acts once and is then forgotten, and the points met inside of its action are not seen.
- * So a hook may call the library, and a schedule is the same in every run.
+ * Included with -include by the test and its copy of the library, before <kymo/atomic.h>. A plan belongs to the thread that made it, and to a child forked by that thread. It acts once; points reached within its action are ignored, so an action may call the library.
  */
 #ifndef KYMO_TESTPOINTS_H
 #define KYMO_TESTPOINTS_H
@@ -21,23 +18,23 @@
 
 #define KYMO_TESTPOINT(name) testpoint_reach(#name)
 
-/* Shared by all files of a program, though each defines it: the linker keeps one. */
+/* Defined in each file; the linker keeps one. */
 #define TESTPOINT_ONE __attribute__((weak))
 
 #define TESTPOINT_TRACE_LIMIT 128
 
-/* What happens at a point; `name` is the point's. */
+/* Called at a point of that name. */
 typedef void testpoint_action(void *context, const char *name);
 
 struct testpoint_state {
-    const char *name; /* the point that is waited for; NULL: any */
-    uint64_t skip;    /* how many visits to let pass before acting */
+    const char *name; /* the point; NULL: any */
+    uint64_t skip;    /* visits to ignore before acting */
     testpoint_action *action;
     void *context;
     int inside; /* not 0 within an action */
 
     const char **trace; /* names in the order of visits, or NULL */
-    size_t visits;      /* traced so far, those beyond the limit included */
+    size_t visits;      /* including those beyond the limit */
 };
 
 TESTPOINT_ONE _Thread_local struct testpoint_state testpoint_state = {0};
@@ -67,7 +64,7 @@ TESTPOINT_ONE void testpoint_reach(const char *name)
     state->inside = 0;
 }
 
-/* Acts at this thread's next visit but `skip` to the point `name`, or to any point for NULL. */
+/* Acts at this thread's next visit to the point `name` (NULL: any), after `skip` others. */
 static inline void testpoint_plan(const char *name, uint64_t skip, testpoint_action *action,
                                   void *context)
 {
@@ -77,7 +74,7 @@ static inline void testpoint_plan(const char *name, uint64_t skip, testpoint_act
     testpoint_state.context = context;
 }
 
-/* Forgets the plan. Returns whether it was still waiting for its visit. */
+/* Removes the plan. Returns whether it had not acted. */
 static inline int testpoint_cancel(void)
 {
     int waiting = testpoint_state.action != NULL;
@@ -86,14 +83,14 @@ static inline int testpoint_cancel(void)
     return waiting;
 }
 
-/* Writes down the names of the points that this thread visits from now on, in order. */
+/* Records the names of the points that this thread visits, in order. */
 static inline void testpoint_trace_begin(const char *trace[TESTPOINT_TRACE_LIMIT])
 {
     testpoint_state.trace = trace;
     testpoint_state.visits = 0;
 }
 
-/* Returns how many were visited; the trace has no more than TESTPOINT_TRACE_LIMIT of them. */
+/* Returns the number of visits; the trace has at most TESTPOINT_TRACE_LIMIT. */
 static inline size_t testpoint_trace_end(void)
 {
     testpoint_state.trace = NULL;
@@ -102,7 +99,7 @@ static inline size_t testpoint_trace_end(void)
 
 /* ---- actions ---- */
 
-/* The process ends here and now, as by kill -9 from outside. */
+/* As kill -9. */
 static inline void testpoint_kill(void *context, const char *name)
 {
     (void)context;
@@ -112,14 +109,14 @@ static inline void testpoint_kill(void *context, const char *name)
         pause();
 }
 
-/* Adds one to a counter in the caller's memory. */
+/* Increments a uint64_t in the caller's memory. */
 static inline void testpoint_count(void *context, const char *name)
 {
     (void)name;
     ++*(uint64_t *)context;
 }
 
-/* Where a thread parks until another one, perhaps of another process, lets it go on. */
+/* A thread waits here until another one, perhaps of another process, releases it. */
 struct testpoint_gate {
     uint32_t arrived;
     uint32_t released;
@@ -142,7 +139,7 @@ static inline void testpoint_gate_free(struct testpoint_gate *gate)
     munmap(gate, sizeof(*gate));
 }
 
-/* A gate that never opens is a failed test and no hang: 30 s are for the slowest machine. */
+/* Fails the test instead of a hang: see process_await. */
 static inline void testpoint_gate_wait(uint32_t *word)
 {
     const struct timespec pause_time = {.tv_nsec = 100000};
@@ -152,11 +149,11 @@ static inline void testpoint_gate_wait(uint32_t *word)
             return;
         nanosleep(&pause_time, NULL);
     }
-    fputs("testpoints: a gate stayed shut\n", stderr);
+    fputs("testpoints: a gate was not released\n", stderr);
     abort();
 }
 
-/* The action: says that it has come to the point, and stays there until it is let go. */
+/* The action: reports its arrival, and waits for its release. */
 static inline void testpoint_park(void *context, const char *name)
 {
     struct testpoint_gate *gate = (struct testpoint_gate *)context;
@@ -166,7 +163,7 @@ static inline void testpoint_park(void *context, const char *name)
     testpoint_gate_wait(&gate->released);
 }
 
-/* For the other side: until somebody is parked here. */
+/* For the other side: waits for the arrival. */
 static inline void testpoint_await(struct testpoint_gate *gate)
 {
     testpoint_gate_wait(&gate->arrived);

@@ -5,12 +5,8 @@
  * Every answer of closest, bracket, as_of, range and align is held against the oracle: right for a
  * window that there was during the call, or -ESTALE where the writer has overwritten it (promise G).
  */
-#include <stdint.h>
-
-#define CHECKED_GAP day_gap
-static uint64_t day_gap(uint64_t index);
-
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,7 +39,7 @@ static uint64_t day_gap(uint64_t index)
     const uint64_t dice = checked_mix(index);
 
     if (index == CHECKED_PERIOD)
-        return period_length - checked_pattern[index - 1];
+        return period_length - (checked_time(index - 1) - CHECKED_ORIGIN);
     if (index == CHECKED_PERIOD / 3)
         return period_length / 20;
     if (mean == 0 || index % 1000 >= 960 || dice % 16 == 0)
@@ -78,7 +74,7 @@ static void open_rings(struct rings *rings)
     }
     cr_assert_eq(error, 0);
     period_length = DAY / (depth / CHECKED_PERIOD);
-    checked_begin();
+    checked_set_gaps(day_gap);
     /* It joins when the day is over. */
     options = options_of(SHALLOW, options.first + depth);
     cr_assert_eq(kymo_writer_open(&rings->shallow, "day.shallow", &options), 0);

@@ -1,5 +1,5 @@
 /*
- * lives.c - whether a writer lives is the kernel's word: through stops, ends, kills and forks
+ * liveness.c - whether a writer lives is the kernel's word: through stops, ends, kills and forks
  * (promise H).
  *
  * The scenes are small families: the test starts a parent with a writer, that one starts a child,
@@ -108,7 +108,7 @@ static int publish_steadily(void *context)
 
 #define SECOND UINT64_C(1000000000)
 
-Test(lives, alive_stalled_closed_dead)
+Test(liveness, alive_stalled_closed_dead)
 {
     pid_t writer;
 
@@ -138,7 +138,7 @@ Test(lives, alive_stalled_closed_dead)
 }
 
 /* Another who would write is told, before and after. */
-Test(lives, one_writer_at_a_time)
+Test(liveness, one_writer_at_a_time)
 {
     struct kymo_writer *second;
     pid_t writer;
@@ -319,7 +319,7 @@ static void run_family(const struct family *family)
     end_orphan();
 }
 
-Test(lives, no_child_keeps_a_dead_writer_alive)
+Test(liveness, no_child_keeps_a_dead_writer_alive)
 {
     static const struct family families[] = {
         {"fork", just_fork},

@@ -1,5 +1,5 @@
 /*
- * guests.c - readers change nothing about a segment, and need no permission but to read (promise
+ * readonly_readers.c - readers change nothing about a segment, and need no permission but to read (promise
  * B).
  */
 #include <fcntl.h>
@@ -116,7 +116,7 @@ static void visit_often(int visits)
     free(after.bytes);
 }
 
-Test(guests, leave_everything_as_it_was)
+Test(readonly_readers, leave_everything_as_it_was)
 {
     const int visits = (int)(1000 * process_scale());
     struct kymo_writer *writer;
@@ -205,12 +205,12 @@ static void serve_nobody(enum kymo_wake_policy wake_policy)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(guests, block_without_permission)
+Test(readonly_readers, block_without_permission)
 {
     serve_nobody(KYMO_WAKE_WAITERS);
 }
 
-Test(guests, block_without_permission_where_each_publish_wakes)
+Test(readonly_readers, block_without_permission_where_each_publish_wakes)
 {
     serve_nobody(KYMO_WAKE_ALWAYS);
 }
@@ -226,7 +226,7 @@ static int wait_with_permission(void *context)
     return kymo_ring_wait(reader, 1, KYMO_FOREVER) ? 2 : 0;
 }
 
-Test(guests, block_with_permission_and_write_the_bell_alone)
+Test(readonly_readers, block_with_permission_and_write_the_bell_alone)
 {
     struct kymo_writer *writer;
     struct state before, after;

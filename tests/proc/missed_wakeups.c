@@ -1,5 +1,5 @@
 /*
- * wakes.c - readers asleep when the one who should wake them is killed: whatever had happened by
+ * missed_wakeups.c - readers asleep when the one who should wake them is killed: whatever had happened by
  * then they get to know, by the next writer at once, and in the end by themselves (promises C, D).
  */
 #include <dirent.h>
@@ -246,12 +246,12 @@ static void run_all(int alone)
     printf("%u deaths beside a sleeper%s\n", deaths, alone ? ", and nobody came" : "");
 }
 
-Test(wakes, are_made_up_for_by_the_next_writer, .timeout = 100)
+Test(missed_wakeups, are_made_up_for_by_the_next_writer, .timeout = 100)
 {
     run_all(0);
 }
 
-Test(wakes, do_not_matter_in_the_end, .timeout = 100)
+Test(missed_wakeups, do_not_matter_in_the_end, .timeout = 100)
 {
     run_all(1);
 }

@@ -1,10 +1,7 @@
 /*
- * parked.c - a writer that stops, or is killed, at each point of publish and of loan and commit:
- * readers answer at once with the last complete record, and the next writer goes on (promises A and
- * C).
+ * paused_writer.c - a writer is stopped or killed at each test point of publish, loan and commit: readers return the last complete record at once, and the next writer resumes (promises A: no torn record, C: a crash loses at most one record).
  *
- * Every operation is tried at every point that it visits, after every length of history that makes
- * a difference, and every check is made each time.
+ * Every operation is stopped at every point, after every length of history that matters, with all checks.
  */
 #include <stdio.h>
 
@@ -33,12 +30,12 @@ static const struct operation operations[] = {
     {"loan, commit and wake", checked_commit, KYMO_WAKE_ALWAYS},
 };
 
-/* What has happened when the writer stands at a point. */
+/* Side effects up to a point. */
 struct progress {
     const char *point;
-    int begun;    /* the slot was taken away from readers */
-    int complete; /* the record is whole */
-    int counted;  /* and head counts it */
+    int begun;    /* the slot is odd */
+    int complete; /* the record is complete */
+    int counted;  /* head counts it */
 };
 
 static int open_writer(struct kymo_writer **writer, const struct operation *operation)
@@ -51,7 +48,7 @@ static int open_writer(struct kymo_writer **writer, const struct operation *oper
     return kymo_writer_open(writer, NAME, &options);
 }
 
-/* The points that an operation visits, from one run of it. */
+/* The points of an operation, from one run. */
 static size_t trace(const struct operation *operation, struct progress points[])
 {
     const char *names[TESTPOINT_TRACE_LIMIT];
@@ -80,13 +77,13 @@ static size_t trace(const struct operation *operation, struct progress points[])
 
 struct scene {
     const struct operation *operation;
-    uint64_t history; /* records before the one that is stopped */
+    uint64_t history; /* records before the stop */
     size_t point;
     int kill;
     struct testpoint_gate *gate;
 };
 
-#define AFTERWARDS 2 /* records that a parked writer publishes once it is let go */
+#define AFTERWARDS 2 /* records that a paused writer publishes after its release */
 
 static int write_and_stop(void *context)
 {
@@ -151,7 +148,7 @@ static void run_parked(struct scene *scene, const struct progress *progress)
     cr_assert_eq(kymo_segment_remove(NAME), 0);
 }
 
-/* The next writer: adopts what was complete, and goes on where the history ends. */
+/* The next writer adopts a complete record, and continues after the history. */
 static void run_resumed(struct scene *scene, const struct progress *progress,
                         struct reading *reading)
 {
@@ -217,12 +214,12 @@ static void run_all(int kill)
     printf("%u schedules, %llu checks\n", schedules, (unsigned long long)checks_made);
 }
 
-Test(parked, readers_answer_beside_a_stopped_writer)
+Test(paused_writer, readers_answer_beside_a_stopped_writer)
 {
     run_all(0);
 }
 
-Test(parked, readers_answer_and_writers_resume_after_a_kill)
+Test(paused_writer, readers_answer_and_writers_resume_after_a_kill)
 {
     run_all(1);
 }

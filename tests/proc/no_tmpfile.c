@@ -1,15 +1,13 @@
 /*
- * nameless.h - a file system that has no nameless files (O_TMPFILE), when told so. For programs that
- * are linked with --wrap=openat.
+ * no_tmpfile.c - the wrapper of openat().
  */
-#ifndef KYMO_TEST_NAMELESS_H
-#define KYMO_TEST_NAMELESS_H
+#include "no_tmpfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 
-static int no_tmpfile;
+int no_tmpfile;
 
 int __real_openat(int directory, const char *path, int flags, ...);
 int __wrap_openat(int directory, const char *path, int flags, ...);
@@ -30,5 +28,3 @@ int __wrap_openat(int directory, const char *path, int flags, ...)
     }
     return __real_openat(directory, path, flags, mode);
 }
-
-#endif
