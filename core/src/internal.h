@@ -151,7 +151,7 @@ int kymo_robust_lock_join(struct kymo_segment *segment, uint32_t *word, uint64_t
 
 /* Takes over file's descriptor and fields, maps it, and fills in ring. The descriptor is closed and
  * the fields are freed on failure as well. */
-int kymo_mapping_open(struct kymo_segment **segment, const char *name, struct kymo_file *file,
+int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_file *file,
                       enum kymo_role role, struct kymo_ring *ring);
 void kymo_mapping_close(struct kymo_segment *segment);
 /* The bell to sleep on: writable where *may_write is set to 1. */
