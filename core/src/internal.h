@@ -152,7 +152,7 @@ int kymo_robust_lock_join(struct kymo_segment *segment, uint32_t *word, uint64_t
 
 /* Takes ownership of file's descriptor and fields, also on failure, maps the file, and fills in
  * ring. */
-int kymo_mapping_open(struct kymo_segment **segment, const char *name, struct kymo_file *file,
+int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_file *file,
                       enum kymo_role role, struct kymo_ring *ring);
 void kymo_mapping_close(struct kymo_segment *segment);
 /* The bell to sleep on; sets *may_write to 1 if it is writable. */

@@ -43,8 +43,10 @@ struct inode {
     bool versioned;
     /* Under the table's lock: */
     uint32_t open_count;
-    uint64_t reported_size; /* the st_size that the kernel has */
-    uint64_t open_identity; /* the bytes of equal_count of the opens; see struct snapshot */
+    uint64_t reported_size;        /* the st_size that the kernel has */
+    struct node_version looked_up; /* what the latest lookup measured, of a history */
+    uint64_t looked_up_at;         /* CLOCK_MONOTONIC ns; 0: never */
+    uint64_t open_identity;        /* the bytes of equal_count of the opens; see struct snapshot */
     uint32_t equal_count;
     struct inode_content *content; /* the newest that exists; of a versioned inode the only one */
     /* Private: */

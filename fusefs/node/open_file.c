@@ -40,10 +40,39 @@ static void snapshot_release(struct inode_table *table, struct snapshot *snapsho
         snapshot_free(snapshot);
 }
 
-static int make_history(struct request *request, struct snapshot *snapshot)
+static bool is_of_generation(const struct node_version *version, const struct request *request)
+{
+    return version->words[0] == request->segment->device &&
+           version->words[1] == request->segment->inode;
+}
+
+/* The records that the lookup of this open has measured, so that the reported size is true; if it was
+ * too long ago, those of now. */
+static int find_span(struct inode_table *table, const struct inode *inode,
+                     const struct request *request, struct snapshot *snapshot,
+                     struct history_span *span)
+{
+    int error = node_find_span(request, span);
+    bool is_recent;
+
+    inode_lock(table);
+    is_recent = inode->looked_up_at + PREPARED_LIFE > snapshot->made &&
+                is_of_generation(&inode->looked_up, request);
+    if (is_recent)
+        snapshot->version = inode->looked_up;
+    inode_unlock(table);
+    if (is_recent && !error) {
+        span->first = snapshot->version.words[2];
+        span->end = snapshot->version.words[3];
+    }
+    return error;
+}
+
+static int make_history(struct inode_table *table, const struct inode *inode,
+                        struct request *request, struct snapshot *snapshot)
 {
     struct history_span span;
-    int error = node_find_span(request, &span);
+    int error = find_span(table, inode, request, snapshot, &span);
 
     if (!error)
         error = history_open(request, node_history_format(request), &span, &snapshot->history);
@@ -83,7 +112,8 @@ static uint64_t identify(const struct snapshot *snapshot)
     return hash | 1;
 }
 
-static int snapshot_make(struct inode_table *table, struct request *request, struct snapshot **out)
+static int snapshot_make(struct inode_table *table, const struct inode *inode,
+                         struct request *request, struct snapshot **out)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     int error;
@@ -98,7 +128,7 @@ static int snapshot_make(struct inode_table *table, struct request *request, str
     /* First: content newer than its version is made again too early, never too late. */
     error = node_version(request, &snapshot->version);
     if (!error)
-        error = node_is_history(request) ? make_history(request, snapshot)
+        error = node_is_history(request) ? make_history(table, inode, request, snapshot)
                                          : make_text(request, snapshot);
     if (!error) {
         snapshot->charge = request->budget.charge;
@@ -124,12 +154,6 @@ static bool is_for(const struct snapshot *snapshot, const struct request *reques
     return !(request->kind->flags & NODE_PER_CALLER) ||
            (snapshot->thread == caller->thread && snapshot->uid == caller->uid &&
             snapshot->gid == caller->gid);
-}
-
-static bool is_of_generation(const struct snapshot *snapshot, const struct request *request)
-{
-    return !request->segment || (snapshot->version.words[0] == request->segment->device &&
-                                 snapshot->version.words[1] == request->segment->inode);
 }
 
 static bool has_generation(const struct request *request)
@@ -169,15 +193,16 @@ static struct snapshot *find_content(const struct inode *inode, const struct wan
 
     if (!content)
         return NULL;
-    /* The size of a file that is open is the same to every caller that has it open. */
-    if (inode->versioned && inode->open_count > 0 && wanted->is_getattr)
+    /* fstat() does not tell for which open: of a plain inode, the newest counts. */
+    if (wanted->is_getattr && inode->open_count > 0 &&
+        (inode->versioned || wanted->now - content->made < PREPARED_LIFE))
         return content;
     if (!is_for(content, wanted->request))
         return NULL;
     if (is_version(content, wanted))
         return content;
     if (!inode->versioned || wanted->is_lookup ||
-        (has_generation(wanted->request) && !is_of_generation(content, wanted->request)))
+        (has_generation(wanted->request) && !is_of_generation(&content->version, wanted->request)))
         return NULL;
     return inode->open_count > 0 || wanted->now - content->made < PREPARED_LIFE ? content : NULL;
 }
@@ -214,11 +239,13 @@ struct inode *file_look_up(struct inode_table *table, struct inode *parent, cons
 
 /* ---- sizes ---- */
 
-static int measure_history(struct request *request, uint64_t *size)
+static int measure_history(struct request *request, const struct wanted *wanted, uint64_t *size)
 {
     struct history_span span;
     int error = node_find_span(request, &span);
 
+    span.first = wanted->version.words[2];
+    span.end = wanted->version.words[3];
     return error ? error : history_measure(request, node_history_format(request), &span, size);
 }
 
@@ -236,15 +263,15 @@ static void prepare(struct inode_table *table, struct inode *inode, struct snaps
         snapshot_free(snapshot);
 }
 
-static int measure(struct inode_table *table, struct inode *inode, struct request *request,
-                   uint64_t *size, uint64_t *modified)
+static int measure(struct inode_table *table, struct inode *inode, const struct wanted *wanted,
+                   struct request *request, uint64_t *size, uint64_t *modified)
 {
     struct snapshot *snapshot;
     int error;
 
     if (node_is_history(request))
-        return measure_history(request, size);
-    error = snapshot_make(table, request, &snapshot);
+        return measure_history(request, wanted, size);
+    error = snapshot_make(table, inode, request, &snapshot);
     if (error)
         return error;
     *size = snapshot->size;
@@ -273,9 +300,13 @@ int file_size(struct inode_table *table, struct inode *inode, struct request *re
     }
     inode_unlock(table);
     if (!content)
-        error = measure(table, inode, request, size, modified);
+        error = measure(table, inode, &wanted, request, size, modified);
     inode_lock(table);
     inode->reported_size = *size;
+    if (is_lookup && !error && !content) {
+        inode->looked_up = wanted.version;
+        inode->looked_up_at = wanted.has_version ? wanted.now : 0;
+    }
     inode_unlock(table);
     return error == -EINTR ? error : 0;
 }
@@ -305,7 +336,7 @@ static struct snapshot *begin_open(struct inode_table *table, struct inode *inod
         content->references++;
     else if (inode->versioned && inode->open_count > 0 && inode->content &&
              has_generation(wanted->request) &&
-             !is_of_generation(snapshot_of(inode->content), wanted->request))
+             !is_of_generation(&snapshot_of(inode->content)->version, wanted->request))
         *error = -ENOENT;
     if (!*error) {
         inode->open_count++;
@@ -363,7 +394,7 @@ int file_open(struct inode_table *table, struct inode *inode, struct request *re
     *snapshot = begin_open(table, inode, &wanted, &error);
     if (error || *snapshot)
         return error;
-    error = snapshot_make(table, request, snapshot);
+    error = snapshot_make(table, inode, request, snapshot);
     if (error)
         end_open(table, inode, 0);
     else

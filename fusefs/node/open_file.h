@@ -5,15 +5,15 @@
  * version that the file has at that moment; those of a versioned inode always do, while one is open.
  *
  * The kernel looks up a versioned file before each open, since its name is not cached. To report its
- * true size, the lookup makes the content, unless the file is a history, and the open that follows
- * takes this prepared content over.
+ * true size, the lookup makes the content, or measures the records of a history. The open that follows
+ * takes over this prepared content, or copies the same records.
  */
 #ifndef KYMOFS_OPEN_FILE_H
 #define KYMOFS_OPEN_FILE_H
 
 #include "inode_table.h"
 
-/* ns for which prepared content may be taken over by the open that follows the lookup. */
+/* ns for which an open takes over what the lookup before it has found, and getattr what an open has. */
 #define PREPARED_LIFE UINT64_C(1000000000)
 
 struct snapshot {

@@ -143,8 +143,9 @@ static bool arm(struct notifier *notifier, struct round *round, struct listener 
     if (round->word_count <= NOTIFIER_BELLS) {
         if (kymo_ring_prepare_wait(listener->reader, listener->seen, &token) != -EAGAIN)
             return false;
-        round->words[round->word_count++] =
-            (struct futex_waitv){.val = token.value, .uaddr = (uintptr_t)token.word, .flags = FUTEX_32};
+        round->words[round->word_count++] = (struct futex_waitv){.val = token.value,
+                                                                 .uaddr = (uintptr_t)token.word,
+                                                                 .flags = FUTEX_32};
     }
     end = now + (token.wake_guaranteed ? SECOND : backoff_interval(listener, now));
     if (end < round->end)

@@ -1,5 +1,5 @@
-"""README.md: its programs compile and run, its commands run and print what it shows, and the files,
-tests and commands that it names exist. The other pages at the root: the files that they name exist.
+"""README.md: its programs compile and run, its commands run and print what it shows, and the commands
+that it names exist. All pages in the root and in core: the files and tests that they name exist.
 
     readme.py ROOT BUILD_FOLDER CC CXX LIBRARY [KYMO KYMOFS]
 """
@@ -108,27 +108,27 @@ def sessions(text, folder, kymo, kymofs):
 
 
 def names(text, root, build, kymo):
-    known = subprocess.run(["ctest", "--test-dir", build, "-N"], capture_output=True, text=True, check=True)
-    tests = re.findall(r"^ +Test +#[0-9]+: (\S+)", known.stdout, re.M)
-    for name in re.findall(r"ctest --test-dir build -R (\S+)", text):
-        # A part that is not built has no tests.
-        part = name.split(".")[0]
-        if any(test.startswith(part) for test in tests) and name not in tests:
-            fail(f"README.md: there is no test {name}")
     if kymo:
         listed = subprocess.run([kymo, "--help"], capture_output=True, text=True, check=True).stdout
         commands = set(re.findall(r"^  ([a-z]+) {2,}", listed, re.M))
-        shown = set(re.findall(r"^\| `kymo ([a-z]+)|^\|[^|]*, `kymo ([a-z]+)", text, re.M))
-        shown = {one or other for one, other in shown}
-        shown |= set(re.findall(r"`kymo ([a-z]+)`", text))
+        rows = re.findall(r"^\| (`kymo [a-z]+.*?) \| ", text, re.M)
+        shown = set(re.findall(r"`kymo ([a-z]+)", "".join(rows)))
         if commands != shown:
             fail(f"README.md: has the commands {sorted(shown)}, kymo has {sorted(commands)}")
-    for page in sorted(glob.glob(os.path.join(root, "*.md"))):
+    known = subprocess.run(["ctest", "--test-dir", build, "-N"], capture_output=True, text=True, check=True)
+    tests = re.findall(r"^ +Test +#[0-9]+: (\S+)", known.stdout, re.M)
+    # A part that is not built has no tests.
+    parts = {test.split(".")[0] for test in tests}
+    for page in sorted(glob.glob(os.path.join(root, "*.md")) + glob.glob(os.path.join(root, "core", "*.md"))):
         with open(page, encoding="utf-8") as file:
             content = file.read()
+        where = os.path.relpath(page, root)
+        for name in re.findall(r"ctest --test-dir build -R '?\^?([a-z_.]+)", content):
+            if name.split(".")[0] in parts and name not in tests:
+                fail(f"{where}: there is no test {name}")
         for path in PATH.findall(content):
-            if not os.path.exists(os.path.join(root, path)):
-                fail(f"{os.path.basename(page)}: names {path}, which does not exist")
+            if not any(os.path.exists(os.path.join(root, folder, path)) for folder in ("", "core")):
+                fail(f"{where}: names {path}, which does not exist")
 
 
 def main():
