@@ -44,8 +44,9 @@ struct inode {
     /* Under the table's lock: */
     uint32_t open_count;
     uint64_t reported_size;        /* the st_size that the kernel has */
-    struct node_version looked_up; /* what the latest lookup measured, of a history */
-    uint64_t looked_up_at;         /* CLOCK_MONOTONIC ns; 0: never */
+    uint64_t looked_up_at;         /* of a versioned inode: CLOCK_MONOTONIC ns; 0: never */
+    struct node_version looked_up; /* what the latest lookup has measured, or */
+    int lookup_error;              /* why that content cannot be made */
     uint64_t open_identity;        /* the bytes of equal_count of the opens; see struct snapshot */
     uint32_t equal_count;
     struct inode_content *content; /* the newest that exists; of a versioned inode the only one */

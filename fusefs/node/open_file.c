@@ -303,9 +303,10 @@ int file_size(struct inode_table *table, struct inode *inode, struct request *re
         error = measure(table, inode, &wanted, request, size, modified);
     inode_lock(table);
     inode->reported_size = *size;
-    if (is_lookup && !error && !content) {
+    if (is_lookup && inode->versioned) {
         inode->looked_up = wanted.version;
-        inode->looked_up_at = wanted.has_version ? wanted.now : 0;
+        inode->looked_up_at = wanted.now;
+        inode->lookup_error = error;
     }
     inode_unlock(table);
     return error == -EINTR ? error : 0;
@@ -324,6 +325,14 @@ static void count_identity(struct inode *inode, uint64_t identity)
     }
 }
 
+/* The lookup before this open has reported size 0, and this error is why. */
+static int recent_error(const struct inode *inode, const struct wanted *wanted)
+{
+    return inode->versioned && inode->looked_up_at + PREPARED_LIFE > wanted->now
+               ? inode->lookup_error
+               : 0;
+}
+
 /* Counts the open. Returns the content that it shares, referenced, or NULL. */
 static struct snapshot *begin_open(struct inode_table *table, struct inode *inode,
                                    const struct wanted *wanted, int *error)
@@ -334,6 +343,8 @@ static struct snapshot *begin_open(struct inode_table *table, struct inode *inod
     content = find_content(inode, wanted);
     if (content)
         content->references++;
+    else if (recent_error(inode, wanted))
+        *error = inode->lookup_error;
     else if (inode->versioned && inode->open_count > 0 && inode->content &&
              has_generation(wanted->request) &&
              !is_of_generation(&snapshot_of(inode->content)->version, wanted->request))

@@ -15,7 +15,7 @@ walk()
 {
     timeout 250 "$@" >"$work/out" 2>"$work/err"
     [ $? -ne 124 ] || echo "took too long"
-    grep -vE '/storm[0-9].*(No such file or directory|No data available|File removed before we read it)$' \
+    grep -vE '/storm[0-9].*(No such file or directory|No data available|File removed before we read it|file changed as we read it)$' \
         "$work/err" | head -n 3
 }
 
