@@ -28,6 +28,12 @@ MAY_INCLUDE = {
     "urcu": ("fusefs/registry/registry_internal.h",),
 }
 
+# Words for which the field has better ones: LANGUAGE of comments, pages and messages.
+QUAINT = re.compile(
+    r"\b(whoever|whomever|whom|anybody|somebody|nobody|everybody|meanwhile|himself|who asks|is told|are told|"
+    r"let go|lets go|go on with|come by|comes by|came by|guests?|deeds?|of so many|be gone|has gone|have gone)\b", re.I)
+UNCHECKED = ()
+
 breaches = 0
 
 
@@ -316,6 +322,47 @@ def check_words(path, text):
             breach(path, number, "a path of one machine")
 
 
+def prose_of(path, text):
+    """What people read in a file, by line: comments of code and scripts, string literals, pages."""
+    if path.endswith((".md", ".1", ".3", ".5", ".7", ".8")):
+        yield from lines_of(text)
+    elif is_code(path):
+        for (number, line), (_, code) in zip(lines_of(text), lines_of(blank_comments(text))):
+            strings = re.findall(r'"(?:[^"\\]|\\.)*"', code)
+            yield number, line if line != code else " ".join(strings)
+    else:
+        for number, line in lines_of(text):
+            found = re.search(r"(^|\s)#\s(.*)", line)
+            yield number, found.group(2) if found else ""
+
+
+def check_language(path, text):
+    """Comments, pages and messages use standard terms, and sentences whose subject is the mechanism."""
+    if path in ("tests/build/rules.py", "LICENSE") or path.startswith(UNCHECKED):
+        return
+    for number, line in prose_of(path, text):
+        found = QUAINT.search(line)
+        if found:
+            breach(path, number, f'"{found.group()}": name the mechanism (a caller, a thread, a process)')
+
+
+def check_repetition(texts):
+    """What a header says of a function is not said again in the source file."""
+    said = {}
+    for path, text in texts.items():
+        if path.endswith(".h"):
+            for comment in COMMENT.findall(text):
+                words = " ".join(re.sub(r"[/*]", " ", comment).split())
+                if len(words) > 60:
+                    said.setdefault(words, path)
+    for path, text in texts.items():
+        if path.endswith(".c") and path.startswith(("core/", "fusefs/", "tools/", "bench/")):
+            for found in COMMENT.finditer(text):
+                words = " ".join(re.sub(r"[/*]", " ", found.group()).split())
+                if words in said:
+                    breach(path, text.count("\n", 0, found.start()) + 1, f"repeats a comment of {said[words]}")
+
+
 def check_waiting(path, text):
     """kymofs waits for nobody who may wait for it."""
     for number, line in lines_of(blank_comments(text)) if path.startswith("fusefs/") else ():
@@ -343,8 +390,10 @@ def main(root):
             check_waiting(path, text)
             check_opening(path, text)
             check_lengths(path, text)
+        check_language(path, text)
     check_neighbours(texts)
     check_layers(texts)
+    check_repetition(texts)
     check_orderings(texts)
     check_crash_sites(texts)
     check_claims(texts)
