@@ -372,8 +372,8 @@ static void end_open(struct inode_table *table, struct inode *inode, uint64_t id
 
 /* The content that was made for this open. Where another open of a versioned inode was faster, its
  * content is taken if it was begun later than this open. */
-static struct snapshot *settle(struct inode_table *table, struct inode *inode,
-                               const struct wanted *wanted, struct snapshot *made)
+static struct snapshot *attach_or_share(struct inode_table *table, struct inode *inode,
+                                        const struct wanted *wanted, struct snapshot *made)
 {
     struct snapshot *unused = NULL;
     struct snapshot *content;
@@ -409,7 +409,7 @@ int file_open(struct inode_table *table, struct inode *inode, struct request *re
     if (error)
         end_open(table, inode, 0);
     else
-        *snapshot = settle(table, inode, &wanted, *snapshot);
+        *snapshot = attach_or_share(table, inode, &wanted, *snapshot);
     return error;
 }
 

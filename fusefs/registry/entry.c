@@ -61,8 +61,8 @@ static int read_header(int file, uint64_t size, struct segment *segment)
 }
 
 /* Validates the file that has the path now, and sets `status` to its. */
-static int examine(struct entry *entry, const char *path, struct stat *status,
-                   char reason[REASON_SIZE])
+static int validate(struct entry *entry, const char *path, struct stat *status,
+                    char reason[REASON_SIZE])
 {
     int error = kymo_segment_check(entry->name, reason, REASON_SIZE);
     int file;
@@ -98,7 +98,7 @@ int entry_discover(struct registry *registry, const char *name, struct entry **o
         if (error)
             break;
         before = *status;
-        entry->error = examine(entry, path, status, reason);
+        entry->error = validate(entry, path, status, reason);
         if (entry->error == -ENOENT || before.st_dev != status->st_dev ||
             before.st_ino != status->st_ino)
             continue;

@@ -45,13 +45,13 @@ int render_window(const struct request *request, struct kymo_window *window)
 
 /* ---- readers ---- */
 
-struct past {
+struct as_of_reader {
     struct kymo_control control;
     struct kymo_reader reader;
 };
 
 /* Leaves out the `skip` oldest records. */
-static int past_begin(struct past *past, const struct request *request, uint64_t skip)
+static int as_of_begin(struct as_of_reader *as_of, const struct request *request, uint64_t skip)
 {
     const struct kymo_reader *reader = live_reader(request);
     struct kymo_window window;
@@ -61,13 +61,13 @@ static int past_begin(struct past *past, const struct request *request, uint64_t
         return error;
     if (window.low > reader->ring.first && window.high > window.low)
         window.low += skip < window.high - window.low ? skip : window.high - window.low - 1;
-    past->control = (struct kymo_control){
+    as_of->control = (struct kymo_control){
         .head = window.high,
         .state = kymo_load_relaxed32(&reader->ring.control->state),
     };
-    past->reader = *reader;
-    past->reader.ring.control = &past->control;
-    past->reader.ring.first = window.low;
+    as_of->reader = *reader;
+    as_of->reader.ring.control = &as_of->control;
+    as_of->reader.ring.first = window.low;
     return 0;
 }
 
@@ -82,18 +82,18 @@ int render_as_of(struct request *request,
                  struct kymo_text *text)
 {
     const struct kymo_ring *ring = &live_reader(request)->ring;
-    struct past past;
+    struct as_of_reader as_of;
     int error = -ESTALE;
 
     request->reader = live_reader(request);
     if (!request->has_instant)
         return render(request, text);
     for (int tries = 0; tries < TRIES && error == -ESTALE; tries++) {
-        error = past_begin(&past, request, skip_of(request, tries));
+        error = as_of_begin(&as_of, request, skip_of(request, tries));
         if (error)
             return error;
         kymo_text_clear(text);
-        request->reader = &past.reader;
+        request->reader = &as_of.reader;
         error = render(request, text);
         request->reader = live_reader(request);
     }
@@ -101,7 +101,7 @@ int render_as_of(struct request *request,
     if (kymo_load_relaxed32(&ring->damaged))
         return -EBADMSG;
     /* Records before the copy's first existed, and have been overwritten. */
-    if (error == -ENODATA && past.reader.ring.first != ring->first)
+    if (error == -ENODATA && as_of.reader.ring.first != ring->first)
         return -ESTALE;
     return error;
 }

@@ -51,15 +51,15 @@ int measure_group(struct copying *copying, const struct block *block, uint64_t f
     struct row_group wanted = {.number = number,
                                .first = (uint16_t)(from - base),
                                .end = (uint16_t)(to - base)};
-    struct row_group known = {.number = number};
-    const bool is_known = store_find_length(store, copying->format, number, &known);
-    const bool grows = is_known && known.first == wanted.first && known.end <= wanted.end;
-    const bool is_part = is_known && known.first <= wanted.first && wanted.end <= known.end;
-    uint64_t sum = grows ? known.length : 0;
+    struct row_group measured = {.number = number};
+    const bool is_known = store_find_length(store, copying->format, number, &measured);
+    const bool grows = is_known && measured.first == wanted.first && measured.end <= wanted.end;
+    const bool is_part = is_known && measured.first <= wanted.first && wanted.end <= measured.end;
+    uint64_t sum = grows ? measured.length : 0;
     int error = 0;
 
-    if (!grows || known.end < wanted.end)
-        error = measure_new(copying, block, grows ? base + known.end : from, to, &sum);
+    if (!grows || measured.end < wanted.end)
+        error = measure_new(copying, block, grows ? base + measured.end : from, to, &sum);
     if (error)
         return error;
     *length += sum;

@@ -23,13 +23,13 @@ static bool on_ready(struct listener *listener, uint64_t *seen)
     *seen = kymo_ring_head(generation_ring(generation));
     streams_lock(streams);
     ended = generation_has_ended(generation);
-    if (generation->busy || generation->again || *seen != generation->served || ended) {
-        keep = !generation->busy && !ended && !TAILQ_EMPTY(&generation->waiting);
-        if (!generation->busy)
+    if (generation->is_served || generation->again || *seen != generation->served || ended) {
+        keep = !generation->is_served && !ended && !TAILQ_EMPTY(&generation->waiting);
+        if (!generation->is_served)
             generation->served = *seen;
         generation_serve(generation, NULL);
     }
-    keep |= !generation->busy && !TAILQ_EMPTY(&generation->waiting);
+    keep |= !generation->is_served && !TAILQ_EMPTY(&generation->waiting);
     streams_unlock(streams);
     return keep;
 }

@@ -8,8 +8,8 @@
  *     stream.c          requests, and the callbacks of notifier.h
  *
  * A stream is an open file; it is at one generation at a time. A thread that serves a generation, a
- * worker with a read or a notifier thread with a record, sets `busy`: only that thread then uses its
- * lines and moves its streams on. No thread waits for a busy generation: it leaves its read in the
+ * worker with a read or a notifier thread with a record, sets `is_served`: only that thread then uses its
+ * lines and moves its streams on. No thread waits for a generation that is served: it leaves its read in the
  * list and sets `again`. A record whose line takes long to render thus delays no other thread.
  *
  * One lock covers all states. It is released while a line is rendered, a reply is sent, or the
@@ -68,7 +68,7 @@ struct generation {
     struct streams *streams;
     struct segment *segment; /* held and acquired */
     uint32_t references;     /* streams, the thread that serves it, the notifier */
-    bool busy;
+    bool is_served;
     bool again;                   /* serve all that wait once more */
     uint64_t served;              /* the head up to which all that wait have been served */
     TAILQ_HEAD(, stream) waiting; /* streams with a read or a poll without a reply */

@@ -79,14 +79,14 @@ static void reply_add(struct reply *reply, size_t size)
 {
     struct read_position *position = &reply->position;
     struct line *line = position->rest;
-    const size_t left = line->text.len - position->rest_offset;
-    const size_t len = left < size - reply->bytes ? left : size - reply->bytes;
+    const size_t remaining = line->text.len - position->rest_offset;
+    const size_t len = remaining < size - reply->bytes ? remaining : size - reply->bytes;
 
     reply->parts[reply->count] = (struct iovec){line->text.data + position->rest_offset, len};
     reply->lines[reply->count++] = line;
     reply->bytes += len;
     position->rest_offset += len;
-    if (len < left)
+    if (len < remaining)
         line_hold(line);
     else
         position->rest = NULL;

@@ -44,7 +44,7 @@ static void serve_stream(struct generation *generation, struct stream *stream)
 /* Streams that are added during this have been served, or have set `again`. */
 static void serve_waiting(struct generation *generation)
 {
-    for (size_t left = generation->waiting_count; left > 0; left--) {
+    for (size_t remaining = generation->waiting_count; remaining > 0; remaining--) {
         struct stream *stream = TAILQ_FIRST(&generation->waiting);
 
         if (!stream)
@@ -57,19 +57,19 @@ static void serve_waiting(struct generation *generation)
 
 void generation_serve(struct generation *generation, struct stream *only)
 {
-    if (generation->busy || !only)
+    if (generation->is_served || !only)
         generation->again = true;
-    if (generation->busy)
+    if (generation->is_served)
         return;
     generation->references++;
-    generation->busy = true;
+    generation->is_served = true;
     if (only)
         serve_stream(generation, only);
     while (generation->again) {
         generation->again = false;
         serve_waiting(generation);
     }
-    generation->busy = false;
+    generation->is_served = false;
     generation_listen(generation);
     generation_drop(generation);
 }
