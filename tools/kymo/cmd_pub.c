@@ -25,8 +25,8 @@ struct pub_note {
 struct pub_options {
     const char *name;
     const char *fields;
-    const char *time;   /* name of a field, or "time": the time beside the fields */
-    uint64_t time_unit; /* ns */
+    const char *time; /* name of a field, or "time": the time beside the fields */
+    int time_digits;  /* unit of the time: 10^time_digits ns; -1: not given */
     enum format format;
     bool remove;
     bool layout_given; /* an option that applies to new segments only */
@@ -43,9 +43,10 @@ struct pub {
     struct kymo_writer *writer;
     const struct kymo_schema *schema; /* of the open segment */
     enum kymo_clock clock;
-    const struct kymo_field *time; /* field of --time, or NULL */
-    bool has_text;                 /* at least one field is text */
-    struct csv *csv;               /* NULL before the header line */
+    struct time_format format;
+    bool has_text; /* at least one field is text */
+    struct json_decoder *json;
+    struct csv *csv; /* NULL before the header line */
     struct input input;
     struct draft draft;
     struct kymo_text joined; /* a line of a table with line breaks in its cells */
@@ -120,16 +121,13 @@ static const char pub_doc[] =
 
 /* ---- options ---- */
 
-static int parse_unit(const char *text, uint64_t *ns)
+static int parse_unit(const char *text, int *digits)
 {
-    static const struct {
-        const char *name;
-        uint64_t ns;
-    } units[] = {{"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}};
+    static const char *const units[] = {"ns", "us", "ms", "s"};
 
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(text, units[i].name) == 0) {
-            *ns = units[i].ns;
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(text, units[i]) == 0) {
+            *digits = 3 * i;
             return 0;
         }
     }
@@ -246,10 +244,10 @@ static void check_options(struct pub_options *options, struct argp_state *state)
         argp_error(state, "--unit, --describe and --counter: require --fields");
     if (options->layout_given && !options->fields && !options->segment.size)
         argp_error(state, "options of a new segment: require --fields, or --raw --size");
-    if (options->time_unit && !options->time)
+    if (options->time_digits >= 0 && !options->time)
         argp_error(state, "--time-unit: requires --time");
-    if (options->time_unit == 0)
-        options->time_unit = 1;
+    if (options->time_digits < 0)
+        options->time_digits = 0;
 }
 
 static error_t pub_parse(int key, char *argument, struct argp_state *state)
@@ -261,7 +259,7 @@ static error_t pub_parse(int key, char *argument, struct argp_state *state)
         options->time = argument;
         return 0;
     case KEY_TIME_UNIT:
-        if (parse_unit(argument, &options->time_unit))
+        if (parse_unit(argument, &options->time_digits))
             argp_error(state, "--time-unit %s: must be ns, us, ms or s", argument);
         return 0;
     case KEY_CSV:
@@ -442,7 +440,12 @@ static int pub_open(struct pub *pub)
     pub->draft.payload = calloc(1, pub->size);
     if (!pub->draft.payload)
         return report_errno(options->name, -ENOMEM);
-    return schema_time(options, pub->schema, &pub->time);
+    pub->format.digits = options->time_digits;
+    pub->format.clock = pub->clock;
+    pub->format.ignored = !options->time;
+    if (json_begin(&pub->json, pub->schema, &pub->format))
+        return report_errno(options->name, -ENOMEM);
+    return schema_time(options, pub->schema, &pub->format.field);
 }
 
 /* ---- publishing ---- */
@@ -451,14 +454,13 @@ static int draft_time(const struct pub *pub, uint64_t *time, struct problem *pro
 {
     const struct pub_options *options = pub->options;
 
-    if (pub->time)
-        return encode_time(pub->time, pub->draft.payload, options->time_unit, time, problem);
-    if (options->time && !pub->draft.has_time)
+    if (pub->draft.has_time)
+        *time = pub->draft.time;
+    else if (pub->format.field)
+        return encode_time(pub->format.field, pub->draft.payload, options->time_digits, time,
+                           problem);
+    else if (options->time)
         return problem_set(problem, "missing time");
-    if (options->time && pub->draft.time > UINT64_MAX / options->time_unit)
-        return problem_set(problem, "time: %" PRIu64 " is above 2^64-1 ns", pub->draft.time);
-    if (options->time)
-        *time = pub->draft.time * options->time_unit;
     else if (pub->clock == KYMO_USER)
         *time = pub->writer->pos;
     else
@@ -526,6 +528,15 @@ static bool line_is_gap(const struct pub *pub, const char *line, size_t len)
     return at > strlen(begin) && len - at == rest && memcmp(line + at, end, rest) == 0;
 }
 
+/* Skips a UTF-8 byte-order mark at the start of the first line. */
+static void skip_mark(const struct pub *pub, char **line, size_t *len)
+{
+    if (pub->line != 1 || *len < 3 || memcmp(*line, "\xef\xbb\xbf", 3) != 0)
+        return;
+    *line += 3;
+    *len -= 3;
+}
+
 static void draft_begin(struct pub *pub)
 {
     memset(pub->draft.payload, 0, pub->size);
@@ -542,10 +553,11 @@ static int publish_json(struct pub *pub)
 
     while ((got = input_line(&pub->input, &line, &len)) > 0) {
         pub->line++;
+        skip_mark(pub, &line, &len);
         if (line_is_blank(line, len) || line_is_gap(pub, line, len))
             continue;
         draft_begin(pub);
-        error = decode_json(pub->schema, line, len, &pub->draft, &problem);
+        error = json_decode(pub->json, line, len, &pub->draft, &problem);
         if (error == 0)
             error = draft_publish(pub, &problem);
         error = line_done(pub, error, &problem);
@@ -568,7 +580,7 @@ static int table_line(struct pub *pub, char **line, size_t *len, uint64_t *lines
     *lines = 1;
     if (got <= 0)
         return got;
-    open = pub->has_text && csv_is_open(*line, *len);
+    open = pub->has_text && csv_is_open(*line, *len, false);
     if (open) {
         kymo_text_clear(&pub->joined);
         kymo_text_append(&pub->joined, *line, *len);
@@ -580,7 +592,7 @@ static int table_line(struct pub *pub, char **line, size_t *len, uint64_t *lines
         if (got == 0)
             break;
         ++*lines;
-        open = !csv_is_open(*line, *len);
+        open = csv_is_open(*line, *len, true);
         kymo_text_append(&pub->joined, "\n", 1);
         kymo_text_append(&pub->joined, *line, *len);
     }
@@ -601,7 +613,7 @@ static int table_take(struct pub *pub, const char *line, size_t len, struct prob
     int error;
 
     if (!pub->csv)
-        return csv_begin(&pub->csv, pub->schema, line, len, problem);
+        return csv_begin(&pub->csv, pub->schema, &pub->format, line, len, problem);
     draft_begin(pub);
     error = csv_decode(pub->csv, line, len, &pub->draft, problem);
     return error ? error : draft_publish(pub, problem);
@@ -617,6 +629,7 @@ static int publish_csv(struct pub *pub)
 
     while ((got = table_line(pub, &line, &len, &lines)) > 0) {
         pub->line++;
+        skip_mark(pub, &line, &len);
         if (line_is_blank(line, len) || line_is_gap(pub, line, len))
             continue;
         error = line_done(pub, table_take(pub, line, len, &problem), &problem);
@@ -698,6 +711,7 @@ static int pub_checked(struct pub_options *options)
         return report_errno(options->name, pub.input.signals);
     status = pub_segment(&pub);
     close(pub.input.signals);
+    json_end(pub.json);
     csv_end(pub.csv);
     kymo_text_free(&pub.joined);
     input_free(&pub.input);
@@ -709,7 +723,7 @@ int command_pub(int argc, char **argv)
 {
     static const struct argp argp = {
         pub_argp_options, pub_parse, "NAME", pub_doc, NULL, NULL, NULL};
-    struct pub_options options = {0};
+    struct pub_options options = {.time_digits = -1};
     int status;
 
     argp_parse(&argp, argc, argv, 0, NULL, &options);
