@@ -4,12 +4,14 @@
 #include "command.h"
 #include "decode.h"
 #include "input.h"
+#include "suggest.h"
 
 #include <argp.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -309,8 +311,8 @@ static int schema_note(struct pub_options *options, const struct pub_note *note)
             memcmp(options->table[i].name, note->argument, len) == 0)
             field = &options->table[i];
     if (!field)
-        return report_usage(options->name, "%s: no such field in --fields '%s'", note->argument,
-                            options->fields);
+        return report_usage(options->name, "%s: no such field in --fields '%s'%s", note->argument,
+                            options->fields, suggest_field(&options->schema, note->argument, len));
     if (note->key == KEY_COUNTER) {
         field->metric = KYMO_COUNTER;
         return *text ? report_usage(options->name, "--counter %s: must be the name of a field",
@@ -328,6 +330,18 @@ static int schema_note(struct pub_options *options, const struct pub_note *note)
     return 0;
 }
 
+/* Whether the name at `where` in the list occurs before it. */
+static bool is_duplicate(const char *list, size_t where)
+{
+    const size_t len = strcspn(list + where, ":");
+    const char *at = list;
+
+    for (; len && at < list + where; at += strcspn(at, ",") + 1)
+        if (strncmp(at, list + where, len + 1) == 0)
+            return true;
+    return false;
+}
+
 /* Parses --fields and the notes. Returns an exit status. */
 static int schema_make(struct pub_options *options)
 {
@@ -335,6 +349,9 @@ static int schema_make(struct pub_options *options)
     size_t where = 0;
     int status = kymo_schema_parse(&parsed, options->fields, &where);
 
+    if (status == -EINVAL && is_duplicate(options->fields, where))
+        return report_usage(options->name, "--fields '%s': duplicate field at '%s'",
+                            options->fields, options->fields + where);
     if (status == -EINVAL)
         return report_usage(options->name, "--fields '%s': syntax error at '%s': use name:type,...",
                             options->fields, options->fields + where);
@@ -368,22 +385,39 @@ static int schema_time(const struct pub_options *options, const struct kymo_sche
                             options->time);
     if (*time || (strcmp(options->time, "time") == 0 && options->format != FORMAT_RAW))
         return 0;
-    return report_usage(options->name, "--time %s: no such field", options->time);
+    return report_usage(options->name, "--time %s: no such field%s", options->time,
+                        suggest_field(schema, options->time, strlen(options->time)));
 }
 
 /* ---- opening ---- */
 
+/* ENOSPC: of blocks, of inodes, or by a limit. */
 static int report_space(const struct pub_options *options)
 {
+    const char *directory = kymo_directory();
+    struct rlimit limit;
     struct statvfs files;
-    uint64_t needed;
+    uint64_t needed, available;
 
-    if (kymo_segment_size(&options->segment, &needed) || statvfs(kymo_directory(), &files))
+    if (kymo_segment_size(&options->segment, &needed) || statvfs(directory, &files))
         return report_errno(options->name, -ENOSPC);
+    available = (uint64_t)files.f_bavail * files.f_frsize;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < needed)
+        return report_error(options->name,
+                            "needs %" PRIu64 " bytes, and the limit of file sizes is %" PRIu64
+                            ": use a smaller --depth, or raise the limit (ulimit -f)",
+                            needed, (uint64_t)limit.rlim_cur);
+    if (available >= needed && files.f_files && files.f_favail == 0)
+        return report_error(options->name, "%s has no free inodes: remove files there", directory);
+    if (available >= needed)
+        return report_error(options->name,
+                            "cannot allocate %" PRIu64 " bytes in %s: see the quota, and the "
+                            "largest file size of the file system",
+                            needed, directory);
     return report_error(options->name,
                         "needs %" PRIu64 " bytes, and %s has %" PRIu64
                         " free: use a smaller --depth, or remove files there",
-                        needed, kymo_directory(), (uint64_t)files.f_bavail * files.f_frsize);
+                        needed, directory, available);
 }
 
 /* Stores the uuid of the current generation; zeros if there is none. */
@@ -423,7 +457,7 @@ static int pub_open(struct pub *pub)
 
     generation_of(options->name, before);
     error = kymo_writer_open(&pub->writer, options->name, as_it_is ? NULL : &options->segment);
-    if (error == -ENOSPC)
+    if (error == -ENOSPC || error == -EFBIG)
         return report_space(options);
     if (error == -ENOENT && as_it_is)
         return report_usage(options->name, "no such segment: use --fields to create it");
@@ -673,6 +707,8 @@ static int pub_run(struct pub *pub)
     pub->input.fd = STDIN_FILENO;
     pub->input.writer = pub->writer;
     error = publish[pub->options->format](pub);
+    if (pub->input.error)
+        return report_error("standard input", "%s", strerror(-pub->input.error));
     if (error && error != -EINTR)
         return report_errno(pub->options->name, error);
     return pub->skipped ? STATUS_FAILED : 0;
