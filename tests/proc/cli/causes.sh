@@ -70,4 +70,17 @@ if [ "$(id -u)" -eq 0 ]; then
     refused 1 "kymo: sticky: not permitted: in $KYMO_DIR, a sticky directory, only the owner *"
     rm -rf "$small"
 fi
+
+# ---- a lease on the file, and a missing /proc ----
+
+run python3 -c '
+import fcntl, os, signal, subprocess, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+fcntl.fcntl(os.open(sys.argv[1], os.O_RDWR), fcntl.F_SETLEASE, fcntl.F_WRLCK)
+sys.exit(subprocess.run(["kymo", "get", "imu"]).returncode)' "$KYMO_DIR/imu"
+refused 1 'kymo: imu: the file is under a lease, or is being replaced: try again'
+if unshare -m mount -t tmpfs kymo-test /proc 2>/dev/null; then
+    run unshare -m sh -c 'mount -t tmpfs kymo-test /proc && kymo pub new --fields x:u8 </dev/null'
+    refused 1 'kymo: new: /proc is missing: mount it'
+fi
 finish
