@@ -16,7 +16,7 @@
 
 static const struct bench_row *const tables[] = {
     bench_memory_rows, bench_ring_rows, bench_series_rows, bench_queue_rows,
-    bench_wake_rows,   bench_peer_rows, bench_fuse_rows,
+    bench_wake_rows,   bench_peer_rows, bench_fuse_rows,   bench_fuse_load_rows,
 };
 
 struct arguments {

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suggest.h"
+
 struct selector;
 
 /* The command line. */
@@ -274,8 +276,10 @@ static int print_field(const struct query *query)
     int status;
 
     if (field_find(query->schema, query->get->field, &field, &first, &last))
-        return report_error(query->get->name, "no field '%s': kymo info lists the fields",
-                            query->get->field);
+        return report_error(query->get->name, "no field '%s': kymo info lists the fields%s",
+                            query->get->field,
+                            suggest_field(query->schema, query->get->field,
+                                          strcspn(query->get->field, ".")));
     for (uint32_t element = first; element <= last; element++) {
         kymo_text_element(&text, field, element, query->payload, query->record.len);
         kymo_text_append(&text, "\n", 1);
@@ -301,12 +305,31 @@ static int print_json(const struct query *query)
     return status;
 }
 
+/* ENODATA: the ring is empty, or does not have the requested record yet. */
+static int report_failure(const struct query *query, int error)
+{
+    const struct kymo_ring *ring = &query->reader->ring;
+    const uint64_t head = kymo_ring_head(ring);
+    const char *name = query->get->name;
+
+    if (error != -ENODATA || head == ring->first)
+        return report_errno(name, error);
+    if (query->get->selector->key == KEY_BACK)
+        return report_error(name,
+                            "--back %s: must be below the number of published records, %" PRIu64,
+                            query->get->argument, head - ring->first);
+    if (query->get->selector->key == KEY_POS)
+        return report_error(name, "--pos %s: the newest record is at %" PRIu64,
+                            query->get->argument, head - 1);
+    return report_errno(name, error);
+}
+
 static int get_run(struct query *query)
 {
     int error = query->get->selector->find(query);
 
     if (error)
-        return query->status ? query->status : report_errno(query->get->name, error);
+        return query->status ? query->status : report_failure(query, error);
     if (query->get->raw)
         return print_status(print_bytes(query->payload, query->record.len));
     return query->get->field ? print_field(query) : print_json(query);

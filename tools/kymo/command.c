@@ -4,12 +4,17 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "suggest.h"
 
 static void print_message(const char *name, const char *format, va_list arguments)
 {
@@ -62,6 +67,42 @@ static uint32_t writer_pid(const char *name)
     return pid;
 }
 
+static int offer_segment(void *context, const struct kymo_entry *entry)
+{
+    if (!entry->error)
+        suggest_offer(context, entry->name);
+    return 0;
+}
+
+/* ENOENT: the segment, its directory or /proc is missing. */
+static int report_missing(const char *name)
+{
+    struct suggestion suggestion = {.word = name, .len = strlen(name)};
+
+    if (access("/proc/self/fd", X_OK) != 0)
+        return report_error(name, "/proc is missing: mount it");
+    if (access(kymo_directory(), F_OK) != 0 && errno == ENOENT)
+        return report_error(name, "the directory %s is missing: create it, or change KYMO_DIR",
+                            kymo_directory());
+    kymo_segment_list(offer_segment, &suggestion);
+    return report_error(name, "%s%s", kymo_error_text(-ENOENT), suggest_hint(&suggestion));
+}
+
+/* EPERM: in a sticky directory only owners may remove or replace a file. */
+static int report_not_permitted(const char *name)
+{
+    struct stat status;
+
+    if (stat(kymo_directory(), &status) == 0 && (status.st_mode & S_ISVTX) &&
+        status.st_uid != geteuid())
+        return report_error(
+            name,
+            "not permitted: in %s, a sticky directory, only the owner of a file may "
+            "remove or replace it",
+            kymo_directory());
+    return report_errno(name, -EPERM);
+}
+
 int report_open(const char *name, int error)
 {
     char reason[256];
@@ -77,6 +118,14 @@ int report_open(const char *name, int error)
             break;
         return report_error(
             name, "another writer is alive, process %u: end it first, or use another name", pid);
+    case -ENOENT:
+        return report_missing(name);
+    case -EPERM:
+        return report_not_permitted(name);
+    case -EAGAIN:
+        if (access("/proc/self/fd", X_OK) != 0)
+            return report_missing(name);
+        return report_error(name, "the file is under a lease, or is being replaced: try again");
     case -EBADMSG:
     case -EPROTONOSUPPORT:
         if (kymo_segment_check(name, reason, sizeof(reason)) == error)
@@ -121,7 +170,7 @@ int print_status(int error)
 {
     if (error == 0 || error == -EPIPE)
         return 0;
-    return report_error("standard output", "%s", kymo_error_text(error));
+    return report_error("standard output", "%s", strerror(-error));
 }
 
 bool stdout_is_closed(void)

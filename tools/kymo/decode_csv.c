@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suggest.h"
+
 /* Content of a column: a value of a field, or a number beside the payload. */
 enum column_kind { COLUMN_FIELD, COLUMN_POS, COLUMN_TIME, COLUMN_TAG };
 
@@ -20,6 +22,7 @@ struct column {
 
 struct csv {
     const struct kymo_schema *schema;
+    const struct time_format *format;
     char *header;           /* names of all possible columns, each ended by a zero byte */
     struct column *columns; /* all possible columns, sorted by name */
     size_t column_count;
@@ -78,12 +81,19 @@ static int cells_next(struct cells *cells, char *cell, size_t *len, struct probl
     return 0;
 }
 
-bool csv_is_open(const char *line, size_t len)
+bool csv_is_open(const char *line, size_t len, bool open)
 {
-    bool open = false;
+    bool begins = !open; /* a cell begins at line[i] */
 
-    for (size_t i = 0; i < len; i++)
-        open ^= line[i] == '"';
+    for (size_t i = 0; i < len; i++) {
+        if (open && line[i] == '"' && i + 1 < len && line[i + 1] == '"')
+            i++;
+        else if (open)
+            open = line[i] != '"';
+        else if (begins && line[i] == '"')
+            open = true;
+        begins = !open && line[i] == ',';
+    }
     return open;
 }
 
@@ -149,10 +159,11 @@ static int columns_collect(struct csv *csv)
     return 0;
 }
 
-/* The column with this name. A field named "time" takes precedence over the record's time. */
-static struct column *columns_find(struct csv *csv, const char *name)
+/* The column of this kind, field or not, with this name; NULL: none. */
+static struct column *columns_find(struct csv *csv, const char *name, bool is_field)
 {
     const struct column key = {.name = name};
+    const struct column *end = csv->columns + csv->column_count;
     struct column *found =
         bsearch(&key, csv->columns, csv->column_count, sizeof(*csv->columns), column_compare);
 
@@ -160,29 +171,57 @@ static struct column *columns_find(struct csv *csv, const char *name)
         return NULL;
     if (found > csv->columns && column_compare(found - 1, &key) == 0)
         found--;
-    if (found->kind != COLUMN_FIELD && found + 1 < csv->columns + csv->column_count &&
-        column_compare(found + 1, &key) == 0)
-        found++;
-    return found;
+    for (; found < end && column_compare(found, &key) == 0; found++)
+        if ((found->kind == COLUMN_FIELD) == is_field)
+            return found;
+    return NULL;
+}
+
+static int refuse_column(const struct csv *csv, struct problem *problem)
+{
+    if (strpbrk(csv->cell, ";\t"))
+        return problem_set(problem, "no field for the column \"%.64s\": the separator must be ','",
+                           csv->cell);
+    return problem_set(problem, "no field for the column \"%.64s\"%s", csv->cell,
+                       suggest_field(csv->schema, csv->cell, strlen(csv->cell)));
+}
+
+/*
+ * Assigns the name in csv->cell to a column. A field named pos, time or tag takes precedence over the
+ * number beside the fields; if the name occurs twice, as in kymo's own output, the first is the number.
+ */
+static int columns_assign(struct csv *csv, struct problem *problem)
+{
+    struct column *field = columns_find(csv, csv->cell, true);
+    struct column *beside = columns_find(csv, csv->cell, false);
+    struct column *column = field ? field : beside;
+
+    if (!column)
+        return refuse_column(csv, problem);
+    if (field && field->named && beside && !beside->named) {
+        for (size_t i = 0; i < csv->cell_count; i++)
+            if (csv->cells[i] == field)
+                csv->cells[i] = beside;
+        beside->named = true;
+    } else if (column->named) {
+        return problem_set(problem, "duplicate column \"%.64s\"", csv->cell);
+    }
+    column->named = true;
+    csv->cells[csv->cell_count++] = column;
+    return 0;
 }
 
 static int columns_match(struct csv *csv, struct cells *cells, struct problem *problem)
 {
-    struct column *column;
     size_t len;
     int error;
 
     while (cells->next) {
         error = cells_next(cells, csv->cell, &len, problem);
+        if (error == 0)
+            error = columns_assign(csv, problem);
         if (error)
             return error;
-        column = columns_find(csv, csv->cell);
-        if (!column)
-            return problem_set(problem, "no field for the column \"%.64s\"", csv->cell);
-        if (column->named)
-            return problem_set(problem, "duplicate column \"%.64s\"", csv->cell);
-        column->named = true;
-        csv->cells[csv->cell_count++] = column;
     }
     for (size_t i = 0; i < csv->column_count; i++)
         if (csv->columns[i].kind == COLUMN_FIELD && !csv->columns[i].named)
@@ -190,8 +229,8 @@ static int columns_match(struct csv *csv, struct cells *cells, struct problem *p
     return 0;
 }
 
-int csv_begin(struct csv **csv, const struct kymo_schema *schema, const char *line, size_t len,
-              struct problem *problem)
+int csv_begin(struct csv **csv, const struct kymo_schema *schema, const struct time_format *format,
+              const char *line, size_t len, struct problem *problem)
 {
     struct cells cells = {line, line + len};
     int error;
@@ -200,6 +239,7 @@ int csv_begin(struct csv **csv, const struct kymo_schema *schema, const char *li
     if (!*csv)
         return -ENOMEM;
     (*csv)->schema = schema;
+    (*csv)->format = format;
     error = columns_collect(*csv);
     if (error == 0)
         error = cell_reserve(*csv, len);
@@ -223,24 +263,18 @@ void csv_end(struct csv *csv)
     free(csv);
 }
 
-bool csv_has_time(const struct csv *csv)
-{
-    for (size_t i = 0; i < csv->cell_count; i++)
-        if (csv->cells[i]->kind == COLUMN_TIME)
-            return true;
-    return false;
-}
-
 /* ---- records ---- */
 
-/* Decodes a number beside the payload. */
-static int csv_number(const char *name, const char *cell, size_t len, uint64_t *number,
-                      struct problem *problem)
+static int csv_field(const struct csv *csv, const struct column *column, size_t len,
+                     struct draft *draft, struct problem *problem)
 {
-    struct kymo_field field = {.type = KYMO_U64, .count = 1};
+    const struct kymo_field *field = &csv->schema->fields[column->field];
 
-    strncpy(field.name, name, sizeof(field.name) - 1);
-    return encode_cell(&field, 0, number, cell, len, problem);
+    if (len == 0 && field->type != KYMO_CHAR)
+        return encode_null(field, column->index, draft->payload, problem);
+    if (field == csv->format->field)
+        return decode_time_field(csv->format, csv->cell, len, draft, problem);
+    return encode_text(field, column->index, draft->payload, csv->cell, len, problem);
 }
 
 static int csv_store(const struct csv *csv, const struct column *column, size_t len,
@@ -248,13 +282,11 @@ static int csv_store(const struct csv *csv, const struct column *column, size_t 
 {
     switch (column->kind) {
     case COLUMN_FIELD:
-        return encode_cell(&csv->schema->fields[column->field], column->index, draft->payload,
-                           csv->cell, len, problem);
+        return csv_field(csv, column, len, draft, problem);
     case COLUMN_TIME:
-        draft->has_time = true;
-        return csv_number(column->name, csv->cell, len, &draft->time, problem);
+        return decode_time_beside(csv->format, csv->cell, len, draft, problem);
     case COLUMN_TAG:
-        return csv_number(column->name, csv->cell, len, &draft->tag, problem);
+        return encode_u64("tag", csv->cell, len, &draft->tag, problem);
     case COLUMN_POS:
         break;
     }

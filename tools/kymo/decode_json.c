@@ -7,246 +7,305 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
+#include "json.h"
+#include "suggest.h"
 
-/* Integers with up to this number of digits fit json_int_t, an int64_t. */
-#define LONG_DIGITS 18
+struct json_decoder {
+    const struct kymo_schema *schema;
+    const struct time_format *format;
+    size_t values; /* of all fields */
+    bool *seen;    /* fields of the current object */
+    struct json json;
+    struct draft *draft;
+    struct problem *problem;
+};
+
+/* The keys of a record beside its fields. */
+enum beside { BESIDE_POS, BESIDE_TIME, BESIDE_TAG, BESIDE_DATA, BESIDE_NONE };
+
+int json_begin(struct json_decoder **decoder, const struct kymo_schema *schema,
+               const struct time_format *format)
+{
+    *decoder = calloc(1, sizeof(**decoder));
+    if (!*decoder)
+        return -ENOMEM;
+    (*decoder)->schema = schema;
+    (*decoder)->format = format;
+    for (uint32_t i = 0; i < schema->count; i++)
+        (*decoder)->values += encode_values(&schema->fields[i]);
+    (*decoder)->seen = calloc(schema->count + 1, sizeof(bool));
+    if ((*decoder)->seen)
+        return 0;
+    json_end(*decoder);
+    return -ENOMEM;
+}
+
+void json_end(struct json_decoder *decoder)
+{
+    if (!decoder)
+        return;
+    json_free(&decoder->json);
+    free(decoder->seen);
+    free(decoder);
+}
+
+static const struct json_value *value_at(const struct json_decoder *decoder, size_t at)
+{
+    return &decoder->json.values[at];
+}
+
+static bool is_key(const struct json_value *key, const char *name)
+{
+    return strlen(name) == key->len && memcmp(name, key->text, key->len) == 0;
+}
+
+static int shown(size_t len)
+{
+    return len < 64 ? (int)len : 64;
+}
+
+/* ---- values ---- */
+
+static int decode_string(struct json_decoder *decoder, const struct kymo_field *field,
+                         uint32_t index, const struct json_value *value)
+{
+    if (field == decoder->format->field)
+        return decode_time_field(decoder->format, value->text, value->len, decoder->draft,
+                                 decoder->problem);
+    return encode_text(field, index, decoder->draft->payload, value->text, value->len,
+                       decoder->problem);
+}
 
 /* Decodes one value of a field. */
-static int decode_value(const struct kymo_field *field, uint32_t index, void *payload,
-                        const json_t *value, struct problem *problem)
+static int decode_value(struct json_decoder *decoder, const struct kymo_field *field,
+                        uint32_t index, size_t at)
 {
-    switch (json_typeof(value)) {
-    case JSON_INTEGER:
-        return encode_signed(field, index, payload, json_integer_value(value), problem);
-    case JSON_REAL:
-        return encode_real(field, index, payload, json_real_value(value), problem);
+    const struct json_value *value = value_at(decoder, at);
+    void *payload = decoder->draft->payload;
+
+    switch (value->type) {
+    case JSON_NUMBER:
+        if (field == decoder->format->field)
+            return decode_time_field(decoder->format, value->text, value->len, decoder->draft,
+                                     decoder->problem);
+        return encode_number(field, index, payload, value->text, value->len, decoder->problem);
+    case JSON_STRING:
+        return decode_string(decoder, field, index, value);
     case JSON_TRUE:
     case JSON_FALSE:
-        return encode_bool(field, index, payload, json_is_true(value), problem);
+        return encode_bool(field, index, payload, value->type == JSON_TRUE, decoder->problem);
     case JSON_NULL:
-        return encode_null(field, index, payload, problem);
-    case JSON_STRING:
-        if (field->type == KYMO_CHAR)
-            return encode_chars(field, index, payload, json_string_value(value),
-                                json_string_length(value), problem);
-        return encode_digits(field, index, payload, json_string_value(value), problem);
+        return encode_null(field, index, payload, decoder->problem);
     case JSON_ARRAY:
     case JSON_OBJECT:
         break;
     }
-    return problem_set(problem, "%s: must be a single %s", field->name,
+    return problem_set(decoder->problem, "%s: must be a single %s", field->name,
                        kymo_type_text(field->type));
 }
 
 /* Decodes an array nested like the shape, from `dimension` inwards; *index: next value. */
-static int decode_nested(const struct kymo_field *field, uint32_t dimension, uint32_t *index,
-                         void *payload, const json_t *value, struct problem *problem)
+static int decode_nested(struct json_decoder *decoder, const struct kymo_field *field,
+                         uint32_t dimension, uint32_t *index, size_t at)
 {
-    size_t i;
-    json_t *item;
-    int error;
+    const struct json_value *value = value_at(decoder, at);
+    int error = 0;
 
     if (dimension == encode_nesting(field))
-        return decode_value(field, (*index)++, payload, value, problem);
-    if (!json_is_array(value) || json_array_size(value) != field->shape[dimension])
-        return problem_set(problem, "%s: must be an array of %u", field->name,
+        return decode_value(decoder, field, (*index)++, at);
+    if (value->type != JSON_ARRAY || value->count != field->shape[dimension])
+        return problem_set(decoder->problem, "%s: must be an array of %u", field->name,
                            field->shape[dimension]);
-    json_array_foreach(value, i, item)
-    {
-        error = decode_nested(field, dimension + 1, index, payload, item, problem);
-        if (error)
-            return error;
+    at++;
+    for (size_t i = value->count; i && error == 0; i--) {
+        error = decode_nested(decoder, field, dimension + 1, index, at);
+        at = value_at(decoder, at)->next;
     }
-    return 0;
+    return error;
 }
 
-/* Decodes the values of one field from a flat array, from item `first`. */
-static int decode_flat(const struct kymo_field *field, const json_t *array, size_t first,
-                       void *payload, struct problem *problem)
+/* Decodes the values of a field from a flat array; *at: the first of them, then the one after. */
+static int decode_flat(struct json_decoder *decoder, const struct kymo_field *field, size_t *at)
 {
     int error = 0;
 
-    for (uint32_t i = 0; i < encode_values(field) && error == 0; i++)
-        error = decode_value(field, i, payload, json_array_get(array, first + i), problem);
+    for (uint32_t i = 0; i < encode_values(field) && error == 0; i++) {
+        error = decode_value(decoder, field, i, *at);
+        *at = value_at(decoder, *at)->next;
+    }
     return error;
 }
 
 /* Decodes a field, nested like its shape or flat. */
-static int decode_field(const struct kymo_field *field, const json_t *value, void *payload,
-                        struct problem *problem)
+static int decode_field(struct json_decoder *decoder, const struct kymo_field *field, size_t at)
 {
+    const struct json_value *value = value_at(decoder, at);
     uint32_t index = 0;
 
-    if (encode_values(field) == 1 && !json_is_array(value))
-        return decode_value(field, 0, payload, value, problem);
-    if (encode_nesting(field) && json_array_size(value) == encode_values(field) &&
-        !json_is_array(json_array_get(value, 0)))
-        return decode_flat(field, value, 0, payload, problem);
-    return decode_nested(field, 0, &index, payload, value, problem);
+    if (encode_values(field) == 1 && value->type != JSON_ARRAY)
+        return decode_value(decoder, field, 0, at);
+    if (encode_nesting(field) && value->type == JSON_ARRAY &&
+        value->count == encode_values(field) && value_at(decoder, at + 1)->type != JSON_ARRAY) {
+        at++;
+        return decode_flat(decoder, field, &at);
+    }
+    return decode_nested(decoder, field, 0, &index, at);
 }
 
-static int decode_object(const struct kymo_schema *schema, json_t *object, void *payload,
-                         struct problem *problem)
+/* ---- records ---- */
+
+static enum beside beside_of(const struct json_value *key)
 {
-    const char *key;
-    json_t *value;
+    static const char *const names[] = {"pos", "time", "tag", "data"};
+
+    for (int i = 0; i < BESIDE_NONE; i++)
+        if (is_key(key, names[i]))
+            return (enum beside)i;
+    return BESIDE_NONE;
+}
+
+/* Decodes pos, time or tag beside the fields. */
+static int decode_beside(struct json_decoder *decoder, enum beside what,
+                         const struct json_value *value)
+{
+    const char *name = what == BESIDE_TIME ? "time" : "tag";
+
+    if (what == BESIDE_POS || (what == BESIDE_TIME && decoder->format->ignored))
+        return 0;
+    if (value->type != JSON_NUMBER && value->type != JSON_STRING)
+        return problem_set(decoder->problem, "%s: must be a number", name);
+    if (what == BESIDE_TAG)
+        return encode_u64(name, value->text, value->len, &decoder->draft->tag, decoder->problem);
+    return decode_time_beside(decoder->format, value->text, value->len, decoder->draft,
+                              decoder->problem);
+}
+
+/* The index of the field with this name; the search begins at the expected one. */
+static uint32_t find_field(const struct kymo_schema *schema, const struct json_value *key,
+                           uint32_t expected)
+{
+    for (uint32_t i = 0; i < schema->count; i++) {
+        const uint32_t field = (expected + i) % schema->count;
+
+        if (is_key(key, schema->fields[field].name))
+            return field;
+    }
+    return schema->count;
+}
+
+static int decode_member(struct json_decoder *decoder, uint32_t *field, size_t key_at)
+{
+    const struct kymo_schema *schema = decoder->schema;
+    const struct json_value *key = value_at(decoder, key_at);
+    const enum beside what = beside_of(key);
+
+    *field = find_field(schema, key, *field);
+    if (*field == schema->count && what < BESIDE_DATA)
+        return decode_beside(decoder, what, value_at(decoder, key_at + 1));
+    if (*field == schema->count)
+        return problem_set(decoder->problem, "no field %.*s%s", shown(key->len), key->text,
+                           suggest_field(schema, key->text, key->len));
+    if (decoder->seen[*field])
+        return problem_set(decoder->problem, "duplicate field %s", schema->fields[*field].name);
+    decoder->seen[*field] = true;
+    return decode_field(decoder, &schema->fields[*field], key_at + 1);
+}
+
+static int decode_object(struct json_decoder *decoder, size_t at)
+{
+    const struct kymo_schema *schema = decoder->schema;
+    size_t members = value_at(decoder, at)->count;
+    uint32_t field = 0;
     int error;
 
-    for (uint32_t i = 0; i < schema->count; i++) {
-        value = json_object_get(object, schema->fields[i].name);
-        if (!value)
-            return problem_set(problem, "missing field %s", schema->fields[i].name);
-        error = decode_field(&schema->fields[i], value, payload, problem);
+    memset(decoder->seen, 0, schema->count * sizeof(bool));
+    for (at++; members; members--) {
+        error = decode_member(decoder, &field, at);
         if (error)
             return error;
+        field++;
+        at = value_at(decoder, at + 1)->next;
     }
-    if (json_object_size(object) == schema->count)
-        return 0;
-    json_object_foreach(object, key, value)
-    {
-        if (!kymo_schema_find(schema, key))
-            return problem_set(problem, "no field %.64s", key);
-    }
-    return problem_set(problem, "too many fields");
+    for (uint32_t i = 0; i < schema->count; i++)
+        if (!decoder->seen[i])
+            return problem_set(decoder->problem, "missing field %s", schema->fields[i].name);
+    return 0;
 }
 
-static int decode_array(const struct kymo_schema *schema, const json_t *array, void *payload,
-                        struct problem *problem)
+static int decode_array(struct json_decoder *decoder, size_t at)
 {
-    size_t values = 0, first = 0;
+    const struct kymo_schema *schema = decoder->schema;
+    const size_t count = value_at(decoder, at)->count;
     int error = 0;
 
-    for (uint32_t i = 0; i < schema->count; i++)
-        values += encode_values(&schema->fields[i]);
-    if (json_array_size(array) != schema->count && json_array_size(array) != values)
-        return problem_set(problem, "an array of %zu: must be %u fields or %zu values",
-                           json_array_size(array), schema->count, values);
+    if (count != schema->count && count != decoder->values)
+        return problem_set(decoder->problem, "an array of %zu: must be %u fields or %zu values",
+                           count, schema->count, decoder->values);
+    at++;
     for (uint32_t i = 0; i < schema->count && error == 0; i++) {
-        const struct kymo_field *field = &schema->fields[i];
-
-        error = json_array_size(array) == schema->count
-                    ? decode_field(field, json_array_get(array, i), payload, problem)
-                    : decode_flat(field, array, first, payload, problem);
-        first += encode_values(field);
+        if (count != schema->count) {
+            error = decode_flat(decoder, &schema->fields[i], &at);
+            continue;
+        }
+        error = decode_field(decoder, &schema->fields[i], at);
+        at = value_at(decoder, at)->next;
     }
     return error;
 }
 
-/* Decodes a number beside the data of a record as kymo prints it; 0 if absent. */
-static int decode_number(json_t *record, const char *key, bool *found, uint64_t *number,
-                         struct problem *problem)
+/* The index of the object of fields in a record as kymo prints it; 0: it is not one. No field has an
+ * object as its value, so that a field named data cannot be mistaken for it. */
+static size_t find_data(const struct json_decoder *decoder)
 {
-    static const struct kymo_field field = {.type = KYMO_U64, .count = 1};
-    struct kymo_field named = field;
-    json_t *value = json_object_get(record, key);
+    size_t at = 1;
 
-    *number = 0;
-    if (found)
-        *found = value != NULL;
-    if (!value)
-        return 0;
-    strcpy(named.name, key);
-    return decode_value(&named, 0, number, value, problem);
-}
-
-static int decode_record(const struct kymo_schema *schema, json_t *record, struct draft *draft,
-                         struct problem *problem)
-{
-    int error = decode_number(record, "time", &draft->has_time, &draft->time, problem);
-
-    if (error == 0)
-        error = decode_number(record, "tag", NULL, &draft->tag, problem);
-    if (error)
-        return error;
-    return decode_object(schema, json_object_get(record, "data"), draft->payload, problem);
-}
-
-static int decode_line(const struct kymo_schema *schema, json_t *value, struct draft *draft,
-                       struct problem *problem)
-{
-    if (json_is_object(value) && json_is_object(json_object_get(value, "data")) &&
-        !kymo_schema_find(schema, "data"))
-        return decode_record(schema, value, draft, problem);
-    if (json_is_object(value))
-        return decode_object(schema, value, draft->payload, problem);
-    if (json_is_array(value))
-        return decode_array(schema, value, draft->payload, problem);
-    if (schema->count == 1 && encode_values(&schema->fields[0]) == 1)
-        return decode_value(&schema->fields[0], 0, draft->payload, value, problem);
-    return problem_set(problem, "must be an object or an array");
-}
-
-/*
- * Puts long integers into quotes, since jansson rejects integers above int64_t; encode_digits parses
- * them exactly. NULL: out of memory.
- */
-static char *quote_integers(const char *line, size_t len, size_t *quoted_len)
-{
-    char *quoted = malloc(3 * len + 1);
-    bool in_string = false;
-    size_t out = 0;
-
-    if (!quoted)
-        return NULL;
-    for (size_t i = 0; i < len;) {
-        size_t digits = 0, minus = line[i] == '-';
-
-        while (!in_string && i + minus + digits < len && line[i + minus + digits] >= '0' &&
-               line[i + minus + digits] <= '9')
-            digits++;
-        if (digits) {
-            /* The whole number token: 1.5e300 is not an integer. */
-            size_t end = i + minus + digits;
-            bool integer = end == len || !strchr(".eE", line[end]);
-
-            while (!integer && end < len && strchr("+-.eE0123456789", line[end]))
-                end++;
-            if (integer && digits > LONG_DIGITS)
-                quoted[out++] = '"';
-            memcpy(quoted + out, line + i, end - i);
-            out += end - i;
-            if (integer && digits > LONG_DIGITS)
-                quoted[out++] = '"';
-            i = end;
-            continue;
-        }
-        if (in_string && line[i] == '\\' && i + 1 < len)
-            quoted[out++] = line[i++];
-        else if (line[i] == '"')
-            in_string = !in_string;
-        quoted[out++] = line[i++];
+    for (size_t members = value_at(decoder, 0)->count; members; members--) {
+        if (is_key(value_at(decoder, at), "data") && value_at(decoder, at + 1)->type == JSON_OBJECT)
+            return at + 1;
+        at = value_at(decoder, at + 1)->next;
     }
-    *quoted_len = out;
-    return quoted;
+    return 0;
 }
 
-static json_t *json_parse(const char *line, size_t len, json_error_t *error)
+static int decode_record(struct json_decoder *decoder, size_t data)
 {
-    const size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
-    json_t *value = json_loadb(line, len, flags, error);
-    char *quoted;
+    bool seen[BESIDE_NONE] = {false};
+    size_t at = 1;
+    int error = 0;
 
-    if (value || json_error_code(error) != json_error_numeric_overflow)
-        return value;
-    quoted = quote_integers(line, len, &len);
-    if (!quoted)
-        return NULL;
-    value = json_loadb(quoted, len, flags, error);
-    free(quoted);
-    return value;
+    for (size_t members = value_at(decoder, 0)->count; members && error == 0; members--) {
+        const enum beside what = beside_of(value_at(decoder, at));
+
+        if (what != BESIDE_NONE && seen[what])
+            return problem_set(decoder->problem, "duplicate key %.*s",
+                               shown(value_at(decoder, at)->len), value_at(decoder, at)->text);
+        if (what != BESIDE_NONE)
+            seen[what] = true;
+        if (what < BESIDE_DATA)
+            error = decode_beside(decoder, what, value_at(decoder, at + 1));
+        at = value_at(decoder, at + 1)->next;
+    }
+    return error ? error : decode_object(decoder, data);
 }
 
-int decode_json(const struct kymo_schema *schema, const char *line, size_t len, struct draft *draft,
+int json_decode(struct json_decoder *decoder, const char *line, size_t len, struct draft *draft,
                 struct problem *problem)
 {
-    json_error_t error;
-    json_t *value = json_parse(line, len, &error);
-    int result;
+    const struct kymo_schema *schema = decoder->schema;
+    int error = json_parse(&decoder->json, line, len, problem);
+    size_t data;
 
-    if (!value)
-        return problem_set(problem, "invalid JSON: %s (column %d)", error.text, error.column);
-    result = decode_line(schema, value, draft, problem);
-    json_decref(value);
-    return result;
+    if (error)
+        return error;
+    decoder->draft = draft;
+    decoder->problem = problem;
+    if (value_at(decoder, 0)->type == JSON_OBJECT) {
+        data = find_data(decoder);
+        return data ? decode_record(decoder, data) : decode_object(decoder, 0);
+    }
+    if (value_at(decoder, 0)->type == JSON_ARRAY)
+        return decode_array(decoder, 0);
+    if (schema->count == 1 && encode_values(&schema->fields[0]) == 1)
+        return decode_value(decoder, &schema->fields[0], 0, 0);
+    return problem_set(problem, "must be an object or an array");
 }

@@ -6,23 +6,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-/* Up to this limit a double represents every integer. */
-#define EXACT_LIMIT 9007199254740992.0
+#include "decimal.h"
 
-int problem_set(struct problem *problem, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(problem->text, sizeof(problem->text), format, arguments);
-    va_end(arguments);
-    return -EINVAL;
-}
+/* Longest text of a value in a message. */
+#define SHOWN 40
 
 static bool type_is_float(uint32_t type)
 {
@@ -89,63 +81,116 @@ static uint64_t largest_of(uint32_t type)
     return bits == 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
 }
 
-static int refuse_number(const struct kymo_field *field, struct problem *problem)
+static int shown(size_t len)
 {
-    return problem_set(problem, "%s: must be text", field->name);
+    return len < SHOWN ? (int)len : SHOWN;
 }
 
-int encode_unsigned(const struct kymo_field *field, uint32_t index, void *payload, uint64_t value,
-                    struct problem *problem)
+/* ---- numbers ---- */
+
+/* Whether the text is nan, inf or infinity in any case, or kymo's own spelling of an infinity. */
+static bool is_special(const char *text, size_t len, double *value)
 {
-    if (field->type == KYMO_CHAR)
-        return refuse_number(field, problem);
-    if (type_is_float(field->type))
-        return encode_real(field, index, payload, (double)value, problem);
-    if (value > largest_of(field->type))
-        return problem_set(problem, "%s: %" PRIu64 " does not fit %s", field->name, value,
-                           kymo_type_text(field->type));
-    store_integer(field, index, payload, value);
-    return 0;
+    static const struct {
+        const char *text;
+        double value;
+    } words[] = {{"nan", (double)NAN},
+                 {"inf", (double)INFINITY},
+                 {"infinity", (double)INFINITY},
+                 {"1e999", (double)INFINITY}};
+    const bool negative = len && *text == '-';
+
+    if (len && (*text == '-' || *text == '+')) {
+        text++;
+        len--;
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strlen(words[i].text) == len && strncasecmp(words[i].text, text, len) == 0) {
+            *value = negative ? -words[i].value : words[i].value;
+            return true;
+        }
+    }
+    return false;
 }
 
-int encode_signed(const struct kymo_field *field, uint32_t index, void *payload, int64_t value,
-                  struct problem *problem)
+static void store_real(const struct kymo_field *field, uint32_t index, void *payload, double value)
 {
-    if (value >= 0)
-        return encode_unsigned(field, index, payload, (uint64_t)value, problem);
-    if (field->type == KYMO_CHAR)
-        return refuse_number(field, problem);
-    if (type_is_float(field->type))
-        return encode_real(field, index, payload, (double)value, problem);
-    if (!type_is_signed(field->type) || value < -(int64_t)largest_of(field->type) - 1)
-        return problem_set(problem, "%s: %" PRId64 " does not fit %s", field->name, value,
-                           kymo_type_text(field->type));
-    store_integer(field, index, payload, (uint64_t)value);
-    return 0;
-}
+    const float narrow = (float)value;
 
-int encode_real(const struct kymo_field *field, uint32_t index, void *payload, double value,
-                struct problem *problem)
-{
-    float narrow;
-
-    if (field->type == KYMO_CHAR)
-        return refuse_number(field, problem);
-    if (field->type == KYMO_F64) {
+    if (field->type == KYMO_F64)
         memcpy(value_at(field, index, payload), &value, sizeof(value));
-        return 0;
-    }
-    if (field->type == KYMO_F32) {
-        narrow = (float)value;
-        if (isinf(narrow) && !isinf(value))
-            return problem_set(problem, "%s: %.15g does not fit f32", field->name, value);
+    else
         memcpy(value_at(field, index, payload), &narrow, sizeof(narrow));
+}
+
+/* Converts a decimal number that decimal_parse accepts; text[len] is a zero byte. */
+static double parse_real(const struct kymo_field *field, const char *text)
+{
+    /* Not rounded twice. */
+    return field->type == KYMO_F32 ? (double)strtof(text, NULL) : strtod(text, NULL);
+}
+
+static int encode_real(const struct kymo_field *field, uint32_t index, void *payload,
+                       const char *text, size_t len, struct problem *problem)
+{
+    char buffer[128], *copy = buffer;
+    double value;
+
+    if (len >= sizeof(buffer)) {
+        copy = malloc(len + 1);
+        if (!copy)
+            return -ENOMEM;
+    }
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    value = parse_real(field, copy);
+    if (copy != buffer)
+        free(copy);
+    if (isinf(value))
+        return problem_set(problem, "%s: %.*s does not fit %s", field->name, shown(len), text,
+                           kymo_type_text(field->type));
+    store_real(field, index, payload, value);
+    return 0;
+}
+
+static int encode_integer(const struct kymo_field *field, uint32_t index, void *payload,
+                          const struct decimal *decimal, const char *text, size_t len,
+                          struct problem *problem)
+{
+    const uint64_t largest = largest_of(field->type);
+    uint64_t value;
+    bool exact;
+    int error = decimal_integer(decimal, 0, &value, &exact);
+
+    if (error == 0 && !exact)
+        return problem_set(problem, "%s: %.*s is not an integer of type %s", field->name,
+                           shown(len), text, kymo_type_text(field->type));
+    if (error || value > largest + (decimal->negative && type_is_signed(field->type)) ||
+        (decimal->negative && value && !type_is_signed(field->type)))
+        return problem_set(problem, "%s: %.*s does not fit %s", field->name, shown(len), text,
+                           kymo_type_text(field->type));
+    store_integer(field, index, payload, decimal->negative ? -value : value);
+    return 0;
+}
+
+int encode_number(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
+                  size_t len, struct problem *problem)
+{
+    struct decimal decimal;
+    double special;
+
+    if (field->type == KYMO_CHAR)
+        return problem_set(problem, "%s: %.*s is a number: must be text", field->name, shown(len),
+                           text);
+    if (is_special(text, len, &special) && type_is_float(field->type)) {
+        store_real(field, index, payload, special);
         return 0;
     }
-    if (!(fabs(value) <= EXACT_LIMIT) || trunc(value) != value)
-        return problem_set(problem, "%s: %.15g is not an integer of type %s", field->name, value,
-                           kymo_type_text(field->type));
-    return encode_signed(field, index, payload, (int64_t)value, problem);
+    if (decimal_parse(&decimal, text, len))
+        return problem_set(problem, "%s: \"%.*s\" is not a number", field->name, shown(len), text);
+    if (type_is_float(field->type))
+        return encode_real(field, index, payload, text, len, problem);
+    return encode_integer(field, index, payload, &decimal, text, len, problem);
 }
 
 int encode_bool(const struct kymo_field *field, uint32_t index, void *payload, bool value,
@@ -161,36 +206,11 @@ int encode_bool(const struct kymo_field *field, uint32_t index, void *payload, b
 int encode_null(const struct kymo_field *field, uint32_t index, void *payload,
                 struct problem *problem)
 {
-    if (type_is_float(field->type))
-        return encode_real(field, index, payload, (double)NAN, problem);
-    return problem_set(problem, "%s: %s cannot be null", field->name, kymo_type_text(field->type));
-}
-
-int encode_digits(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
-                  struct problem *problem)
-{
-    const char *digits = text + (*text == '-');
-
-    if (field->type == KYMO_CHAR)
-        return refuse_number(field, problem);
-    if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0')
-        return problem_set(problem, "%s: \"%.40s\" is not an integer", field->name, text);
-    if (type_is_float(field->type))
-        return encode_real(field, index, payload, strtod(text, NULL), problem);
-    errno = 0;
-    if (*text == '-') {
-        long long value = strtoll(text, NULL, 10);
-
-        if (errno == 0)
-            return encode_signed(field, index, payload, value, problem);
-    } else {
-        unsigned long long value = strtoull(text, NULL, 10);
-
-        if (errno == 0)
-            return encode_unsigned(field, index, payload, value, problem);
+    if (type_is_float(field->type)) {
+        store_real(field, index, payload, (double)NAN);
+        return 0;
     }
-    return problem_set(problem, "%s: %.40s does not fit %s", field->name, text,
-                       kymo_type_text(field->type));
+    return problem_set(problem, "%s: %s cannot be null", field->name, kymo_type_text(field->type));
 }
 
 int encode_chars(const struct kymo_field *field, uint32_t index, void *payload, const char *bytes,
@@ -209,40 +229,83 @@ int encode_chars(const struct kymo_field *field, uint32_t index, void *payload, 
     return 0;
 }
 
-/* Stores the floating-point number of a cell. */
-static int encode_real_cell(const struct kymo_field *field, uint32_t index, void *payload,
-                            const char *text, struct problem *problem)
+static bool is_word(const char *word, const char *text, size_t len)
 {
-    char *end;
-    double value;
-
-    if (text[strspn(text, "+-.0123456789eE")] != '\0')
-        return problem_set(problem, "%s: \"%.40s\" is not a number", field->name, text);
-    value = strtod(text, &end);
-    if (*end)
-        return problem_set(problem, "%s: \"%.40s\" is not a number", field->name, text);
-    if (isinf(value))
-        return problem_set(problem, "%s: %.40s does not fit %s", field->name, text,
-                           kymo_type_text(field->type));
-    return encode_real(field, index, payload, value, problem);
+    return strlen(word) == len && strncasecmp(word, text, len) == 0;
 }
 
-int encode_cell(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
+int encode_text(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
                 size_t len, struct problem *problem)
 {
     if (field->type == KYMO_CHAR)
         return encode_chars(field, index, payload, text, len, problem);
-    if (len == 0)
-        return encode_null(field, index, payload, problem);
-    if (strlen(text) != len)
+    if (memchr(text, 0, len))
         return problem_set(problem, "%s: zero byte in a number", field->name);
-    if (field->type == KYMO_BOOL && strcmp(text, "true") == 0)
+    if (field->type == KYMO_BOOL && is_word("true", text, len))
         return encode_bool(field, index, payload, true, problem);
-    if (field->type == KYMO_BOOL && strcmp(text, "false") == 0)
+    if (field->type == KYMO_BOOL && is_word("false", text, len))
         return encode_bool(field, index, payload, false, problem);
-    if (text[*text == '-'] != '\0' && text[strspn(text, "-0123456789")] == '\0')
-        return encode_digits(field, index, payload, text, problem);
-    return encode_real_cell(field, index, payload, text, problem);
+    return encode_number(field, index, payload, text, len, problem);
+}
+
+int encode_u64(const char *name, const char *text, size_t len, uint64_t *value,
+               struct problem *problem)
+{
+    struct kymo_field field = {.type = KYMO_U64, .count = 1};
+
+    strncpy(field.name, name, sizeof(field.name) - 1);
+    return encode_number(&field, 0, value, text, len, problem);
+}
+
+/* ---- times ---- */
+
+/* Whether it is the date of an RFC 3339 text: digits, then '-'. */
+static bool looks_like_date(const char *text, size_t len)
+{
+    size_t digits = 0;
+
+    while (digits < len && text[digits] >= '0' && text[digits] <= '9')
+        digits++;
+    return digits == 4 && len > digits && text[digits] == '-';
+}
+
+static int encode_date(const char *name, const char *text, size_t len, uint64_t *time,
+                       struct problem *problem)
+{
+    char copy[64] = "";
+    int error = -EINVAL;
+
+    if (len < sizeof(copy)) {
+        memcpy(copy, text, len);
+        error = kymo_time_parse(copy, KYMO_REALTIME, 0, time);
+    }
+    if (error == -ERANGE)
+        return problem_set(problem, "%s: %.*s is outside of 1970 to 2554", name, shown(len), text);
+    if (error)
+        return problem_set(problem, "%s: \"%.*s\" is not a date: use 2026-01-31T12:00:00Z", name,
+                           shown(len), text);
+    return 0;
+}
+
+int encode_time_text(const char *name, const char *text, size_t len, int digits,
+                     enum kymo_clock clock, uint64_t *time, bool *is_date, struct problem *problem)
+{
+    struct decimal decimal;
+    bool exact;
+
+    *is_date = looks_like_date(text, len);
+    if (*is_date && clock != KYMO_REALTIME)
+        return problem_set(problem, "%s: %.*s is a date: requires --clock realtime", name,
+                           shown(len), text);
+    if (*is_date)
+        return encode_date(name, text, len, time, problem);
+    if (decimal_parse(&decimal, text, len))
+        return problem_set(problem, "%s: \"%.*s\" is not a time", name, shown(len), text);
+    if (decimal_integer(&decimal, digits, time, &exact))
+        return problem_set(problem, "%s: %.*s is above 2^64-1 ns", name, shown(len), text);
+    if (decimal.negative && (*time || !exact))
+        return problem_set(problem, "%s: %.*s: a time cannot be negative", name, shown(len), text);
+    return 0;
 }
 
 /* Loads an integer as an unsigned number; returns whether it is negative. */
@@ -274,11 +337,13 @@ static bool load_integer(const struct kymo_field *field, const void *payload, ui
     return type_is_signed(field->type) && (*value >> (8 * size - 1)) != 0;
 }
 
-int encode_time(const struct kymo_field *field, const void *payload, uint64_t unit, uint64_t *time,
+int encode_time(const struct kymo_field *field, const void *payload, int digits, uint64_t *time,
                 struct problem *problem)
 {
-    uint64_t value;
+    uint64_t value, unit = 1;
 
+    for (int i = 0; i < digits; i++)
+        unit *= 10;
     if (type_is_float(field->type)) {
         double number = kymo_element_value(field, 0, payload, SIZE_MAX);
         long double ns = roundl((long double)number * (long double)unit);

@@ -8,14 +8,7 @@
 
 #include <kymo/text.h>
 
-/* Message about invalid input. */
-struct problem {
-    char text[256];
-};
-
-/* Formats the message. Returns -EINVAL. */
-int problem_set(struct problem *problem, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+#include "problem.h"
 
 /* Number of values of a field: its elements; for text its strings, the innermost dimension. */
 uint32_t encode_values(const struct kymo_field *field);
@@ -28,32 +21,36 @@ uint32_t encode_nesting(const struct kymo_field *field);
  * problem. A value that the type cannot represent is a problem, except that floating point rounds.
  * `index`: number of the value in the field, below encode_values(field).
  */
-int encode_signed(const struct kymo_field *field, uint32_t index, void *payload, int64_t value,
-                  struct problem *problem);
-int encode_unsigned(const struct kymo_field *field, uint32_t index, void *payload, uint64_t value,
-                    struct problem *problem);
-int encode_real(const struct kymo_field *field, uint32_t index, void *payload, double value,
-                struct problem *problem);
+
+/* A decimal number. Floating point also: nan, inf, infinity in any case, and 1e999 as infinity. */
+int encode_number(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
+                  size_t len, struct problem *problem);
 int encode_bool(const struct kymo_field *field, uint32_t index, void *payload, bool value,
                 struct problem *problem);
 /* Stores NaN; floating point only. */
 int encode_null(const struct kymo_field *field, uint32_t index, void *payload,
                 struct problem *problem);
-/* Parses an integer of any length. */
-int encode_digits(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
-                  struct problem *problem);
-/* Stores len bytes, then zeros. */
+/* Text: stores len bytes, then zeros. */
 int encode_chars(const struct kymo_field *field, uint32_t index, void *payload, const char *bytes,
                  size_t len, struct problem *problem);
-/* Parses a cell of a table; an empty cell is null. */
-int encode_cell(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
+/* Text of any type: a cell of a table, or a JSON string. Bool also: true and false in any case. */
+int encode_text(const struct kymo_field *field, uint32_t index, void *payload, const char *text,
                 size_t len, struct problem *problem);
 
+/* Parses a number beside the payload. -EINVAL with the problem. */
+int encode_u64(const char *name, const char *text, size_t len, uint64_t *value,
+               struct problem *problem);
+
 /*
- * Converts the value of a numeric field, in units of `unit` ns, to *time in ns. -EINVAL with the
- * problem if it is negative, not finite, or above 2^64-1 ns.
+ * Converts a decimal number in units of 10^`digits` ns, or an RFC 3339 date if `clock` is realtime, to
+ * *time in ns. Decimals below 1 ns are rounded. -EINVAL with the problem if it is neither, negative, or
+ * above 2^64-1 ns. *is_date: it was a date.
  */
-int encode_time(const struct kymo_field *field, const void *payload, uint64_t unit, uint64_t *time,
+int encode_time_text(const char *name, const char *text, size_t len, int digits,
+                     enum kymo_clock clock, uint64_t *time, bool *is_date, struct problem *problem);
+
+/* As above, from the value of a numeric field. */
+int encode_time(const struct kymo_field *field, const void *payload, int digits, uint64_t *time,
                 struct problem *problem);
 
 #endif

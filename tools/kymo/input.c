@@ -70,8 +70,12 @@ static int input_fill(struct input *input)
     if (error)
         return error;
     got = read(input->fd, input->data + input->len, input->capacity - input->len);
-    if (got < 0)
-        return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return 0;
+    if (got < 0) {
+        input->error = -errno;
+        return input->error;
+    }
     input->len += (size_t)got;
     input->ended = got == 0;
     return 0;

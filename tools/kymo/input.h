@@ -19,6 +19,7 @@ struct input {
     size_t start, len, capacity; /* unread bytes: data[start..start+len) */
     size_t searched;             /* bytes of these without a line end */
     bool ended;
+    int error; /* of read(2), negative; 0: none */
 };
 
 /*

@@ -4,9 +4,14 @@
 #include "command.h"
 
 #include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "suggest.h"
 
 struct command {
     const char *name;
@@ -50,6 +55,29 @@ static const struct command *command_find(const char *name)
     return NULL;
 }
 
+static int report_unknown(const char *name)
+{
+    struct suggestion suggestion = {.word = name, .len = strlen(name)};
+
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        suggest_offer(&suggestion, commands[i].name);
+    return report_usage(name, "unknown command: kymo --help lists the commands%s",
+                        suggest_hint(&suggestion));
+}
+
+/* Keeps other files off closed standard descriptors; reads and writes of these still fail with
+ * EBADF. */
+static void reserve_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/", O_PATH | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Flushes stdio. A full disk is a failure, a closed pipe is not. */
 static int print_end(int status)
 {
@@ -64,8 +92,10 @@ int main(int argc, char **argv)
     char name[32];
     int error;
 
-    /* A killed writer would read DEAD: a closed pipe is reported by EPIPE instead. */
+    reserve_descriptors();
+    /* A killed writer would read DEAD: calls report EPIPE and EFBIG instead. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     argp_err_exit_status = STATUS_USAGE;
     argp_program_version_hook = print_version;
     if (argc < 2) {
@@ -82,7 +112,7 @@ int main(int argc, char **argv)
     }
     command = command_find(argv[1]);
     if (!command)
-        return report_usage(argv[1], "unknown command: kymo --help lists the commands");
+        return report_unknown(argv[1]);
     error = kymo_guard_install();
     if (error)
         return report_errno("guard", error);

@@ -38,9 +38,9 @@ for field in x v.2 v. v.-1 v.0.0 n.0 s.0 '' "$(printf 'x%.0s' {1..100})"; do
 done
 
 run kymo get t --back 5
-refused 1 'kymo: t: nothing has been published there yet'
+refused 1 'kymo: t: --back 5: must be below the number of published records, 5'
 run kymo get t --pos 5
-refused 1 'kymo: t: nothing has been published there yet'
+refused 1 'kymo: t: --pos 5: the newest record is at 4'
 run kymo get t --closest 61 --max 10
 refused 1 'kymo: t: the closest record is farther away than the limit'
 run kymo get t --as-of 9

@@ -75,10 +75,10 @@ bad x:u64 '{"x":18446744073709551616}' 'x: 18446744073709551616 does not fit u64
 bad x:u64 '{"x":-1}' 'x: -1 does not fit u64'
 bad x:i64 '{"x":9223372036854775808}' 'x: 9223372036854775808 does not fit i64'
 bad x:i64 '{"x":-9223372036854775809}' 'x: -9223372036854775809 does not fit i64'
-bad x:i64 '{"x":1e300}' 'x: * is not an integer of type i64'
+bad x:i64 '{"x":1e300}' 'x: 1e300 does not fit i64'
 bad x:u8 '{"x":1.5}' 'x: 1.5 is not an integer of type u8'
 bad x:f32 '{"x":1e39}' 'x: * does not fit f32'
-bad x:f64 '{"x":1e999}' 'invalid JSON: *'
+bad x:f64 '{"x":1e400}' 'x: 1e400 does not fit f64'
 
 # null is NaN, and NaN is null.
 takes x:f64,y:f32[2] '{"x":null,"y":[1,null]}' '{"x":null,"y":[1,null]}'
@@ -89,12 +89,13 @@ bad x:f64 '{"x":' 'invalid JSON: *'
 bad x:f64 '{"x":1} {"x":2}' 'invalid JSON: *'
 bad x:f64 'x' 'invalid JSON: *'
 bad x:f64 $'{"x":1,"\xff":2}' 'invalid JSON: *'
-bad x:f64 '{"x":1,"x":2}' 'invalid JSON: duplicate*'
-bad x:f64 '{"x":NaN}' 'invalid JSON: *'
+bad x:f64 '{"x":1,"x":2}' 'duplicate field x'
+bad x:f64 '{"x":nan}' 'invalid JSON: *'
+bad x:u8 '{"x":NaN}' 'x: "NaN" is not a number'
 bad x:f64 '{}' 'missing field x'
 bad x:f64,y:f64 '{"y":1}' 'missing field x'
 bad x:f64 '{"x":1,"z":2}' 'no field z'
-bad x:f64 '{"x":"1.5"}' 'x: "1.5" is not an integer'
+bad x:f64 '{"x":"1,5"}' 'x: "1,5" is not a number'
 bad x:f64 '{"x":true}' 'x: true does not fit f64'
 bad x:f64 '{"x":[1]}' 'x: must be a single f64'
 bad x:f64 '{"x":{}}' 'x: must be a single f64'
@@ -102,7 +103,7 @@ bad x:f64 '"text"' '*'
 bad x:f64,y:f64 '1' 'must be an object or an array'
 bad x:bool '{"x":2}' 'x: 2 does not fit bool'
 bad x:char[4] '{"x":"12345"}' "x: 5 bytes of text do not fit char\[4\]"
-bad x:char[4] '{"x":1}' 'x: must be text'
+bad x:char[4] '{"x":1}' 'x: 1 is a number: must be text'
 bad $imu '{"accel":[1,2],"temp":1}' 'accel: must be an array of 3'
 bad $imu '{"accel":[1,2,3,4],"temp":1}' 'accel: must be an array of 3'
 bad $imu '{"accel":1,"temp":1}' 'accel: must be an array of 3'
@@ -114,7 +115,7 @@ bad x:f64 "$(printf '[%.0s' {1..3000})" 'invalid JSON: *'
 # A bad line is reported with its number and skipped; what stands around it is published.
 publish x:f64 '{"x":1}' '' 'oops' '{"y":1}' '{"x":2}' '{"x":3'
 refused 1 'kymo: t: line 3: invalid JSON: *
-kymo: t: line 4: missing field x
+kymo: t: line 4: no field y
 kymo: t: line 6: invalid JSON: *'
 is "the good line after the bad ones" '{"x":2}' "$(data t)"
 is "and the one before them" '{"x":1}' "$(data t --back 1)"

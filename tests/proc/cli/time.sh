@@ -49,13 +49,13 @@ run kymo pub t --replace --fields t:u64 --clock user --time t --time-unit s <<<'
 refused 1 'kymo: t: line 1: t: 18446744074 is above 2^64-1 ns'
 is "the line after it" 5000000000 "$(times 1)"
 run kymo pub t --replace --fields t:i64 --clock user --time t <<<'[-1]'
-refused 1 "kymo: t: line 1: t: a time cannot be negative"
+refused 1 "kymo: t: line 1: t: -1: a time cannot be negative"
 run kymo pub t --replace --fields t:f64 --clock user --time t <<<'[-0.6]
 [null]
 [1e30]'
-refused 1 'kymo: t: line 1: t: -0.6* is not a time
+refused 1 'kymo: t: line 1: t: -0.6: a time cannot be negative
 kymo: t: line 2: t: *nan is not a time
-kymo: t: line 3: t: 1* is not a time'
+kymo: t: line 3: t: 1e30 is above 2^64-1 ns'
 
 # Backwards: the line is at fault; with --clamp the time is.
 run kymo pub t --replace --fields t:u64 --clock user --time t < <(printf '[%d]\n' 10 20 15 20 30)

@@ -1,0 +1,362 @@
+/*
+ * pub_options.c - the command line of kymo pub.
+ */
+#include "pub.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "suggest.h"
+
+enum {
+    KEY_FIELDS = 256,
+    KEY_DEPTH,
+    KEY_SIZE,
+    KEY_TIME,
+    KEY_TIME_UNIT,
+    KEY_CLOCK,
+    KEY_UNIT,
+    KEY_DESCRIBE,
+    KEY_COUNTER,
+    KEY_CSV,
+    KEY_RAW,
+    KEY_REPLACE,
+    KEY_RM,
+    KEY_MODE,
+    KEY_WAKE,
+    KEY_CLAMP
+};
+
+static const struct argp_option pub_argp_options[] = {
+    {0, 0, 0, 0, "Record format:", 1},
+    {"fields", KEY_FIELDS, "LIST", 0,
+     "The fields, name:type[shape] each: 'accel:f32[3],temp:f64'. Types: u8 u16 u32 u64 i8 i16 i32 "
+     "i64 f32 f64 char bool. Default: the fields of the existing segment",
+     1},
+    {"size", KEY_SIZE, "BYTES", 0,
+     "With --raw instead of --fields: a record is BYTES bytes without fields", 1},
+    {"unit", KEY_UNIT, "FIELD=UNIT", 0, "Unit of a field: accel=m/s^2", 1},
+    {"describe", KEY_DESCRIBE, "FIELD=TEXT", 0, "Description of a field, one line", 1},
+    {"counter", KEY_COUNTER, "FIELD", 0, "The field is a counter: it never decreases", 1},
+    {0, 0, 0, 0, "Input format (default: lines of JSON, objects or arrays):", 2},
+    {"csv", KEY_CSV, 0, 0, "A table with a header line, RFC 4180", 2},
+    {"raw", KEY_RAW, 0, 0, "The bytes of the records, one after another", 2},
+    {0, 0, 0, 0, "Record time (default: now):", 3},
+    {"time", KEY_TIME, "FIELD", 0,
+     "Take the record's time from this field; 'time', if no field has this name: from the time "
+     "that "
+     "kymo prints beside the fields",
+     3},
+    {"time-unit", KEY_TIME_UNIT, "UNIT", 0, "ns (default), us, ms or s", 3},
+    {"clock", KEY_CLOCK, "CLOCK", 0,
+     "monotonic (default), realtime, boottime, tai, or user: the times of --time, else the "
+     "record's "
+     "position",
+     3},
+    {"clamp", KEY_CLAMP, 0, 0,
+     "Replace a time before the newest record's by that time, instead of rejecting the record", 3},
+    {0, 0, 0, 0, "The segment:", 4},
+    {"depth", KEY_DEPTH, "N", 0, "Records in the ring, a power of two (default 64)", 4},
+    {"mode", KEY_MODE, "OCTAL", 0, "Permissions (default 0666 less the umask)", 4},
+    {"wake", KEY_WAKE, "always|waiters", 0,
+     "always: each publish also wakes readers without write permission", 4},
+    {"replace", KEY_REPLACE, 0, 0, "Start a new generation, even if the layout is the same", 4},
+    {"rm", KEY_RM, 0, 0, "Remove the segment at the end", 4},
+    {0},
+};
+
+static const char pub_doc[] =
+    "Publish records read from standard input, until end of file\v"
+    "A segment of the same layout is resumed; a segment of another layout is replaced. At the end "
+    "the segment remains, in state CLOSED. Invalid lines are reported and skipped; the exit status "
+    "is then 1.\n\n"
+    "  printf '{\"x\":1.5}\\n{\"x\":2.5}\\n' | kymo pub t --fields x:f64\n";
+
+/* ---- options ---- */
+
+static int parse_unit(const char *text, int *digits)
+{
+    static const char *const units[] = {"ns", "us", "ms", "s"};
+
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(text, units[i]) == 0) {
+            *digits = 3 * i;
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+static void parse_depth(struct pub_options *options, const char *argument, struct argp_state *state)
+{
+    uint64_t depth;
+
+    if (parse_number(argument, &depth) || depth < 2 || depth > KYMO_DEPTH_LIMIT ||
+        (depth & (depth - 1)))
+        argp_error(state, "--depth %s: must be a power of two, at least 2", argument);
+    options->segment.depth = depth;
+}
+
+static void parse_size(struct pub_options *options, const char *argument, struct argp_state *state)
+{
+    uint64_t size;
+
+    if (parse_number(argument, &size) || size == 0 || size > KYMO_SIZE_LIMIT)
+        argp_error(state, "--size %s: must be a number of bytes from 1 to %u", argument,
+                   KYMO_SIZE_LIMIT);
+    options->segment.size = (uint32_t)size;
+}
+
+static void parse_mode(struct pub_options *options, const char *argument, struct argp_state *state)
+{
+    char *end;
+    unsigned long mode = strtoul(argument, &end, 8);
+
+    if (*argument < '0' || *argument > '7' || *end || mode == 0 || mode > 0777)
+        argp_error(state, "--mode %s: must be octal permissions, such as 0640", argument);
+    options->segment.mode = (uint32_t)mode;
+}
+
+static void add_note(struct pub_options *options, int key, const char *argument,
+                     struct argp_state *state)
+{
+    struct pub_note *larger =
+        realloc(options->notes, (options->note_count + 1) * sizeof(*options->notes));
+
+    if (!larger) {
+        argp_failure(state, STATUS_FAILED, ENOMEM, "%s", argument);
+        return;
+    }
+    options->notes = larger;
+    options->notes[options->note_count++] = (struct pub_note){key, argument};
+}
+
+static void choose_format(struct pub_options *options, enum format format, struct argp_state *state)
+{
+    if (options->format != FORMAT_JSON && options->format != format)
+        argp_error(state, "--csv and --raw: use only one of them");
+    options->format = format;
+}
+
+/* Options of new segments. */
+static error_t parse_layout(int key, char *argument, struct argp_state *state)
+{
+    struct pub_options *options = state->input;
+
+    switch (key) {
+    case KEY_FIELDS:
+        options->fields = argument;
+        break;
+    case KEY_SIZE:
+        parse_size(options, argument, state);
+        break;
+    case KEY_UNIT:
+    case KEY_DESCRIBE:
+    case KEY_COUNTER:
+        add_note(options, key, argument, state);
+        break;
+    case KEY_CLOCK:
+        if (kymo_clock_parse(argument, &options->segment.clock))
+            argp_error(state, "--clock %s: must be monotonic, realtime, boottime, tai or user",
+                       argument);
+        break;
+    case KEY_CLAMP:
+        options->segment.time_policy = KYMO_CLAMP;
+        break;
+    case KEY_DEPTH:
+        parse_depth(options, argument, state);
+        break;
+    case KEY_MODE:
+        parse_mode(options, argument, state);
+        break;
+    case KEY_WAKE:
+        if (strcmp(argument, "always") && strcmp(argument, "waiters"))
+            argp_error(state, "--wake %s: must be always or waiters", argument);
+        if (strcmp(argument, "always") == 0)
+            options->segment.wake_policy = KYMO_WAKE_ALWAYS;
+        break;
+    case KEY_REPLACE:
+        options->segment.existing = KYMO_REPLACE;
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    options->layout_given = true;
+    return 0;
+}
+
+static void check_options(struct pub_options *options, struct argp_state *state)
+{
+    if (!options->name)
+        argp_error(state, "missing argument: NAME of a segment");
+    if (options->fields && options->segment.size)
+        argp_error(state, "--fields and --size: use only one of them");
+    if (options->segment.size && options->format != FORMAT_RAW)
+        argp_error(state, "--size: requires --raw; otherwise use --fields");
+    if (options->note_count && !options->fields)
+        argp_error(state, "--unit, --describe and --counter: require --fields");
+    if (options->layout_given && !options->fields && !options->segment.size)
+        argp_error(state, "options of a new segment: require --fields, or --raw --size");
+    if (options->time_digits >= 0 && !options->time)
+        argp_error(state, "--time-unit: requires --time");
+    if (options->time_digits < 0)
+        options->time_digits = 0;
+}
+
+static error_t pub_parse(int key, char *argument, struct argp_state *state)
+{
+    struct pub_options *options = state->input;
+
+    switch (key) {
+    case KEY_TIME:
+        options->time = argument;
+        return 0;
+    case KEY_TIME_UNIT:
+        if (parse_unit(argument, &options->time_digits))
+            argp_error(state, "--time-unit %s: must be ns, us, ms or s", argument);
+        return 0;
+    case KEY_CSV:
+        choose_format(options, FORMAT_CSV, state);
+        return 0;
+    case KEY_RAW:
+        choose_format(options, FORMAT_RAW, state);
+        return 0;
+    case KEY_RM:
+        options->remove = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->name)
+            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
+        options->name = argument;
+        return 0;
+    case ARGP_KEY_END:
+        check_options(options, state);
+        return 0;
+    default:
+        return parse_layout(key, argument, state);
+    }
+}
+
+/* ---- the schema ---- */
+
+/* Copies text to place[size]; -ENAMETOOLONG if it does not fit. */
+static int put_text(char *place, size_t size, const char *text)
+{
+    if (strlen(text) >= size)
+        return -ENAMETOOLONG;
+    memset(place, 0, size);
+    memcpy(place, text, strlen(text));
+    return 0;
+}
+
+/* Applies one --unit, --describe or --counter to its field. Returns an exit status. */
+static int schema_note(struct pub_options *options, const struct pub_note *note)
+{
+    size_t len = strcspn(note->argument, "=");
+    const char *text = note->argument + len;
+    struct kymo_field *field = NULL;
+    int error = 0;
+
+    for (uint32_t i = 0; i < options->schema.count; i++)
+        if (strlen(options->table[i].name) == len &&
+            memcmp(options->table[i].name, note->argument, len) == 0)
+            field = &options->table[i];
+    if (!field)
+        return report_usage(options->name, "%s: no such field in --fields '%s'%s", note->argument,
+                            options->fields, suggest_field(&options->schema, note->argument, len));
+    if (note->key == KEY_COUNTER) {
+        field->metric = KYMO_COUNTER;
+        return *text ? report_usage(options->name, "--counter %s: must be the name of a field",
+                                    note->argument)
+                     : 0;
+    }
+    if (*text != '=')
+        return report_usage(options->name, "%s: must be FIELD=TEXT", note->argument);
+    if (note->key == KEY_UNIT)
+        error = put_text(field->unit, sizeof(field->unit), text + 1);
+    else
+        error = put_text(field->help, sizeof(field->help), text + 1);
+    if (error)
+        return report_usage(options->name, "%s: the text is too long", note->argument);
+    return 0;
+}
+
+/* Whether the name at `where` in the list occurs before it. */
+static bool is_duplicate(const char *list, size_t where)
+{
+    const size_t len = strcspn(list + where, ":");
+    const char *at = list;
+
+    for (; len && at < list + where; at += strcspn(at, ",") + 1)
+        if (strncmp(at, list + where, len + 1) == 0)
+            return true;
+    return false;
+}
+
+/* Parses --fields and the notes. Returns an exit status. */
+static int schema_make(struct pub_options *options)
+{
+    struct kymo_schema *parsed;
+    size_t where = 0;
+    int status = kymo_schema_parse(&parsed, options->fields, &where);
+
+    if (status == -EINVAL && is_duplicate(options->fields, where))
+        return report_usage(options->name, "--fields '%s': duplicate field at '%s'",
+                            options->fields, options->fields + where);
+    if (status == -EINVAL)
+        return report_usage(options->name, "--fields '%s': syntax error at '%s': use name:type,...",
+                            options->fields, options->fields + where);
+    if (status)
+        return report_errno(options->name, status);
+    options->schema = *parsed;
+    options->table = malloc(parsed->count * sizeof(*options->table));
+    if (options->table)
+        memcpy(options->table, parsed->fields, parsed->count * sizeof(*options->table));
+    options->schema.fields = options->table;
+    kymo_schema_free(parsed);
+    if (!options->table)
+        return report_errno(options->name, -ENOMEM);
+    options->segment.schema = &options->schema;
+    for (size_t i = 0; i < options->note_count && status == 0; i++)
+        status = schema_note(options, &options->notes[i]);
+    return status;
+}
+
+int pub_time_field(const struct pub_options *options, const struct kymo_schema *schema,
+                   const struct kymo_field **time)
+{
+    *time = NULL;
+    if (!options->time)
+        return 0;
+    *time = kymo_schema_find(schema, options->time);
+    if (*time && ((*time)->count != 1 || !kymo_type_is_numeric((*time)->type)))
+        return report_usage(options->name, "--time %s: must be a field with one number",
+                            options->time);
+    if (*time || (strcmp(options->time, "time") == 0 && options->format != FORMAT_RAW))
+        return 0;
+    return report_usage(options->name, "--time %s: no such field%s", options->time,
+                        suggest_field(schema, options->time, strlen(options->time)));
+}
+
+int pub_options_parse(struct pub_options *options, int argc, char **argv)
+{
+    static const struct argp argp = {
+        pub_argp_options, pub_parse, "NAME", pub_doc, NULL, NULL, NULL};
+    const struct kymo_field *time;
+    int status;
+
+    *options = (struct pub_options){.time_digits = -1};
+    argp_parse(&argp, argc, argv, 0, NULL, options);
+    if (!options->fields)
+        return 0;
+    status = schema_make(options);
+    return status ? status : pub_time_field(options, &options->schema, &time);
+}
+
+void pub_options_free(struct pub_options *options)
+{
+    free(options->notes);
+    free(options->table);
+}
