@@ -405,7 +405,7 @@ static int race_on(void *context)
 
 Test(openings, one_of_two_racers_wins)
 {
-    const uint32_t rounds = 500 / PROCESS_SLOWNESS;
+    const uint32_t rounds = (uint32_t)process_count(10000, 250);
     static const int racers[] = {0, 1};
     uint32_t won[2] = {0, 0};
     pid_t processes[2];

@@ -44,13 +44,19 @@ void process_await(const uint32_t *word, uint32_t value);
 /* How much slower this build is, about. */
 #if KYMO_IMPL_TSAN
 #define PROCESS_SLOWNESS 16
+#elif defined(KYMO_EMULATED)
+#define PROCESS_SLOWNESS 20
 #elif defined(__SANITIZE_ADDRESS__)
 #define PROCESS_SLOWNESS 4
 #else
 #define PROCESS_SLOWNESS 1
 #endif
 
-/* What a test's counts are multiplied with: $KYMO_STRESS_SCALE, 1 without; less in slow builds. */
+/* The fraction of its long counts that a test runs: $KYMO_STRESS_SCALE, 1 in tools/soak; 0.01 if it is
+ * unset. */
 double process_scale(void);
+
+/* The count of a stress test: this fraction of `full`, at least `least`; fewer in slow builds. */
+uint64_t process_count(uint64_t full, uint64_t least);
 
 #endif

@@ -235,9 +235,9 @@ static int keep_killing(void *context)
     return read_word(&ledger->fault) ? 1 : 0;
 }
 
-Test(queue, loses_nothing_to_kills, .timeout = 200)
+Test(queue, loses_nothing_to_kills)
 {
-    uint64_t count = (uint64_t)(40000 * process_scale());
+    uint64_t count = process_count(400000, 20000);
     uint64_t *kills = process_share(2 * sizeof(*kills));
     struct kymo_writer *writer;
     struct side sides[2];
@@ -381,7 +381,7 @@ static size_t die_at_every_point(int (*victim)(void *context), uint64_t waiting)
     return deaths;
 }
 
-Test(queue, loses_nothing_to_a_death_at_any_point, .timeout = 100)
+Test(queue, loses_nothing_to_a_death_at_any_point)
 {
     uint64_t empty = 0;
     struct kymo_writer *writer;
@@ -463,7 +463,7 @@ static uint64_t hear_of_death(pid_t victim, struct kymo_writer *producer,
     return heard - read_word(&ledger->acknowledging);
 }
 
-Test(queue, hears_of_a_death, .timeout = 100)
+Test(queue, hears_of_a_death)
 {
     enum { ROUNDS = 5 };
     struct kymo_consumer *consumer = NULL;
@@ -579,7 +579,7 @@ static void stop_one_of_several(const char *point, int taken)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-Test(queue, goes_on_when_a_consumer_dies_with_the_lock, .timeout = 100)
+Test(queue, goes_on_when_a_consumer_dies_with_the_lock)
 {
     stop_one_of_several("LOCK_TAKEN", 0);
     stop_one_of_several("RECORD_COPIED", 0);

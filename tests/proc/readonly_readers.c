@@ -118,7 +118,7 @@ static void visit_often(int visits)
 
 Test(readonly_readers, leave_everything_as_it_was)
 {
-    const int visits = (int)(1000 * process_scale());
+    const int visits = (int)process_count(10000, 200);
     struct kymo_writer *writer;
 
     cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);

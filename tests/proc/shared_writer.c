@@ -206,9 +206,9 @@ static uint64_t slowest_of(const struct journal *journals)
 
 /* ---- all at once ---- */
 
-Test(shared_writer, publishes_everything_once_and_in_order, .timeout = 110)
+Test(shared_writer, publishes_everything_once_and_in_order)
 {
-    const uint64_t limit = (uint64_t)(20000 * process_scale());
+    const uint64_t limit = process_count(200000, 10000);
     struct kymo_writer *keeper;
     struct kymo_reader *reader;
     struct journal *journals;
@@ -323,7 +323,7 @@ static void stop_all(struct killing *killing)
     }
 }
 
-Test(shared_writer, loses_nothing_to_kills, .timeout = 110)
+Test(shared_writer, loses_nothing_to_kills)
 {
     const uint64_t depth = UINT64_C(1) << 20;
     const uint64_t limit = depth / WRITERS;
@@ -497,7 +497,7 @@ static uint64_t run_death(const struct scene *scene, const struct progress *prog
     return length;
 }
 
-Test(shared_writer, goes_on_from_any_death, .timeout = 110)
+Test(shared_writer, goes_on_from_any_death)
 {
     static const uint64_t histories[] = {0, 1, 8, 13};
     uint64_t deaths = 0, takeovers = 0, sum = 0, most = 0, least = UINT64_MAX;
@@ -627,7 +627,7 @@ static void run_heir(struct heir *heir)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(shared_writer, goes_on_from_a_death_in_taking_over, .timeout = 110)
+Test(shared_writer, goes_on_from_a_death_in_taking_over)
 {
     struct heir *heir = process_share(sizeof(*heir));
     size_t deaths = 0;
@@ -668,7 +668,7 @@ static int loan_until_told(void *context)
 }
 
 /* A stopped owner is alive: nobody takes its lock, however long it takes; who waits is told. */
-Test(shared_writer, does_not_rob_one_that_is_stopped, .timeout = 60)
+Test(shared_writer, does_not_rob_one_that_is_stopped)
 {
     struct stopping *stopping = process_share(sizeof(*stopping));
     struct kymo_writer *writer;
@@ -702,7 +702,7 @@ Test(shared_writer, does_not_rob_one_that_is_stopped, .timeout = 60)
 }
 
 /* Stopped first and killed then: the next publish is as quick as after any death. */
-Test(shared_writer, takes_over_from_one_killed_while_stopped, .timeout = 60)
+Test(shared_writer, takes_over_from_one_killed_while_stopped)
 {
     struct stopping *stopping = process_share(sizeof(*stopping));
     struct kymo_writer *writer;

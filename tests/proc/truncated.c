@@ -142,7 +142,7 @@ static void run_round(uint64_t round, int sleeps)
 
 Test(truncated, under_readers_and_a_writer)
 {
-    const uint64_t rounds = (uint64_t)(60 * process_scale());
+    const uint64_t rounds = process_count(2000, 32);
 
     for (uint64_t round = 0; round < rounds; round++)
         run_round(round, 0);

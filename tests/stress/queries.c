@@ -15,7 +15,7 @@
 
 #define NAME    "queries"
 #define SIZE    24
-#define QUERIES 2000000 /* over all runs */
+#define QUERIES 20000000 /* over all runs, in tools/soak */
 
 enum { WRITING = 1, STOPPING = 2 };
 
@@ -152,7 +152,7 @@ static struct kymo_options begin(uint64_t depth)
 
 static uint64_t queries_per_run(void)
 {
-    return (uint64_t)(QUERIES * process_scale()) / (2 * DEPTHS);
+    return process_count(QUERIES, 0) / (2 * DEPTHS);
 }
 
 Test(queries, beside_a_writing_thread)

@@ -240,8 +240,8 @@ struct run {
 /* Between them: records that fit a word, a cache line, a page, many pages; rings that are lapped
  * within one read, and rings that hardly ever are. */
 static const struct run runs[] = {
-    {8, 2, 80000},     {8, 1024, 80000}, {64, 4, 60000},   {100, 64, 60000},
-    {1000, 16, 25000}, {4096, 8, 12000}, {65536, 2, 1000}, {65536, 4, 1000},
+    {8, 2, 800000},     {8, 1024, 800000}, {64, 4, 600000},   {100, 64, 600000},
+    {1000, 16, 250000}, {4096, 8, 120000}, {65536, 2, 10000}, {65536, 4, 10000},
 };
 
 /* The cursor is last: it sees the writer stop. */
@@ -273,7 +273,7 @@ static void read_beside(const struct run *run, const struct kymo_reader *reader)
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
         role = roles[i];
         role.reader = reader;
-        role.count = (uint64_t)((double)run->reads * process_scale()) / (roles[i].seldom + 1);
+        role.count = process_count(run->reads, 0) / (roles[i].seldom + 1);
         role.began = kymo_ring_head(&reader->ring);
         role.run(&role);
         judge(&role);

@@ -391,7 +391,7 @@ __attribute__((no_sanitize("thread"))) static void *scribble(void *context)
 }
 
 /* F: every byte that may change does, all the time. */
-Test(hostile, vandals_change_nothing_but_answers, .timeout = 100)
+Test(hostile, vandals_change_nothing_but_answers)
 {
     struct kymo_writer *writer = unit_writer_of_depth("vandal", 8);
     struct kymo_reader *reader = unit_reader("vandal");
@@ -429,7 +429,7 @@ static uint64_t worked(void)
 }
 
 /* E, F: a full queue whose head says that it is not keeps nobody busy. */
-Test(hostile, a_scribbled_head_makes_no_producer_spin, .timeout = 100)
+Test(hostile, a_scribbled_head_makes_no_producer_spin)
 {
     const struct kymo_options options = {.kind = KYMO_QUEUE,
                                          .clock = KYMO_USER,

@@ -185,7 +185,7 @@ Test(loader, has_at_once_what_was_there_before)
 /* ---- what is pinned ---- */
 
 /* Six snapshots of different times, and thousands of loads behind their back. */
-Test(loader, leaves_what_is_pinned_untouched, .timeout = 100)
+Test(loader, leaves_what_is_pinned_untouched)
 {
     enum { PINNED = 6, LOADS = 3000 };
     struct kymo_writer *writer = unit_writer("untouched", &plain);
@@ -285,7 +285,7 @@ static void *pin_and_park(void *context)
     return NULL;
 }
 
-Test(loader, is_held_up_by_nobody_who_pins, .timeout = 100)
+Test(loader, is_held_up_by_nobody_who_pins)
 {
     enum { PARKED = 4, LOADS = 500 };
     struct kymo_writer *writer = unit_writer("parked", &plain);
@@ -354,7 +354,7 @@ static void *pin_for_ever(void *context)
 }
 
 /* Nobody sees a load in the making. The thread sanitizer sees to the orderings (LOADER-1). */
-Test(loader, shows_no_load_in_the_making, .timeout = 100)
+Test(loader, shows_no_load_in_the_making)
 {
     enum { THREADS = 3, RECORDS = 6000 };
     struct kymo_writer *writer = unit_writer("crowd", &plain);
@@ -585,7 +585,7 @@ static void await_refusal(void)
         usleep(1000);
 }
 
-Test(loader, goes_on_when_memory_runs_short, .timeout = 100)
+Test(loader, goes_on_when_memory_runs_short)
 {
     struct kymo_options larger = plain;
     struct kymo_writer *writer = unit_writer("short", &plain);

@@ -475,7 +475,7 @@ static void *push_all(void *context)
 }
 
 /* Both ends sleep again and again, and no wake is lost, or this never ends. */
-Test(queue, loses_no_wake_up, .timeout = 100)
+Test(queue, loses_no_wake_up)
 {
     static const uint64_t depths[] = {2, 64};
 
@@ -618,7 +618,7 @@ static void *push_share(void *context)
     return NULL;
 }
 
-Test(queue, gives_each_record_to_one_of_several_consumers, .timeout = 100)
+Test(queue, gives_each_record_to_one_of_several_consumers)
 {
     const struct kymo_options options = shared(KYMO_SHARED_WRITER | KYMO_SHARED_CONSUMER);
     struct player producers[PAIRS] = {{0}}, consumers[PAIRS] = {{0}};

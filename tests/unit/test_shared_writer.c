@@ -337,7 +337,7 @@ Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
 
 /* ---- lock slots ---- */
 
-Test(shared_writer, has_1024_lock_slots, .timeout = 100)
+Test(shared_writer, has_1024_lock_slots)
 {
     static struct kymo_writer *writers[KYMO_LOCK_SLOTS];
     const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
@@ -370,7 +370,7 @@ Test(shared_writer, has_1024_lock_slots, .timeout = 100)
     cr_assert_eq(kymo_segment_remove("slots"), 0);
 }
 
-Test(shared_writer, reuses_a_released_lock_slot, .timeout = 100)
+Test(shared_writer, reuses_a_released_lock_slot)
 {
     struct kymo_writer *one = open_shared("reused");
     struct kymo_reader *reader = unit_reader("reused");
@@ -412,7 +412,7 @@ static int come_and_go(void *context)
     return 0;
 }
 
-Test(shared_writer, may_come_while_others_go, .timeout = 100)
+Test(shared_writer, may_come_while_others_go)
 {
     struct kymo_reader *reader;
     pid_t pids[3];

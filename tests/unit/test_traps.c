@@ -95,7 +95,7 @@ static int count_sound(void *context, const struct kymo_entry *entry)
 
 /* Opened, created over, replaced, consumed, listed, removed, reaped: none is followed, waited for
  * or touched. */
-Test(traps, catch_nobody, .timeout = 60)
+Test(traps, catch_nobody)
 {
     static const char *const names[] = {"link",      "dangling", "fifo",
                                         "directory", "socket",   "device"};
@@ -121,7 +121,7 @@ Test(traps, catch_nobody, .timeout = 60)
 }
 
 /* The sweep takes files alone, and not what they or links lead to. */
-Test(traps, are_not_swept_up, .timeout = 60)
+Test(traps, are_not_swept_up)
 {
     static const char *const names[] = {".kymo-link", ".kymo-fifo", ".kymo-directory"};
     char path[UNIT_PATH];
@@ -208,7 +208,7 @@ Test(traps, a_readers_lock_is_no_sign_of_life)
 }
 
 /* E: nor does the owner of a file hold up for long whoever opens it, or waits for its records. */
-Test(traps, a_lease_holds_up_nobody, .timeout = 200)
+Test(traps, a_lease_holds_up_nobody)
 {
     struct kymo_reader *reader;
     struct kymo_writer *writer;

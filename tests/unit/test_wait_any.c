@@ -128,7 +128,7 @@ static void wake_by(const struct rings *rings, size_t ring)
     cr_assert_eq(waiting.result, (int)ring);
 }
 
-Test(wait_any, is_woken_by_each, .timeout = 60)
+Test(wait_any, is_woken_by_each)
 {
     struct rings rings;
 
@@ -142,7 +142,7 @@ Test(wait_any, is_woken_by_each, .timeout = 60)
     }
 }
 
-Test(wait_any, is_woken_when_a_generation_ends, .timeout = 60)
+Test(wait_any, is_woken_when_a_generation_ends)
 {
     struct waiting waiting = {.result = -1};
     struct rings rings;
@@ -300,7 +300,7 @@ static int wait_as_guest(void *context)
     return wait_any(rings, KYMO_FOREVER) == 2 ? 0 : 4;
 }
 
-Test(wait_any, works_for_guests_as_well, .timeout = 60)
+Test(wait_any, works_for_guests_as_well)
 {
     struct rings rings;
     char path[UNIT_PATH];
