@@ -1,7 +1,5 @@
 /*
- * fuzz_pub.c - any input of kymo pub: the first line is the fields, the next byte says whether
- * lines of JSON or a table follow. What is taken is printed as kymo prints records, and what is
- * printed is taken again as the same bytes.
+ * fuzz_pub.c - any input of kymo pub: the first line is the fields, the next byte selects JSON or CSV. Accepted records are printed as kymo does, and the output is parsed to the same bytes again.
  */
 #include "fuzz.h"
 #include "rendered.h"

@@ -64,7 +64,7 @@ Test(cursor, begins_with_the_oldest_record)
     kymo_writer_close(writer);
 }
 
-/* Read plus missed is written, whatever the rhythm of the two. */
+/* Read plus missed records equal the published ones, in any rhythm. */
 Test(cursor, counts_every_record_that_it_missed)
 {
     uint64_t random = 1;
@@ -163,7 +163,7 @@ Test(cursor, stays_at_a_record_that_does_not_fit)
     kymo_writer_close(writer);
 }
 
-/* I: a removed generation is read to its end, and then says that it was removed. */
+/* I: a removed generation is read to its end; then EIDRM. */
 Test(cursor, reads_a_removed_generation_to_its_end)
 {
     struct kymo_writer *writer = unit_writer_of_depth("removed", 8);

@@ -117,7 +117,7 @@ Test(errors, of_options)
     }
 }
 
-/* A schema that is larger than the slot does not fit; a smaller one leaves bytes behind it. */
+/* A schema larger than the slot is refused; a smaller one leaves bytes after it. */
 Test(errors, of_schemas_in_slots)
 {
     struct kymo_schema *schema;
@@ -158,7 +158,7 @@ Test(errors, of_clocks)
     cr_assert_str_eq(kymo_liveness_text(99), "unknown");
 }
 
-/* Between two looks at the kernel's own. */
+/* Between two readings of the kernel's clock. */
 Test(errors, of_the_time_now)
 {
     static const clockid_t kernel[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI};

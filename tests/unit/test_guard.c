@@ -1,6 +1,5 @@
 /*
- * test_guard.c - a file that is cut short while it is mapped: with the guard, -EBADMSG (promise F);
- * any other SIGBUS goes where it went before.
+ * test_guard.c - a file that is truncated while mapped: with the guard, -EBADMSG (promise F); any other SIGBUS reaches the previous handler.
  */
 #include "unit.h"
 
@@ -15,7 +14,7 @@ static void truncate_segment(const char *name, off_t size)
     cr_assert_eq(truncate(unit_path(name, path), size), 0);
 }
 
-/* Every way to read says so. */
+/* Every way to read returns it. */
 static void expect_damaged(const struct kymo_reader *reader)
 {
     struct unit_payload payload, after;
@@ -67,7 +66,7 @@ Test(guard, turns_a_lost_page_into_an_error)
     kymo_guard_remove();
 }
 
-/* A writer that lost its file is told, at the latest by the call after the fault. */
+/* A writer of a truncated file gets the error at the latest in the call after the fault. */
 Test(guard, stops_a_writer_without_a_file)
 {
     struct unit_payload payload = unit_payload(0);
@@ -227,7 +226,7 @@ static int die_of_another_fault(void *disposition)
     return 2;
 }
 
-/* Where nobody else cares, another fault ends the process as it always did. */
+/* Without a previous handler, another fault terminates the process. */
 Test(guard, leaves_other_faults_deadly)
 {
     void (*by_default)(int) = SIG_DFL;

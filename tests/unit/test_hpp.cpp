@@ -1,6 +1,5 @@
 /*
- * test_hpp.cpp - the C++ handles: what they add to C, that they own what they hold, and that their
- * results say what the C functions said.
+ * test_hpp.cpp - the C++ handles: ownership, results equal to those of the C functions, and what C++ adds.
  */
 #include <kymo/kymo.hpp>
 
@@ -68,7 +67,7 @@ bool is_record(const kymo::record<imu> &found, std::uint32_t number)
            found.len == sizeof(imu) && std::memcmp(&found.data, &expected, sizeof(imu)) == 0;
 }
 
-/* What open says of a name: 0, or the error. */
+/* The result of opening a name: 0, or the error. */
 template <typename Handle> int open_error(const char *name)
 {
     return Handle::open(name).error();

@@ -59,7 +59,7 @@ Test(image, has_the_common_sizes)
     cr_assert_eq(kymo_image_4k((enum kymo_pixel_format)9, &geometry), -EINVAL);
 }
 
-/* One behind the other, none beyond the frame, rows as long as pixels need them. */
+/* One plane after the other, within the frame, with rows of the needed length. */
 Test(image, lays_planes_out)
 {
     struct kymo_geometry geometry;
@@ -107,7 +107,7 @@ Test(image, refuses_what_has_no_frame)
     cr_assert_eq(make((enum kymo_pixel_format)9, 6, 4, 0), -EINVAL);
 }
 
-/* 2^30 bytes are a frame, one row more is none, and no product may come round to a small one. */
+/* 2^30 bytes are allowed, one row more is not, and no product overflows. */
 Test(image, ends_at_the_largest_payload)
 {
     const uint32_t limit = KYMO_SIZE_LIMIT;
@@ -211,7 +211,7 @@ static void expect_drawn(const struct kymo_geometry *geometry, const unsigned ch
     }
 }
 
-/* As image.h says it is done: the slot is drawn into, and looked at in place. */
+/* As in image.h: written and read in place. */
 static void pass_frames(const struct format *format)
 {
     struct kymo_geometry geometry;

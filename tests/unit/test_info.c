@@ -1,6 +1,5 @@
 /*
- * test_info.c - a segment as lines of "key: value": the keys that scripts rely on, and what each
- * says of a writer that runs, stalls, ends or dies.
+ * test_info.c - a segment as lines of "key: value": the keys that scripts rely on, and their values for a running, stalled, closed or dead writer.
  */
 #include <signal.h>
 #include <sys/prctl.h>
@@ -257,7 +256,7 @@ static _Noreturn void publish_for_ever(const char *name)
         kymo_ring_publish(writer, "12345678", 8, kymo_clock_now(KYMO_MONOTONIC), 0);
 }
 
-/* Whole, and in finite time, however fast the history moves on. */
+/* Complete, and in finite time, for any rate of the writer. */
 Test(info, beside_a_writer_at_full_speed)
 {
     struct kymo_reader *reader = NULL;
@@ -341,7 +340,7 @@ static uint64_t checksum_of(struct kymo_header header)
     return hash;
 }
 
-/* A creator who calls himself two lines must not get two. */
+/* A creator's name with a newline is escaped. */
 Test(info, no_name_forges_a_line)
 {
     struct kymo_reader *reader;
@@ -396,7 +395,7 @@ Test(info, as_of_an_instant_says_what_was_true_then)
     cr_assert_str_eq(value_of("records"), "5");
     cr_assert_str_eq(value_of("available"), "2");
     cr_assert_str_eq(value_of("rate"), "1");
-    /* Two were overwritten: what was there then cannot be told. */
+    /* Two records were overwritten: the state at that instant is unknown. */
     cr_assert_eq(info_as_of(reader, SECOND), -ESTALE);
     cr_assert_eq(info_as_of(reader, KYMO_FOREVER), 0);
     cr_assert_str_eq(value_of("records"), "6");

@@ -39,7 +39,7 @@ Test(key, holds_a_distance_on_both_sides)
     cr_assert_eq(check(kymo_validator_proximity(100, 5), 106), -ERANGE);
     cr_assert_eq(check(kymo_validator_proximity(100, 0), 100), 0);
     cr_assert_eq(check(kymo_validator_proximity(100, 0), 101), -ERANGE);
-    /* Where the distance reaches over an end of all times, everything up to there is near. */
+    /* A distance beyond the first or last time is cut there. */
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 0), 0);
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 8), 0);
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 9), -ERANGE);
@@ -83,8 +83,7 @@ Test(key, moves_with_the_clock)
     cr_assert_eq(check(past, now), -ERANGE);
 }
 
-/* However generous the rule is: within a year of the monotonic clock there is no wall-clock time,
- * and the other way round. */
+/* No wall-clock time lies within a year of the monotonic clock, and vice versa. */
 Test(key, tells_the_clocks_apart)
 {
     const uint64_t wall = kymo_clock_now(KYMO_REALTIME);
@@ -104,7 +103,7 @@ Test(key, tells_the_clocks_apart)
     cr_assert_eq(check(rule, 0), -ERANGE);
 }
 
-/* ---- rules of rules, and the caller's own ---- */
+/* ---- combined rules, and callbacks ---- */
 
 static int count_and_refuse_odd(const struct kymo_validator *validator, uint64_t time)
 {

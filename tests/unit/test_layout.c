@@ -1,5 +1,5 @@
 /*
- * test_layout.c - LAYOUT.md says what layout.h says, and a file is what both say.
+ * test_layout.c - LAYOUT.md, layout.h and the bytes of a file agree.
  */
 #include "unit.h"
 
@@ -209,7 +209,7 @@ static uint64_t read_u64(const unsigned char *bytes, uint64_t offset)
     return number;
 }
 
-/* FNV-1a, 64 bits, over the bytes that the description says, those of the checksum taken as 0. */
+/* FNV-1a, 64 bits, over the documented bytes, with 0 for the checksum. */
 static uint64_t checksum_of(const unsigned char *bytes, size_t size)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

@@ -1,6 +1,5 @@
 /*
- * test_loader.c - the newest record in private memory: what is pinned never changes, nobody who
- * pins can hold the loader up, and it goes on through deaths, new generations and want of memory.
+ * test_loader.c - the newest record in private memory: a pinned snapshot never changes, a pin never blocks the loader, and the loader continues after a writer's death, a new generation and ENOMEM.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -82,7 +81,7 @@ static struct kymo_loader_stats stats_of(struct kymo_loader *loader)
     return stats;
 }
 
-/* Pins the load after `seen`, which has to come. */
+/* Pins the load after `seen`, which must exist. */
 static struct kymo_snapshot pin_after(struct kymo_loader *loader, uint64_t seen)
 {
     struct kymo_snapshot snapshot;
@@ -184,7 +183,7 @@ Test(loader, has_at_once_what_was_there_before)
 
 /* ---- what is pinned ---- */
 
-/* Six snapshots of different times, and thousands of loads behind their back. */
+/* Six snapshots of different times, during thousands of loads. */
 Test(loader, leaves_what_is_pinned_untouched)
 {
     enum { PINNED = 6, LOADS = 3000 };
@@ -300,7 +299,7 @@ Test(loader, is_held_up_by_nobody_who_pins)
         testpoint_await(pinners[i].gate);
         publish_and_load(writer, loader);
     }
-    /* They stand still, and everything else goes on: loads, and the pins of others. */
+    /* The pins remain; loads and other pins continue. */
     for (int i = 0; i < LOADS; i++)
         publish_and_load(writer, loader);
     for (int i = 0; i < PARKED; i++) {
@@ -323,7 +322,7 @@ struct crowd {
     uint64_t backwards;
 };
 
-/* Pins, looks, keeps some for a while. */
+/* Pins and checks snapshots; keeps some for a while. */
 static void *pin_for_ever(void *context)
 {
     struct crowd *crowd = context;
@@ -353,7 +352,7 @@ static void *pin_for_ever(void *context)
     return NULL;
 }
 
-/* Nobody sees a load in the making. The thread sanitizer sees to the orderings (LOADER-1). */
+/* No unfinished load is visible. The thread sanitizer checks the orderings (LOADER-1). */
 Test(loader, shows_no_load_in_the_making)
 {
     enum { THREADS = 3, RECORDS = 6000 };
@@ -400,7 +399,7 @@ Test(loader, keeps_its_deadline_through_signals)
     end(writer, loader);
 }
 
-/* What /proc says in the line `field` of the loader's thread; "" where there is none. */
+/* The line `field` of the loader thread's status in /proc, or "". */
 static void read_thread(const char *field, char *value, size_t size)
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -450,7 +449,7 @@ Test(loader, leaves_signals_to_the_program)
     for (int number = 1; number <= 64; number++)
         cr_assert_eq(sigismember(&before, number), sigismember(&after, number));
     end(writer, loader);
-    /* The thread is gone; /proc lists it for a moment longer than it can be waited for. */
+    /* The thread has ended; /proc may list it a moment longer. */
     do
         read_thread("SigBlk:\t", value, sizeof(value));
     while (value[0]);
@@ -545,7 +544,7 @@ Test(loader, waits_for_a_removed_segment_to_come_back)
     kymo_loader_unpin(loader, &snapshot);
     end(writer, loader);
 
-    /* Where none was loaded before it went, a pin says so, and a wait waits. */
+    /* If nothing was loaded before the removal, a pin fails and a wait waits. */
     writer = unit_writer("empty", &plain);
     loader = loader_of("empty", 0);
     cr_assert_eq(kymo_writer_remove(writer), 0);

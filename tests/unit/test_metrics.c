@@ -152,7 +152,7 @@ static void add_fields(const char *name, const struct kymo_field *fields, uint32
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* A scraper that meets one sample twice refuses them all: whatever fields are called, they don't. */
+/* A scraper refuses a duplicate sample: no field names lead to one. */
 Test(metrics, endings_come_once_more_where_they_have_to)
 {
     static const struct kymo_field fields[] = {
@@ -173,7 +173,7 @@ Test(metrics, endings_come_once_more_where_they_have_to)
     cr_assert_eq(occurrences("# TYPE kymo_x_"), 5);
 }
 
-/* Nor may anybody spoil everybody's metrics by what he calls his segment. */
+/* Nor do segment names. */
 Test(metrics, no_segment_takes_the_common_names)
 {
     static const struct kymo_field up = {.name = "up", .type = KYMO_U64, .count = 1};
@@ -259,7 +259,7 @@ Test(metrics, no_two_fields_share_a_name)
                             "kymo_a_n_total_value", "total", "kymo_a_total_value"));
     expect_names("a", NAMES("aB_c", "kymo_a_a_Bvalue_c", "a_b_c", "kymo_a_a_bvalue_c", "a_B_c",
                             "kymo_a_a_Bvalue_c_value"));
-    /* Nor a name with what each segment has. */
+    /* Nor a segment name equal to a common suffix. */
     expect_names("writer", NAMES("up", "kymo_writer_up_value", "down", "kymo_writer_down"));
     expect_names("records",
                  NAMES("+total", "kymo_records_total_value_total", "n", "kymo_records_n"));

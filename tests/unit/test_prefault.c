@@ -1,6 +1,5 @@
 /*
- * test_prefault.c - pages ahead of time: what is granted is what was obtained, by the kernel's own
- * count and by what no longer faults.
+ * test_prefault.c - prefault and locking of pages: the reported result agrees with the kernel's counters and with page faults.
  */
 #include "unit.h"
 
@@ -8,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Sanitizers answer mlock themselves, and do nothing; an emulator has no limit of its own. */
+/* Sanitizers ignore mlock; an emulator has no limit. */
 #if defined(__SANITIZE_ADDRESS__) || KYMO_IMPL_TSAN || defined(KYMO_EMULATED)
 #define MLOCK_REACHES_THE_KERNEL 0
 #else
@@ -40,7 +39,7 @@ static uint64_t faults(void)
     return (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
 }
 
-/* What mincore says of a page does not tell who has mapped it; a fault does. */
+/* mincore() does not show whether this process has mapped the page; a fault does. */
 static uint64_t faults_by_reading(const struct kymo_reader *reader)
 {
     static unsigned char buffer[SIZE];
@@ -70,7 +69,7 @@ static uint64_t faults_by_publishing(struct kymo_writer *writer)
     return faults() - before;
 }
 
-/* The thread sanitizer faults for its own notes on each access; the calls are made all the same. */
+/* The thread sanitizer's shadow memory faults on each access; the calls are still tested. */
 Test(prefault, leaves_nothing_to_fault)
 {
     struct kymo_writer *writer = open_large("prefault");
@@ -103,7 +102,7 @@ Test(prefault, leaves_nothing_to_fault)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* What was not asked for is not done, and is not said to be there. */
+/* What was not requested is not done and not reported. */
 Test(prefault, does_what_it_was_asked_for)
 {
     struct kymo_writer *writer = open_large("asked");
@@ -124,7 +123,7 @@ Test(prefault, does_what_it_was_asked_for)
 
 /* ---- locked pages ---- */
 
-/* As one who has no right to lock more than a page. */
+/* With a limit of one locked page. */
 static int lock_too_much(void *context)
 {
     const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
@@ -160,7 +159,7 @@ Test(prefault, locks_what_the_kernel_grants)
     struct kymo_residence residence;
     const int granted = kymo_segment_prefault(reader->segment, KYMO_LOCKED, &residence);
 
-    /* Who may lock so much is for the machine to say; the two reports have to agree. */
+    /* Whether so much may be locked depends on the machine; the two reports must agree. */
     cr_assert(granted == KYMO_LOCKED || granted == 0);
     if (MLOCK_REACHES_THE_KERNEL)
         cr_assert_eq(residence.locked, granted ? residence.mapped : 0);
@@ -168,12 +167,12 @@ Test(prefault, locks_what_the_kernel_grants)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* ---- where it lies ---- */
+/* ---- addresses ---- */
 
 #define HUGE_PAGE  (UINT64_C(1) << 21)
 #define CONGRUENCE (UINT64_C(1) << 28)
 
-/* Through two mappings a line is found in the cache only where their addresses hash alike. */
+/* A cache hashes two mappings of a line alike only if their addresses agree in the low bits. */
 Test(prefault, maps_what_is_mapped_already_where_it_hashes_alike)
 {
     struct kymo_writer *writer = open_large("twin");
@@ -204,7 +203,7 @@ Test(prefault, begins_on_a_huge_page_where_there_is_room_for_one)
 
 /* ---- huge pages ---- */
 
-/* The kernel grants the request whatever the mount gives; how much is huge it says elsewhere. */
+/* The kernel accepts the request on any mount; smaps shows the huge pages. */
 Test(prefault, tells_granted_from_obtained)
 {
     const struct kymo_options options = {.clock = KYMO_USER, .depth = 4, .size = 4 << 20};
@@ -248,7 +247,7 @@ Test(prefault, is_not_for_a_forked_child)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* Each part of a mapping has its own protection, and all of them count: a queue has the most. */
+/* Each part of a mapping has its own protection; a queue has the most parts. */
 Test(prefault, counts_every_part_of_a_mapping)
 {
     const struct kymo_options options = {.kind = KYMO_QUEUE,

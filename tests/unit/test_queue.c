@@ -1,6 +1,5 @@
 /*
- * test_queue.c - the lossless hand-off: what was pushed comes out once, in order; what was not
- * acknowledged comes again; both ends wait, with deadlines, and learn that the other one went.
+ * test_queue.c - the lossless queue: records arrive once and in order, unacknowledged ones again; both ends wait with deadlines, and detect the other end's close or death.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -165,7 +164,7 @@ Test(queue, can_be_written_in_place)
     end(producer, consumer);
 }
 
-/* What a consumer did not acknowledge, its successor gets; what it did, nobody. */
+/* The next consumer receives unacknowledged records, and no acknowledged one. */
 Test(queue, delivers_again_what_was_not_acknowledged)
 {
     struct kymo_writer *producer = unit_writer("again", &plain);
@@ -195,7 +194,7 @@ Test(queue, delivers_again_what_was_not_acknowledged)
     end(producer, consumer);
 }
 
-/* In place, a record stands still until it is acknowledged, for the producer may not get there. */
+/* A record read in place is not overwritten before it is acknowledged. */
 Test(queue, lets_a_view_stand_still)
 {
     struct kymo_writer *producer = unit_writer("view", &plain);
@@ -235,7 +234,7 @@ Test(queue, keeps_a_record_that_the_buffer_cannot_hold)
     end(producer, consumer);
 }
 
-/* Anybody who may read looks in, and takes nothing away. */
+/* A reader reads the queue without consuming. */
 Test(queue, can_be_read_by_others)
 {
     struct kymo_writer *producer = unit_writer("others", &plain);
@@ -331,7 +330,7 @@ Test(queue, says_that_its_producer_has_gone)
     cr_assert_eq(kymo_queue_wait(consumer, KYMO_FOREVER), -EPIPE);
     cr_assert_eq(pop_error(consumer, KYMO_FOREVER), -EPIPE);
 
-    /* What it had pushed comes first. */
+    /* Its records are delivered first. */
     producer = unit_writer("gone", &plain);
     push_many(producer, 1);
     kymo_writer_close(producer);
@@ -347,7 +346,7 @@ Test(queue, says_that_its_consumer_has_gone)
     struct kymo_writer *producer = unit_writer("left", &plain);
     struct kymo_consumer *consumer;
 
-    /* One that was never there may come yet. */
+    /* A consumer that never existed may still open. */
     push_many(producer, DEPTH);
     cr_assert_eq(push(producer, in_ms(2)), -ETIMEDOUT);
     consumer = consumer_of("left");
@@ -356,7 +355,7 @@ Test(queue, says_that_its_consumer_has_gone)
     kymo_consumer_close(consumer);
     cr_assert_eq(push(producer, 0), -EPIPE);
     cr_assert_eq(push(producer, KYMO_FOREVER), -EPIPE);
-    /* With room there is nothing to complain about. */
+    /* With room there is no error. */
     consumer = consumer_of("left");
     expect_pop(consumer, 0);
     kymo_consumer_close(consumer);
@@ -436,7 +435,7 @@ static void await_waiter(const struct kymo_bell *bell)
         usleep(100);
 }
 
-/* Who only looks costs the other end no system call: the bells stay as they are. */
+/* A call with a past deadline leaves the bells unchanged, so the other end makes no system call. */
 Test(queue, looks_without_touching_the_bells)
 {
     struct kymo_writer *producer = unit_writer("looks", &plain);
@@ -673,7 +672,7 @@ Test(queue, lets_several_consumers_only_pop)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-/* A living consumer that holds the lock: the others wait for as long as they said, no longer. */
+/* While a living consumer holds the lock, the others wait until their deadline. */
 Test(queue, keeps_its_deadline_at_the_lock)
 {
     const struct kymo_options options = shared(KYMO_SHARED_WRITER | KYMO_SHARED_CONSUMER);
@@ -684,7 +683,7 @@ Test(queue, keeps_its_deadline_at_the_lock)
     void *lent;
 
     push_many(producer, 1);
-    kymo_store_relaxed32(&holder->control->lock, 1); /* lock slot 0 is the first one's */
+    kymo_store_relaxed32(&holder->control->lock, 1); /* lock slot 0: the first consumer */
     deadline = in_ms(5);
     cr_assert_eq(pop_error(consumer, deadline), -ETIMEDOUT);
     cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
@@ -780,7 +779,7 @@ Test(queue, counts_beyond_32_bits)
     hand_over_from(UINT64_C(1) << 61);
 }
 
-/* At the end of all positions nothing more is pushed, and what was there is taken. */
+/* After the last position no record is pushed; the remaining ones are popped. */
 Test(queue, is_full_at_the_last_position)
 {
     struct kymo_options options = plain;

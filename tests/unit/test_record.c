@@ -80,7 +80,7 @@ static const char *json(const struct kymo_schema *schema, enum kymo_clock clock,
     return text.data;
 }
 
-/* What stands in "data" of the record, for a schema in text form. */
+/* The record's "data", for a schema in text form. */
 static void expect_data(const char *fields, const void *payload, size_t len, const char *expected)
 {
     static const char begin[] = "{\"pos\":12,\"time\":123456789,\"tag\":0,\"data\":";
@@ -178,7 +178,7 @@ Test(record, what_is_missing_is_null)
     expect_data("s:char[8]", "", 0, "{\"s\":null}");
     expect_data("s:char[2][4]", "ab\0\0", 4, "{\"s\":[\"ab\",null]}");
     expect_data("b:bool", "", 0, "{\"b\":null}");
-    /* More than the schema tells of: the rest is not shown. */
+    /* Longer than the schema: the rest is not printed. */
     expect_data("a:u8", "\1\2\3", 3, "{\"a\":1}");
     kymo_text_free(&text);
 }

@@ -1,6 +1,5 @@
 /*
- * test_ring.c - publishing and reading by position: what is published is what is read, for every
- * depth, length and position, and each error of ring.h at its own place.
+ * test_ring.c - publishing and reading by position: every record is read as published, for every depth, length and position; and each error of ring.h.
  */
 #include "unit.h"
 
@@ -16,7 +15,7 @@ static void expect_record(const struct kymo_record *record, const struct unit_pa
     cr_assert_eq(payload->inverse, ~pos);
 }
 
-/* Reads the record in each of the ways that there are. */
+/* Reads the record in every way. */
 static void expect_at(const struct kymo_reader *reader, uint64_t pos)
 {
     const uint64_t back = kymo_ring_head(&reader->ring) - 1 - pos;
@@ -209,7 +208,7 @@ static void expect_whole(struct kymo_writer *writer, const struct kymo_reader *r
         cr_assert_eq(kymo_ring_view_back(reader, back, &view), 0, "%zu bytes: slots beside", len);
 }
 
-/* Copies are made in parts where they are long: around each of their bounds. */
+/* Long copies are made in parts: lengths around the limits. */
 Test(ring, copies_every_length_whole)
 {
     static const size_t bounds[] = {64, 256, 2048, 4096, 6144, 8192, 16384, 18432};
@@ -486,7 +485,7 @@ Test(ring, polls_a_slot_by_itself)
     kymo_writer_close(writer);
 }
 
-/* Readers are handles of their own: each sees the one ring, and none the other's doings. */
+/* Readers are independent of each other. */
 Test(ring, serves_any_number_of_readers)
 {
     struct kymo_writer *writer = unit_writer_of_depth("many", 4);

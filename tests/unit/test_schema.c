@@ -221,8 +221,7 @@ Test(schema, limits_of_names_and_fields)
     expect_trouble(text, len + 1);
 }
 
-/* Any text ends in a schema that holds, or in an offset inside it. The copy ends where its memory
- * does, so that a sanitizer sees the first byte too many. */
+/* Any text gives a valid schema, or an error offset inside it. The copy has no slack, so that a sanitizer detects an overrun. */
 Test(schema, any_text_is_survived)
 {
     static const char alphabet[] = "ab_19:,[] \tuif3264charbol\xff\x01";
@@ -326,7 +325,7 @@ Test(schema, check_refuses_each_broken_rule)
     expect_refused(3);
     sound[3].offset = UINT32_MAX;
     expect_refused(3);
-    sound[3].offset = UINT32_MAX - 7; /* whose end is 0 in 32 bits */
+    sound[3].offset = UINT32_MAX - 7; /* its end overflows to 0 in 32 bits */
     expect_refused(3);
 }
 
@@ -371,7 +370,7 @@ Test(schema, check_of_the_whole)
     cr_assert_eq(kymo_schema_check(&(struct kymo_schema){sound, 4, KYMO_SIZE_LIMIT + 1}, &field),
                  -EINVAL);
     cr_assert_eq(field, 4);
-    /* Said of a table that has only four: it must not be looked into. */
+    /* The table has only four fields: it must not be read. */
     cr_assert_eq(kymo_schema_check(&(struct kymo_schema){sound, KYMO_FIELD_LIMIT + 1, 32}, &field),
                  -EINVAL);
     cr_assert_eq(field, KYMO_FIELD_LIMIT);
@@ -379,7 +378,7 @@ Test(schema, check_of_the_whole)
     cr_assert_eq(field, KYMO_FIELD_LIMIT);
 }
 
-/* Whatever check lets through lies inside the payload and in order. */
+/* Accepted fields lie inside the payload and in order. */
 static void expect_sound(const struct kymo_schema *schema)
 {
     uint64_t end = 0;

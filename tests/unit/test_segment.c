@@ -1,6 +1,5 @@
 /*
- * test_segment.c - segments by name: create, resume, replace, remove, and who is alive (promises B,
- * C, H, I).
+ * test_segment.c - segments by name: create, resume, replace, remove, liveness (promises B: readers do not modify, C: crashes, H: liveness, I: complete or absent).
  */
 #include "unit.h"
 
@@ -76,7 +75,7 @@ static int liveness_of(const char *name)
     return liveness;
 }
 
-/* A writer that publishes some and is killed, so that its segment is DEAD. */
+/* A writer that publishes some records and is killed: the segment is DEAD. */
 static int publish_and_die(void *name)
 {
     struct kymo_writer *writer;
@@ -225,7 +224,7 @@ Test(segment, lies_where_the_environment_says)
     cr_assert_eq(open_error("here", &of_payloads), -ENOENT);
 }
 
-/* ---- what there is already (enum kymo_existing) ---- */
+/* ---- an existing segment (enum kymo_existing) ---- */
 
 Test(segment, is_continued)
 {
@@ -253,7 +252,7 @@ Test(segment, is_continued)
     kymo_reader_close(reader);
 }
 
-/* Times go on where they were: a resumed writer knows the newest one. */
+/* A resumed writer knows the newest time. */
 Test(segment, keeps_its_times_in_order_when_continued)
 {
     struct kymo_writer *writer = unit_writer("times", &of_payloads);
@@ -267,7 +266,7 @@ Test(segment, keeps_its_times_in_order_when_continued)
     kymo_writer_close(writer);
 }
 
-/* C: another layout is another generation; readers of the old one are told. */
+/* C: another layout starts a new generation; readers of the old one get EIDRM. */
 Test(segment, is_replaced_where_the_layout_differs)
 {
     struct kymo_schema *schema;
@@ -351,7 +350,7 @@ Test(segment, is_replaced_when_asked)
     kymo_writer_close(writer);
 }
 
-/* I: what is no segment is never taken away, whatever is asked. */
+/* I: a file that is not a segment is never replaced or removed. */
 Test(segment, takes_no_strangers_name)
 {
     char path[UNIT_PATH], text[16] = "";
@@ -388,7 +387,7 @@ static int open_in_child(void *name)
     return 0;
 }
 
-/* H: nobody takes a segment from a living writer, in this process or another. */
+/* H: a second writer is refused, in this process and in another. */
 Test(segment, has_one_writer)
 {
     struct kymo_writer *writer = unit_writer("one", &of_payloads);
@@ -414,7 +413,7 @@ Test(segment, knows_the_dead_from_the_closed)
     cr_assert_eq(liveness_of("dead"), KYMO_LIVE_CLOSED);
 }
 
-/* H: silence is STALLED, and never DEAD while the lock is held. */
+/* H: while the lock is held, a silent writer is STALLED, never DEAD. */
 Test(segment, knows_the_stalled_from_the_dead)
 {
     struct kymo_options options = of_payloads;
@@ -457,7 +456,7 @@ static int use_inherited_writer(void *context)
     struct kymo_reader *reader = context;
     void *lent;
 
-    /* The mapping did not come along. */
+    /* The mapping is not inherited. */
 #ifndef KYMO_EMULATED /* qemu leaves madvise out */
     if (msync(inherited->ring.control, 1, MS_ASYNC) == 0 || errno != ENOMEM)
         return 9;
@@ -486,7 +485,7 @@ static int remove_inherited_writer(void *context)
     return kymo_writer_remove(inherited) != -EPERM;
 }
 
-/* H: a child publishes nothing, and neither takes nor ends its parent's hold on the segment. */
+/* H: a child cannot publish, and does not affect its parent's lock. */
 Test(segment, belongs_to_the_parent_after_fork)
 {
     struct kymo_reader *reader;
@@ -504,7 +503,7 @@ Test(segment, belongs_to_the_parent_after_fork)
     kymo_writer_close(inherited);
 }
 
-/* Pipes: the child says that it is there, and is told to end. */
+/* Pipes: the child reports its start, and waits for its end. */
 struct family {
     int born[2];
     int end[2];
@@ -661,7 +660,7 @@ Test(segment, is_reaped_when_its_writer_died)
     cr_assert_eq(kymo_segment_exists("reaped"), 1);
 }
 
-/* I: what a creator that was killed left behind has a hidden name, and can be swept up. */
+/* I: the unfinished file of a killed creator has a hidden name, and is reaped. */
 Test(segment, sweeps_up_what_was_never_finished)
 {
     static const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
@@ -683,7 +682,7 @@ Test(segment, sweeps_up_what_was_never_finished)
 
 /* ---- a full file system (promise I) ---- */
 
-/* A directory with room for so many bytes only; 0 where this process may not mount. */
+/* A directory with limited space; returns 0 if this process may not mount. */
 static int mount_small(const char *name, const char *options)
 {
     char path[UNIT_PATH];
@@ -832,7 +831,7 @@ Test(segment, is_listed_by_name)
 
 /* ---- many at once ---- */
 
-/* Whoever holds the lock has the name: nobody may take it away meanwhile. */
+/* While the lock is held, the name keeps referring to the segment. */
 static int has_the_name(const struct kymo_writer *writer)
 {
     struct kymo_info info;
@@ -885,8 +884,7 @@ static int open_and_read(void *context)
     return 0;
 }
 
-/* H, I: seen from outside, a name leads to a whole segment or to nothing, whoever fights over it;
- * and who wins has won the name, not a generation that lost it meanwhile. */
+/* H, I: under racing writers, a name refers to a complete segment or is absent; the winner's generation has the name. */
 Test(segment, appears_complete_or_not_at_all)
 {
     struct kymo_options options[3] = {of_payloads, of_payloads, of_payloads};

@@ -1,7 +1,5 @@
 /*
- * test_series.c - questions about time, held against an oracle that looks at every record (promise
- * G). Times go in patterns that an interpolation search likes and in those that it hates; the
- * questions fall before, on, between and behind them.
+ * test_series.c - time queries, compared with an oracle that scans every record (promise G: exact queries). Times follow patterns that are good and bad for interpolation search; queries are before, at, between and after them.
  */
 #include "unit.h"
 
@@ -15,7 +13,7 @@ struct history {
     uint64_t head;
 };
 
-/* How far the next time lies behind the last one. */
+/* The difference to the next time. */
 typedef uint64_t pattern(uint64_t *random);
 
 static uint64_t evenly(uint64_t *random)
@@ -80,7 +78,7 @@ static uint64_t oracle_closest(const struct history *history, uint64_t time)
     return best;
 }
 
-/* The newest position whose time is not after `time`, or head. */
+/* The newest position with a time of at most `time`, or head. */
 static uint64_t oracle_as_of(const struct history *history, uint64_t time)
 {
     for (uint64_t pos = history->head; pos-- > history->low;)
@@ -101,7 +99,7 @@ static uint64_t oracle_next(const struct history *history, uint64_t time)
     return next;
 }
 
-/* ---- one question, each way to ask it ---- */
+/* ---- each query ---- */
 
 static void expect_read(const struct kymo_record *record, const struct unit_payload *payload,
                         const struct history *history, uint64_t pos)

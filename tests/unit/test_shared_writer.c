@@ -1,7 +1,5 @@
 /*
- * test_shared_writer.c - several writers of one segment: who may publish when, who counts as alive,
- * how many there may be, and what a lock in shared memory does with strange owners. What happens
- * when they are killed is in proc/shared_writer.c.
+ * test_shared_writer.c - several writers of one segment: order, liveness, limits, and a lock with an invalid owner. proc/shared_writer.c kills them.
  */
 #include "unit.h"
 
@@ -63,7 +61,7 @@ Test(shared_writer, publishes_behind_the_others)
         expect_latest(reader, pos);
     }
     cr_assert_eq(unit_info(reader->segment).writers, 3U);
-    /* The newest time is everybody's, whoever published it. */
+    /* All writers share the newest time. */
     cr_assert_eq(publish(writers[0], 300), 0);
     cr_assert_eq(kymo_ring_publish(writers[1], "late", 4, 2999, 0), -EINVAL);
     cr_assert_eq(kymo_ring_publish(writers[1], "equal", 5, 3000, 0), 0);
@@ -113,7 +111,7 @@ Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
     cr_assert_eq(publish(one, 0), -EINVAL);
     cr_assert_eq(kymo_ring_loan(one, &again), 0);
     cr_assert_eq(again, loan);
-    /* An error of commit leaves the loan, and the lock, where they are. */
+    /* After an error of commit, the loan and the lock remain. */
     cr_assert_eq(kymo_ring_commit(one, 17, 0, 0), -EMSGSIZE);
     cr_assert_eq(publish(other, 0), -ETIMEDOUT);
     memcpy(loan, &payload, sizeof(payload));
@@ -193,7 +191,7 @@ Test(shared_writer, waits_as_long_as_it_is_told)
     cr_assert_eq(kymo_writer_remove(one), 0);
 }
 
-/* ---- who is alive ---- */
+/* ---- liveness ---- */
 
 struct other_process {
     int ready[2];
@@ -201,7 +199,7 @@ struct other_process {
     pid_t pid;
 };
 
-/* A writer in a process of its own, which publishes `number`, if there is one, and then waits. */
+/* A writer in a child process, which publishes `number` unless it is 0, and then waits. */
 static struct other_process start_writer(const char *name)
 {
     struct other_process other;
@@ -218,7 +216,7 @@ static struct other_process start_writer(const char *name)
         close(other.go[1]);
         if (kymo_writer_open(&writer, name, &shared) != 0 || write(other.ready[1], "r", 1) != 1)
             _exit(1);
-        /* Told to end, or left alone by the end of the test. */
+        /* Ends on request, or at the end of the test. */
         if (read(other.go[0], &byte, 1) == 1)
             kymo_writer_close(writer);
         _exit(0);
@@ -318,7 +316,7 @@ Test(shared_writer, keeps_its_segment_while_any_of_them_lives)
     kymo_reader_close(reader);
 }
 
-/* The flag belongs to the layout: one who wants to be alone is not let in beside others. */
+/* The flag is part of the layout: an exclusive writer cannot join shared writers. */
 Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
 {
     struct kymo_options options = shared;
@@ -393,7 +391,7 @@ Test(shared_writer, reuses_a_released_lock_slot)
 
 #define VISITS 400
 
-/* A shared segment is never taken: whoever comes is let in, also while the last one goes. */
+/* A writer can always join a shared segment, also while the last one closes. */
 static int come_and_go(void *context)
 {
     (void)context;
@@ -437,7 +435,7 @@ Test(shared_writer, may_come_while_others_go)
     cr_assert_eq(kymo_segment_remove("visits"), 0);
 }
 
-/* As one who closes, replaces or removes does, for as long as is said. */
+/* Holds the exclusive lock, as close, replace and remove do, for a given time. */
 struct alone {
     int fd;
     useconds_t length;
@@ -504,7 +502,7 @@ Test(shared_writer, takes_the_lock_from_nobody)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* The lock says that it is held by one who lives and does not hold it: nothing hangs. */
+/* The lock names a living owner that does not hold it: no call hangs. */
 Test(shared_writer, is_patient_with_a_lock_that_lies)
 {
     struct kymo_writer *one = open_shared("lies");
@@ -524,7 +522,7 @@ Test(shared_writer, is_patient_with_a_lock_that_lies)
     cr_assert_eq(kymo_writer_remove(other), 0);
 }
 
-/* ---- a lock slot whose owner dies at the worst time ---- */
+/* ---- an owner that is killed while its lock slot is reused ---- */
 
 static void (*before_slot_claim)(void);
 int __real_fcntl(int fd, int command, ...);
@@ -547,7 +545,7 @@ int __wrap_fcntl(int fd, int command, void *argument)
 static pid_t doomed;
 static int doomed_go[2], doomed_ready[2];
 
-/* Takes the lock when it is told to, and stays so. */
+/* Takes the lock on request, and keeps it. */
 static int loan_and_wait(void)
 {
     struct kymo_writer *writer;
@@ -570,7 +568,7 @@ static void await_doomed(void)
     cr_assert_eq(read(doomed_ready[0], &byte, 1), 1);
 }
 
-/* It takes the lock, and dies with it, after the newcomer has begun to look for a lock slot. */
+/* It takes the lock and is killed with it, after the new writer has begun to search a lock slot. */
 static void doom(void)
 {
     cr_assert_eq(write(doomed_go[1], "g", 1), 1);
@@ -579,8 +577,7 @@ static void doom(void)
     cr_assert_eq(waitpid(doomed, NULL, 0), doomed);
 }
 
-/* The newcomer must not sit down where the lock's dead owner sat: it would seem to hold the lock,
- * and nobody could ever take it. */
+/* The new writer must not use the dead owner's lock slot: it would seem to hold the lock for ever. */
 Test(shared_writer, does_not_sit_down_on_a_dead_owner)
 {
     struct kymo_writer *newcomer;
@@ -642,7 +639,7 @@ Test(shared_writer, is_dead_in_a_forked_child)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* Killed, with a child of its own that lives on: dead it is, and its lock is there to be taken. */
+/* Killed, with a surviving child: it is DEAD, and its lock can be taken over. */
 static int fork_and_die(void *context)
 {
     const int *alive = context;

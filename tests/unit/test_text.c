@@ -240,7 +240,7 @@ Test(text, floats)
 
 #define DIGITS 40
 
-/* The digits of a decimal, without the zeros before and behind them. */
+/* The digits of a decimal, without leading and trailing zeros. */
 static const char *significant(const char *decimal, char digits[DIGITS])
 {
     size_t len = 0, last = 0;
@@ -323,7 +323,7 @@ Test(text, any_double_reads_back_from_the_fewest_digits)
         uint64_t bits = random_u64(&state);
         double value;
 
-        /* Every second one where numbers usually lie: exponents from -15 to 52. */
+        /* Every second one in the usual range: exponents from -15 to 52. */
         if (i % 2)
             bits = (bits & UINT64_C(0x800fffffffffffff)) |
                    (uint64_t)(1023 - 15 + random_below(&state, 68)) << 52;
@@ -349,7 +349,7 @@ Test(text, any_float_reads_back_from_the_fewest_digits)
     kymo_text_free(&number);
 }
 
-/* Where spelling is hardest: short decimals and their neighbours, powers of two and theirs. */
+/* The hardest cases: short decimals, powers of two, and their neighbours. */
 Test(text, neighbours_of_round_numbers)
 {
     uint64_t state = 5;

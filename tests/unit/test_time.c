@@ -177,7 +177,7 @@ Test(time, out_of_range)
     expect_error("1970-01-01T00:00:00+00:01", KYMO_REALTIME, -ERANGE);
     expect_error("2554-07-21T23:34:33.709551616Z", KYMO_REALTIME, -ERANGE);
     expect_error("9999-12-31T23:59:59Z", KYMO_REALTIME, -ERANGE);
-    /* What cannot be read is no time at all, however large. */
+    /* Invalid text gives no time, for any size. */
     expect_error("99999999999999999999x", KYMO_MONOTONIC, -EINVAL);
     expect_error("9999-12-31T23:59:59", KYMO_REALTIME, -EINVAL);
 }
@@ -322,7 +322,7 @@ Test(time, any_duration_reads_back_nearly)
     kymo_text_free(&text);
 }
 
-/* Any text is a time or an error; the copy ends where its memory does. */
+/* Any text is a time or an error. The copy has no slack, for the sanitizer. */
 Test(time, any_text_is_survived)
 {
     static const char *const seeds[] = {"2026-01-31T23:59:59.5+02:00", "now-250ms", "12.5s",

@@ -1,8 +1,7 @@
 /*
- * test_wait.c - blocking: nobody sleeps through a record, a deadline or the end of a generation;
- * whoever may not write sleeps as well and writes nothing.
+ * test_wait.c - blocking: no wait misses a record, a deadline or the end of a generation; a read-only reader blocks as well and writes nothing.
  *
- * Most of these hang where the library is wrong, and then fail by their time limit.
+ * Most of these tests hang if the library is wrong, until a time limit.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -19,7 +18,7 @@ static uint64_t in_ms(uint64_t ms)
     return kymo_clock_now(KYMO_MONOTONIC) + ms * 1000000;
 }
 
-/* The bell's word, as it stands in the file. */
+/* The bell's word in the file. */
 static uint32_t bell_word(const char *name)
 {
     struct kymo_header header = {0};
@@ -34,7 +33,7 @@ static uint32_t bell_word(const char *name)
     return word;
 }
 
-/* Until somebody waits for the segment. */
+/* Waits until the bell's waiter bit is set. */
 static void await_waiter(const char *name)
 {
     while (!(bell_word(name) & KYMO_BELL_WAITING))
@@ -88,7 +87,7 @@ Test(wait, looks_once_without_a_deadline)
 
 /* ---- deadlines (promise E) ---- */
 
-/* One wait that nothing comes for; ns late. */
+/* A wait that times out; returns its lateness in ns. */
 static uint64_t outwait(const struct kymo_reader *reader, int any, uint64_t ms)
 {
     const uint64_t deadline = in_ms(ms);
@@ -110,7 +109,7 @@ static int compare(const void *one, const void *other)
     return first < second ? -1 : first > second;
 }
 
-/* E: signals neither cut the wait short nor stretch it. */
+/* E: signals do not change the wait's deadline. */
 Test(wait, keeps_its_deadline_through_signals)
 {
     enum { WAITS = 40 };
@@ -153,7 +152,7 @@ struct player {
     int error;
 };
 
-/* Answers each record of the other one with one of its own. */
+/* Publishes a record for each record of the other ring. */
 static void *answer(void *context)
 {
     struct player *player = context;
@@ -216,7 +215,7 @@ static int wait_in_child(void *name)
     return kymo_reader_open(&reader, name) || kymo_ring_wait(reader, 0, KYMO_FOREVER);
 }
 
-/* D: nobody waits: the bell stays as it is. A waiter that was killed costs one ring. */
+/* D: without a waiter, the bell is unchanged. A killed waiter costs one wake. */
 Test(wait, costs_one_ring_for_a_killed_waiter)
 {
     struct kymo_writer *writer = unit_writer_of_depth("killed", 4);
@@ -280,7 +279,7 @@ Test(wait, ends_with_its_generation)
     kymo_reader_close(reader);
 }
 
-/* A writer that ends cleanly ends nothing: another one may come. */
+/* A writer's close does not end the wait: another writer may open. */
 Test(wait, outlasts_a_writer)
 {
     struct kymo_reader *reader;
@@ -298,7 +297,7 @@ Test(wait, outlasts_a_writer)
     kymo_writer_close(writer);
 }
 
-/* ---- whoever sleeps by himself ---- */
+/* ---- waiters on the bell's word itself ---- */
 
 /* Follows the ring to record `seen`, counting on nothing but the token. */
 static void *sleep_by_oneself(void *context)
@@ -340,17 +339,17 @@ Test(wait, rings_for_those_who_sleep_by_themselves)
     kymo_reader_close(waiter.reader);
 }
 
-/* ---- guests (promise B) ---- */
+/* ---- read-only readers (promise B) ---- */
 
-/* What a waiter without write permission is told to do. */
+/* The arguments of a waiter without write permission. */
 struct guest {
     const char *name;
-    int rings; /* what listening says of the writer */
+    int rings; /* whether a wake-up is guaranteed */
     int go;    /* read: one byte for each wait */
     int ready; /* written: one byte for each wait that ended well */
 };
 
-/* Becomes somebody who may read the file and not write it. */
+/* Changes to a user who may only read the file. */
 static int become_guest(const char *name)
 {
     char path[UNIT_PATH];
@@ -385,7 +384,7 @@ static int wait_as_guest(void *context)
     return 0;
 }
 
-/* One record at a time, each published when the guest says that it is about to wait. */
+/* One record at a time, each published when the reader is about to wait. */
 static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy, int rounds)
 {
     const struct kymo_options options = {.clock = KYMO_USER,
@@ -427,13 +426,13 @@ static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy,
     kymo_writer_close(writer);
 }
 
-/* B: somebody who may not write blocks all the same, by looking again after short sleeps. */
+/* B: a reader without write permission blocks in short time slices. */
 Test(wait, serves_those_who_may_not_write)
 {
     play_with_guest("nap", KYMO_WAKE_WAITERS, 200);
 }
 
-/* B: or, where the writer always rings, without looking again; so a lost ring would show. */
+/* B: with wake=always it sleeps without time slices, so that a lost wake-up is detected. */
 Test(wait, wakes_those_who_may_not_write)
 {
     play_with_guest("always", KYMO_WAKE_ALWAYS, 2000);
@@ -450,8 +449,7 @@ static int leave_without_a_word(void *name)
     return kymo_ring_wait(reader, 9, 0) != -ETIMEDOUT;
 }
 
-/* B: a thousand guests that come, read and go leave no trace in any byte, nor in the file's own
- * times; those that exit without closing included. */
+/* B: a thousand readers change no byte and no time of the file, even if they exit without closing. */
 Test(wait, leaves_no_trace_of_readers)
 {
     struct kymo_writer *writer = unit_writer_of_depth("trace", 4);
