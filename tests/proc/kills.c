@@ -144,7 +144,7 @@ static uint64_t wakes(const struct kymo_writer *writer)
 }
 
 /* Its bit remains in the bell: exactly one later publish makes a needless system call (promise D). */
-Test(kills, a_waiter_costs_one_wake)
+Test(kills, waiter_costs_one_wake)
 {
     struct kymo_writer *writer;
     unsigned char buffer[SIZE];
@@ -235,7 +235,7 @@ static void drain(uint64_t count)
     kymo_consumer_close(consumer);
 }
 
-Test(kills, a_waiting_consumer_costs_one_wake)
+Test(kills, waiting_consumer_costs_one_wake)
 {
     unsigned char buffer[SIZE] = {0};
     struct kymo_writer *writer;
@@ -253,7 +253,7 @@ Test(kills, a_waiting_consumer_costs_one_wake)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(kills, a_waiting_producer_costs_one_wake)
+Test(kills, waiting_producer_costs_one_wake)
 {
     struct kymo_consumer *consumer;
     struct kymo_writer *writer;
@@ -279,7 +279,7 @@ Test(kills, a_waiting_producer_costs_one_wake)
 }
 
 /* The next unlock makes one needless wake, and clears the bit. */
-Test(kills, a_waiting_writer_costs_one_wake)
+Test(kills, waiting_writer_costs_one_wake)
 {
     unsigned char buffer[SIZE] = {0};
     struct kymo_writer *writer;

@@ -317,7 +317,7 @@ static void run_family(const struct family *family)
     end_orphan();
 }
 
-Test(liveness, no_child_keeps_a_dead_writer_alive)
+Test(liveness, child_does_not_keep_dead_writer_alive)
 {
     static const struct family families[] = {
         {"fork", just_fork},

@@ -244,12 +244,12 @@ static void run_all(int alone)
     printf("%u deaths beside a sleeper%s\n", deaths, alone ? ", and nobody came" : "");
 }
 
-Test(missed_wakeups, are_made_up_for_by_the_next_writer)
+Test(missed_wakeups, are_repeated_by_next_writer)
 {
     run_all(0);
 }
 
-Test(missed_wakeups, do_not_matter_in_the_end)
+Test(missed_wakeups, end_by_timeout)
 {
     run_all(1);
 }

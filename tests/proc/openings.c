@@ -322,7 +322,7 @@ Test(openings, killed_between_any_two_steps)
     sweep_up();
 }
 
-Test(openings, killed_between_any_two_steps_where_files_need_names)
+Test(openings, killed_between_any_two_steps_without_tmpfile)
 {
     no_tmpfile = 1;
     begin();
@@ -401,7 +401,7 @@ static int race_on(void *context)
     return 0;
 }
 
-Test(openings, one_of_two_racers_wins)
+Test(openings, one_of_two_racing_writers_wins)
 {
     const uint32_t rounds = (uint32_t)process_count(10000, 250);
     static const int racers[] = {0, 1};
@@ -618,7 +618,7 @@ static int fork_at(const struct attempt *attempt)
     return 1;
 }
 
-Test(openings, no_fork_in_the_middle_keeps_a_dead_writer_alive)
+Test(openings, fork_during_open_does_not_keep_dead_writer_alive)
 {
     struct attempt attempt = {&scenes[0], 0, NULL};
 

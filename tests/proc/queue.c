@@ -233,7 +233,7 @@ static int keep_killing(void *context)
     return read_word(&ledger->fault) ? 1 : 0;
 }
 
-Test(queue, loses_nothing_to_kills)
+Test(queue, loses_no_record_to_kills)
 {
     uint64_t count = process_count(400000, 20000);
     uint64_t *kills = process_share(2 * sizeof(*kills));
@@ -379,7 +379,7 @@ static size_t die_at_every_point(int (*victim)(void *context), uint64_t waiting)
     return deaths;
 }
 
-Test(queue, loses_nothing_to_a_death_at_any_point)
+Test(queue, loses_no_record_to_a_kill_at_any_point)
 {
     uint64_t empty = 0;
     struct kymo_writer *writer;
@@ -461,7 +461,7 @@ static uint64_t hear_of_death(pid_t victim, struct kymo_writer *producer,
     return heard - read_word(&ledger->acknowledging);
 }
 
-Test(queue, hears_of_a_death)
+Test(queue, detects_killed_end)
 {
     enum { ROUNDS = 5 };
     struct kymo_consumer *consumer = NULL;
@@ -495,7 +495,7 @@ Test(queue, hears_of_a_death)
 
 /* ---- the other end is stopped, and alive ---- */
 
-Test(queue, waits_no_longer_than_it_was_told)
+Test(queue, keeps_deadline_beside_stopped_end)
 {
     struct kymo_consumer *consumer;
     struct kymo_writer *producer;
@@ -577,7 +577,7 @@ static void stop_one_of_several(const char *point, int taken)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-Test(queue, goes_on_when_a_consumer_dies_with_the_lock)
+Test(queue, continues_after_consumer_killed_with_lock)
 {
     stop_one_of_several("LOCK_TAKEN", 0);
     stop_one_of_several("RECORD_COPIED", 0);

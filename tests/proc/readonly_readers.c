@@ -116,7 +116,7 @@ static void visit_often(int visits)
     free(after.bytes);
 }
 
-Test(readonly_readers, leave_everything_as_it_was)
+Test(readonly_readers, modify_nothing)
 {
     const int visits = (int)process_count(10000, 200);
     struct kymo_writer *writer;

@@ -203,7 +203,7 @@ static uint64_t slowest_of(const struct journal *journals)
 
 /* ---- all at once ---- */
 
-Test(shared_writer, publishes_everything_once_and_in_order)
+Test(shared_writer, publishes_each_record_once_in_order)
 {
     const uint64_t limit = process_count(200000, 10000);
     struct kymo_writer *keeper;
@@ -320,7 +320,7 @@ static void stop_all(struct killing *killing)
     }
 }
 
-Test(shared_writer, loses_nothing_to_kills)
+Test(shared_writer, loses_no_record_to_kills)
 {
     const uint64_t depth = UINT64_C(1) << 20;
     const uint64_t limit = depth / WRITERS;
@@ -494,7 +494,7 @@ static uint64_t run_death(const struct scene *scene, const struct progress *prog
     return length;
 }
 
-Test(shared_writer, goes_on_from_any_death)
+Test(shared_writer, recovers_from_kill_at_any_point)
 {
     static const uint64_t histories[] = {0, 1, 8, 13};
     uint64_t deaths = 0, takeovers = 0, sum = 0, most = 0, least = UINT64_MAX;
@@ -624,7 +624,7 @@ static void run_heir(struct heir *heir)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(shared_writer, goes_on_from_a_death_in_taking_over)
+Test(shared_writer, recovers_from_kill_during_takeover)
 {
     struct heir *heir = process_share(sizeof(*heir));
     size_t deaths = 0;
@@ -665,7 +665,7 @@ static int loan_until_told(void *context)
 }
 
 /* A stopped owner is alive: its lock is not taken over, and waiters time out. */
-Test(shared_writer, does_not_rob_one_that_is_stopped)
+Test(shared_writer, keeps_lock_of_stopped_writer)
 {
     struct stopping *stopping = process_share(sizeof(*stopping));
     struct kymo_writer *writer;
@@ -699,7 +699,7 @@ Test(shared_writer, does_not_rob_one_that_is_stopped)
 }
 
 /* Stopped first and killed then: the next publish is as quick as after any death. */
-Test(shared_writer, takes_over_from_one_killed_while_stopped)
+Test(shared_writer, takes_over_from_writer_killed_while_stopped)
 {
     struct stopping *stopping = process_share(sizeof(*stopping));
     struct kymo_writer *writer;

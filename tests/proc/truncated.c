@@ -149,7 +149,7 @@ Test(truncated, under_readers_and_a_writer)
 }
 
 /* A waiter touches only the pages of the writer and the bell, once a second. */
-Test(truncated, under_a_sleeper)
+Test(truncated, under_a_waiter)
 {
     for (uint64_t round = 0; round < 3; round++)
         run_round(round, 1);

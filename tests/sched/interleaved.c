@@ -407,7 +407,7 @@ Test(interleaved, reads_and_queries_with_many_turns)
 }
 
 /* Deep enough for the interpolation search. */
-Test(interleaved, queries_that_guess)
+Test(interleaved, interpolation_search)
 {
     static const struct setup deep[] = {{256, 0, 200}, {256, 900, 700}, {256, 1900, 255}};
     const int rounds = (int)process_count(2000000, 20000);

@@ -286,7 +286,7 @@ static void ask_all(const struct rings *rings)
     cr_assert_gt(tally.answers, count / 2);
 }
 
-Test(day, is_answered_exactly)
+Test(day, queries_are_exact)
 {
     struct rings rings;
     pthread_t thread;

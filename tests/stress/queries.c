@@ -304,22 +304,22 @@ static uint64_t catch_wrong(uint64_t (*search)(const struct kymo_ring *ring, uin
     return wrong;
 }
 
-Test(oracle, catches_a_window_that_moves_between_probes)
+Test(oracle, detects_window_that_moves_between_probes)
 {
     cr_assert_gt(catch_wrong(search_from_moving_head), 100U);
 }
 
-Test(oracle, catches_a_window_that_nobody_checked)
+Test(oracle, detects_unvalidated_window)
 {
     cr_assert_gt(catch_wrong(search_unchecked), 100U);
 }
 
-Test(oracle, catches_a_window_that_was_checked_at_the_wrong_end)
+Test(oracle, detects_window_validated_at_wrong_end)
 {
     cr_assert_gt(catch_wrong(search_checked_at_the_wrong_end), 100U);
 }
 
-Test(oracle, catches_ties_that_are_settled_the_wrong_way)
+Test(oracle, detects_wrong_tie_order)
 {
     cr_assert_gt(catch_wrong(search_oldest_of_ties), 20U);
 }
@@ -340,7 +340,7 @@ static uint64_t search_carefully(const struct kymo_ring *ring, uint64_t time)
     }
 }
 
-Test(oracle, is_content_with_a_careful_search)
+Test(oracle, accepts_correct_search)
 {
     cr_assert_eq(catch_wrong(search_carefully), 0U);
 }

@@ -192,7 +192,7 @@ static void align_at(uint64_t time, uint64_t max_distance, int shift)
         expect_row(&rows[i], &tracks[i], time);
 }
 
-Test(align, answers_as_the_oracle_and_as_single_queries, .init = open_tracks, .fini = close_tracks)
+Test(align, equals_oracle_and_single_queries, .init = open_tracks, .fini = close_tracks)
 {
     static const uint64_t limits[] = {KYMO_ANY_DISTANCE, 0, 1, 10, 100};
     uint64_t random = 1;
@@ -210,7 +210,7 @@ Test(align, answers_as_the_oracle_and_as_single_queries, .init = open_tracks, .f
 }
 
 /* An error of one row leaves the others unaffected. */
-Test(align, keeps_errors_apart, .init = open_tracks, .fini = close_tracks)
+Test(align, reports_errors_per_row, .init = open_tracks, .fini = close_tracks)
 {
     struct row_buffers buffers[3];
     struct kymo_writer *empty = unit_writer_of_depth("align.empty", 4);
@@ -242,7 +242,7 @@ Test(align, keeps_errors_apart, .init = open_tracks, .fini = close_tracks)
 }
 
 /* Nothing is answered: the rows stay as they were. */
-Test(align, refuses_clocks_that_differ, .init = open_tracks, .fini = close_tracks)
+Test(align, refuses_different_clocks, .init = open_tracks, .fini = close_tracks)
 {
     const struct kymo_options options = {.clock = KYMO_MONOTONIC,
                                          .depth = 4,

@@ -94,7 +94,7 @@ static void open_watched(struct watch *watch, const struct kymo_options *options
 }
 
 /* I: a segment has no name before it is complete and locked. */
-Test(generation, has_no_name_before_it_is_whole)
+Test(generation, has_no_name_before_it_is_complete)
 {
     struct watch watch = {.old = 0};
 
@@ -103,7 +103,7 @@ Test(generation, has_no_name_before_it_is_whole)
 }
 
 /* I: the name leads to the old generation, whole, and then to the new one, whole. */
-Test(generation, hands_its_name_over_whole)
+Test(generation, is_replaced_atomically)
 {
     struct kymo_options options = of_payloads;
     struct watch watch = {.old = 0};
@@ -147,7 +147,7 @@ static void expect_named(const struct kymo_writer *writer)
 }
 
 /* H: after locking, a writer checks that the name still refers to its inode, and retries if not. */
-Test(generation, is_looked_for_again_when_its_name_is_gone)
+Test(generation, is_reopened_when_name_is_removed)
 {
     struct kymo_writer *writer;
 
@@ -160,7 +160,7 @@ Test(generation, is_looked_for_again_when_its_name_is_gone)
     kymo_writer_close(writer);
 }
 
-Test(generation, is_looked_for_again_when_its_name_is_anothers)
+Test(generation, is_reopened_when_name_is_replaced)
 {
     struct kymo_writer *writer, *other;
 
@@ -188,7 +188,7 @@ static void cut_short(void *fd, const char *point)
 }
 
 /* F: truncation by a segment's owner does not crash the process that removes it. */
-Test(generation, is_removed_while_it_is_cut_short)
+Test(generation, is_removed_during_truncation)
 {
     struct kymo_options options = of_payloads;
     struct kymo_writer *writer;
@@ -241,7 +241,7 @@ static void *open_and_park(void *context)
 }
 
 /* E: a wait keeps its deadline while another thread takes long to open a segment. */
-Test(generation, that_is_being_made_holds_no_waiter_up)
+Test(generation, does_not_block_waiters_while_created)
 {
     struct kymo_writer *writer = unit_writer("waited", &of_payloads);
     struct kymo_reader *reader = unit_reader("waited");

@@ -76,7 +76,7 @@ static int try_name(const char *name)
 }
 
 /* F: things of every kind that a directory can hold. None is opened, followed, or waited for. */
-Test(hostile, things_are_not_segments)
+Test(hostile, other_file_types_do_not_open)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[UNIT_PATH], secret[UNIT_PATH];
@@ -158,7 +158,7 @@ Test(hostile, flipped_bits_do_not_open)
 }
 
 /* F: with a correct checksum, the numbers of the header are checked against each other. */
-Test(hostile, signed_nonsense_does_not_open)
+Test(hostile, invalid_headers_with_valid_checksum_do_not_open)
 {
     static const uint64_t numbers[] = {0,          1,          2,          3,
                                        7,          8,          64,         4095,
@@ -193,7 +193,7 @@ Test(hostile, signed_nonsense_does_not_open)
 }
 
 /* F: an image geometry larger than the records. */
-Test(hostile, signed_frames_are_no_larger_than_records)
+Test(hostile, frames_larger_than_records_do_not_open)
 {
     static const uint32_t sides[] = {1, 2, 3, 16, 64, 640, 4096, 32768, 1u << 30, 0xffffffff};
     const struct kymo_options options = {.depth = 4, .size = 48, .clock = KYMO_USER};
@@ -221,7 +221,7 @@ Test(hostile, signed_frames_are_no_larger_than_records)
 }
 
 /* F: an invalid schema with a correct checksum. */
-Test(hostile, signed_schemas_do_not_lie)
+Test(hostile, invalid_schemas_with_valid_checksum_do_not_open)
 {
     struct kymo_header header;
     size_t size;
@@ -278,7 +278,7 @@ Test(hostile, noise_does_not_open)
 }
 
 /* F: a valid header, and noise in all other parts: each read ends, within bounds. */
-Test(hostile, noise_behind_a_sound_header_is_read_with_care)
+Test(hostile, noise_after_valid_header_is_read_in_bounds)
 {
     struct kymo_header header;
     size_t size;
@@ -333,7 +333,7 @@ Test(hostile, noise_behind_a_sound_header_is_read_with_care)
 }
 
 /* F: a record length larger than the slot is refused, for any size of the buffer. */
-Test(hostile, a_length_beyond_the_slot_is_an_error)
+Test(hostile, length_beyond_slot_is_an_error)
 {
     struct kymo_writer *writer = unit_writer_of_depth("long", 8);
     struct kymo_reader *reader = unit_reader("long");
@@ -390,7 +390,7 @@ __attribute__((no_sanitize("thread"))) static void *scribble(void *context)
 }
 
 /* F: every byte that may change does, all the time. */
-Test(hostile, vandals_change_nothing_but_answers)
+Test(hostile, concurrent_corruption_changes_only_results)
 {
     struct kymo_writer *writer = unit_writer_of_depth("vandal", 8);
     struct kymo_reader *reader = unit_reader("vandal");
@@ -428,7 +428,7 @@ static uint64_t worked(void)
 }
 
 /* E, F: a corrupted head of a full queue causes no endless loop. */
-Test(hostile, a_scribbled_head_makes_no_producer_spin)
+Test(hostile, corrupted_head_causes_no_endless_push)
 {
     const struct kymo_options options = {.kind = KYMO_QUEUE,
                                          .clock = KYMO_USER,

@@ -321,7 +321,7 @@ static int open_something(void *context)
 }
 
 /* D, J */
-Test(hot, paths_call_nothing)
+Test(hot, paths_make_no_system_call)
 {
     uint64_t depths[] = {2, 64, 1024, 8192};
 

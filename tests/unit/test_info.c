@@ -110,7 +110,7 @@ Test(info, of_a_new_segment)
     kymo_text_free(&text);
 }
 
-Test(info, says_what_the_header_says)
+Test(info, prints_header_fields)
 {
     struct kymo_writer *writer = writer_of("header", KYMO_MONOTONIC, 4);
     struct kymo_reader *reader = unit_reader("header");
@@ -172,7 +172,7 @@ Test(info, of_a_history)
     kymo_text_free(&text);
 }
 
-Test(info, where_times_have_no_unit)
+Test(info, of_user_clock)
 {
     struct kymo_writer *writer = writer_of("user", KYMO_USER, 8);
     struct kymo_reader *reader = unit_reader("user");
@@ -190,7 +190,7 @@ Test(info, where_times_have_no_unit)
 }
 
 /* Times in the future have no age, and many at one instant no rate. */
-Test(info, where_times_are_odd)
+Test(info, of_future_and_equal_times)
 {
     struct kymo_writer *writer = writer_of("odd", KYMO_MONOTONIC, 8);
     struct kymo_reader *reader = unit_reader("odd");
@@ -224,7 +224,7 @@ static int open_and_vanish(void *context)
     return kymo_writer_open(&writer, context, &options) ? 1 : 0;
 }
 
-Test(info, of_a_writer_that_ended)
+Test(info, of_closed_and_dead_writers)
 {
     char name[] = "ended";
     struct kymo_reader *reader;
@@ -285,7 +285,7 @@ Test(info, beside_a_writer_at_full_speed)
 
 /* Silent for more than a second: too long for one that publishes ten times a second, not for one
  * that publishes every ten seconds. */
-Test(info, stalled_is_a_matter_of_period)
+Test(info, stalled_depends_on_period)
 {
     const struct timespec silence = {.tv_sec = 1, .tv_nsec = 100000000};
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
@@ -341,7 +341,7 @@ static uint64_t checksum_of(struct kymo_header header)
 }
 
 /* A creator's name with a newline is escaped. */
-Test(info, no_name_forges_a_line)
+Test(info, escapes_newlines_in_names)
 {
     struct kymo_reader *reader;
     struct kymo_header header;
@@ -377,7 +377,7 @@ static int info_as_of(const struct kymo_reader *reader, uint64_t time)
     return kymo_text_info_as_of(&text, reader, time);
 }
 
-Test(info, as_of_an_instant_says_what_was_true_then)
+Test(info, as_of_an_instant)
 {
     struct kymo_writer *writer = writer_of("past", KYMO_MONOTONIC, 4);
     struct kymo_reader *reader;

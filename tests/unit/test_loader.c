@@ -124,7 +124,7 @@ static void end(struct kymo_writer *writer, struct kymo_loader *loader)
 
 /* ---- opening ---- */
 
-Test(loader, opens_what_is_there)
+Test(loader, opens_existing_segment)
 {
     struct kymo_writer *writer = unit_writer("opens", &plain);
     struct kymo_loader *loader;
@@ -142,7 +142,7 @@ Test(loader, opens_what_is_there)
     end(writer, loader_of("opens", 0));
 }
 
-Test(loader, has_nothing_before_the_first_record)
+Test(loader, returns_nothing_before_first_record)
 {
     struct kymo_writer *writer = unit_writer("first", &plain);
     struct kymo_loader *loader = loader_of("first", 0);
@@ -163,7 +163,7 @@ Test(loader, has_nothing_before_the_first_record)
     end(writer, loader);
 }
 
-Test(loader, has_at_once_what_was_there_before)
+Test(loader, loads_existing_record_at_once)
 {
     struct kymo_writer *writer = unit_writer("before", &plain);
     struct kymo_snapshot snapshot;
@@ -184,7 +184,7 @@ Test(loader, has_at_once_what_was_there_before)
 /* ---- what is pinned ---- */
 
 /* Six snapshots of different times, during thousands of loads. */
-Test(loader, leaves_what_is_pinned_untouched)
+Test(loader, keeps_pinned_snapshots_unchanged)
 {
     enum { PINNED = 6, LOADS = 3000 };
     struct kymo_writer *writer = unit_writer("untouched", &plain);
@@ -212,7 +212,7 @@ Test(loader, leaves_what_is_pinned_untouched)
 }
 
 /* As many buffers as were pinned at once, plus two, and no more than it was allowed. */
-Test(loader, keeps_as_few_buffers_as_it_can)
+Test(loader, allocates_minimal_buffers)
 {
     struct kymo_writer *writer = unit_writer("few", &plain);
     struct kymo_loader *loader = loader_of("few", 5);
@@ -238,7 +238,7 @@ Test(loader, keeps_as_few_buffers_as_it_can)
 }
 
 /* All are pinned: records go by, and the first that is given back is loaded into. */
-Test(loader, skips_while_all_are_pinned)
+Test(loader, skips_records_while_all_buffers_are_pinned)
 {
     struct kymo_writer *writer = unit_writer("all", &plain);
     struct kymo_loader *loader = loader_of("all", 3);
@@ -284,7 +284,7 @@ static void *pin_and_park(void *context)
     return NULL;
 }
 
-Test(loader, is_held_up_by_nobody_who_pins)
+Test(loader, is_not_blocked_by_pins)
 {
     enum { PARKED = 4, LOADS = 500 };
     struct kymo_writer *writer = unit_writer("parked", &plain);
@@ -353,7 +353,7 @@ static void *pin_for_ever(void *context)
 }
 
 /* No unfinished load is visible. The thread sanitizer checks the orderings (LOADER-1). */
-Test(loader, shows_no_load_in_the_making)
+Test(loader, hides_unfinished_loads)
 {
     enum { THREADS = 3, RECORDS = 6000 };
     struct kymo_writer *writer = unit_writer("crowd", &plain);
@@ -383,7 +383,7 @@ Test(loader, shows_no_load_in_the_making)
 
 /* ---- waiting ---- */
 
-Test(loader, keeps_its_deadline_through_signals)
+Test(loader, keeps_deadline_under_signals)
 {
     struct kymo_writer *writer = unit_writer("signals", &plain);
     struct kymo_loader *loader = loader_of("signals", 0);
@@ -425,7 +425,7 @@ static void read_thread(const char *field, char *value, size_t size)
 }
 
 /* The program's signals are not for the loader's thread; faults are. */
-Test(loader, leaves_signals_to_the_program)
+Test(loader, blocks_signals_in_its_thread)
 {
     const int blocked[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGCHLD, SIGIO};
     const int open[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE};
@@ -468,7 +468,7 @@ static int publish_and_die(void *name)
     return try_publish(writer) ? 2 : 3;
 }
 
-Test(loader, outlives_writers)
+Test(loader, survives_writers)
 {
     struct kymo_loader *loader;
     struct kymo_snapshot pinned;
@@ -490,7 +490,7 @@ Test(loader, outlives_writers)
 }
 
 /* A new generation begins at position 0 again, and no load of it is waited past. */
-Test(loader, follows_a_replaced_segment)
+Test(loader, follows_replaced_segment)
 {
     struct kymo_options larger = plain, replacing = plain;
     struct kymo_writer *writer = unit_writer("replaced", &plain);
@@ -523,7 +523,7 @@ Test(loader, follows_a_replaced_segment)
     end(writer, loader);
 }
 
-Test(loader, waits_for_a_removed_segment_to_come_back)
+Test(loader, waits_for_removed_segment_to_reappear)
 {
     struct kymo_writer *writer = unit_writer("removed", &plain);
     struct kymo_loader *loader = loader_of("removed", 0);
@@ -584,7 +584,7 @@ static void await_refusal(void)
         usleep(1000);
 }
 
-Test(loader, goes_on_when_memory_runs_short)
+Test(loader, continues_after_enomem)
 {
     struct kymo_options larger = plain;
     struct kymo_writer *writer = unit_writer("short", &plain);

@@ -135,14 +135,14 @@ static void go_on_from(uint64_t first, uint64_t count, uint32_t flags)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(positions, go_on_across_32_bits)
+Test(positions, continue_across_32_bits)
 {
     go_on_from(UINT64_C(1) << 31, 20, 0);
     go_on_from((UINT64_C(1) << 32) - 15, 30, 0);
     go_on_from((UINT64_C(1) << 32) - 15, 30, KYMO_SHARED_WRITER);
 }
 
-Test(positions, go_on_far_out)
+Test(positions, continue_around_2_to_61)
 {
     go_on_from((UINT64_C(1) << 61) - 15, 30, 0);
     go_on_from((UINT64_C(1) << 61) - 15, 30, KYMO_SHARED_WRITER);
@@ -189,7 +189,7 @@ static void end_at_the_limit(uint32_t flags)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(positions, end_at_the_last_one)
+Test(positions, end_at_the_limit)
 {
     end_at_the_limit(0);
     end_at_the_limit(KYMO_SHARED_WRITER);
@@ -241,7 +241,7 @@ Test(positions, beyond_the_limit_are_damage)
 }
 
 /* A query that skips more than the window (series.h), after head was decreased, ends with an error. */
-Test(positions, that_were_skipped_past_the_end)
+Test(positions, skipped_past_head_end_queries)
 {
     const struct kymo_options options = options_from(0, 0);
     struct kymo_writer *writer = unit_writer("skip", &options);

@@ -70,7 +70,7 @@ static uint64_t faults_by_publishing(struct kymo_writer *writer)
 }
 
 /* The thread sanitizer's shadow memory faults on each access; the calls are still tested. */
-Test(prefault, leaves_nothing_to_fault)
+Test(prefault, leaves_no_page_faults)
 {
     struct kymo_writer *writer = open_large("prefault");
     struct kymo_residence residence;
@@ -103,7 +103,7 @@ Test(prefault, leaves_nothing_to_fault)
 }
 
 /* What was not requested is not done and not reported. */
-Test(prefault, does_what_it_was_asked_for)
+Test(prefault, does_only_what_was_requested)
 {
     struct kymo_writer *writer = open_large("asked");
     struct kymo_reader *reader = unit_reader("asked");
@@ -141,7 +141,7 @@ static int lock_too_much(void *context)
     return residence.locked == 0 && residence.resident == residence.mapped ? 0 : 3;
 }
 
-Test(prefault, says_what_the_kernel_refused)
+Test(prefault, reports_what_the_kernel_refused)
 {
     struct kymo_writer *writer = open_large("locked");
     int status = MLOCK_REACHES_THE_KERNEL ? unit_child(lock_too_much, (void *)"locked") : 77;
@@ -173,7 +173,7 @@ Test(prefault, locks_what_the_kernel_grants)
 #define CONGRUENCE (UINT64_C(1) << 28)
 
 /* A cache hashes two mappings of a line alike only if their addresses agree in the low bits. */
-Test(prefault, maps_what_is_mapped_already_where_it_hashes_alike)
+Test(prefault, maps_again_at_cache_compatible_address)
 {
     struct kymo_writer *writer = open_large("twin");
     struct kymo_reader *readers[3];
@@ -189,7 +189,7 @@ Test(prefault, maps_what_is_mapped_already_where_it_hashes_alike)
 }
 
 /* The header takes the page before the writer's. */
-Test(prefault, begins_on_a_huge_page_where_there_is_room_for_one)
+Test(prefault, starts_on_huge_page_if_large_enough)
 {
     struct kymo_writer *writer = open_large("large");
     struct kymo_reader *reader = unit_reader("large");
@@ -204,7 +204,7 @@ Test(prefault, begins_on_a_huge_page_where_there_is_room_for_one)
 /* ---- huge pages ---- */
 
 /* The kernel accepts the request on any mount; smaps shows the huge pages. */
-Test(prefault, tells_granted_from_obtained)
+Test(prefault, distinguishes_granted_from_obtained)
 {
     const struct kymo_options options = {.clock = KYMO_USER, .depth = 4, .size = 4 << 20};
     struct kymo_writer *writer = unit_writer("huge", &options);
@@ -239,7 +239,7 @@ static int prefault_in_child(void *context)
     return kymo_segment_prefault(writer->segment, KYMO_PREFAULT, NULL) == -EPERM ? 0 : 1;
 }
 
-Test(prefault, is_not_for_a_forked_child)
+Test(prefault, is_refused_in_forked_child)
 {
     struct kymo_writer *writer = open_large("forked");
 

@@ -103,7 +103,7 @@ Test(record, every_type_as_json)
     kymo_text_free(&text);
 }
 
-Test(record, realtime_says_when)
+Test(record, realtime_has_a_date)
 {
     cr_assert_str_eq(json(NULL, KYMO_REALTIME, "", 0),
                      "{\"pos\":12,\"time\":123456789,\"when\":\"1970-01-01T00:00:00.123456789Z\","
@@ -123,7 +123,7 @@ Test(record, bytes_without_schema_are_hex)
     kymo_text_free(&text);
 }
 
-Test(record, payloads_lie_at_any_address)
+Test(record, payloads_may_be_unaligned)
 {
     for (size_t shift = 0; shift < 8; shift++) {
         char *bytes = malloc(sizeof(example) + shift);
@@ -167,7 +167,7 @@ Test(record, arrays_nest)
     kymo_text_free(&text);
 }
 
-Test(record, what_is_missing_is_null)
+Test(record, missing_fields_are_null)
 {
     expect_data("a:u16,b:u16", "\1\0\2\0", 4, "{\"a\":1,\"b\":2}");
     expect_data("a:u16,b:u16", "\1\0\2", 3, "{\"a\":1,\"b\":null}");
@@ -267,7 +267,7 @@ Test(record, a_bracket_at_a_record_is_that_record)
     kymo_text_free(&text);
 }
 
-Test(record, a_bracket_of_what_has_no_number)
+Test(record, bracket_of_non_numbers)
 {
     const struct mixed before = {NAN, -3e38f, 1, 1, true, "x"};
     const struct mixed after = {1, 3e38f, 3, 1, true, "y"};

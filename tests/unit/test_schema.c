@@ -68,7 +68,7 @@ static void expect_trouble(const char *text, size_t expected)
     cr_assert_eq(kymo_schema_parse(&schema, text, NULL), -EINVAL);
 }
 
-Test(schema, text_lies_as_a_compiler_lays_it)
+Test(schema, text_has_c_struct_layout)
 {
     struct kymo_schema *schema = parse(every_text);
     uint32_t field = UINT32_MAX;
@@ -142,7 +142,7 @@ Test(schema, blanks_around_separators)
     kymo_schema_free(plain);
 }
 
-Test(schema, trouble_is_pointed_at)
+Test(schema, errors_have_an_offset)
 {
     expect_trouble("", 0);
     expect_trouble("  ", 2);
@@ -222,7 +222,7 @@ Test(schema, limits_of_names_and_fields)
 }
 
 /* Any text gives a valid schema, or an error offset inside it. The copy has no slack, so that a sanitizer detects an overrun. */
-Test(schema, any_text_is_survived)
+Test(schema, accepts_or_refuses_any_text)
 {
     static const char alphabet[] = "ab_19:,[] \tuif3264charbol\xff\x01";
     uint64_t state = 1;
@@ -400,7 +400,7 @@ static void expect_sound(const struct kymo_schema *schema)
     }
 }
 
-Test(schema, any_table_is_survived)
+Test(schema, accepts_or_refuses_any_table)
 {
     const size_t size = sizeof(every_fields);
     uint64_t state = 2;
@@ -442,7 +442,7 @@ Test(schema, any_table_is_survived)
 
 /* ---- the rest ---- */
 
-Test(schema, same_looks_at_layout_alone)
+Test(schema, same_compares_layout_only)
 {
     struct kymo_field fields[4];
     struct kymo_schema one = {sound, 4, 32};
@@ -475,7 +475,7 @@ Test(schema, same_looks_at_layout_alone)
     cr_assert_not(kymo_schema_same(&one, &other));
 }
 
-Test(schema, no_schema_is_an_empty_one)
+Test(schema, null_equals_empty_schema)
 {
     const struct kymo_schema empty = {NULL, 0, 0};
 

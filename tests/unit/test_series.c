@@ -284,19 +284,19 @@ static void ask_of_depths(uint64_t from, uint64_t to)
 }
 
 /* G */
-Test(series, answers_as_the_oracle_in_shallow_rings)
+Test(series, equals_oracle_in_shallow_rings)
 {
     ask_of_depths(2, 64);
 }
 
 /* G: beyond KYMO_IMPL_BISECT_LIMIT the search guesses. */
-Test(series, answers_as_the_oracle_in_deep_rings)
+Test(series, equals_oracle_in_deep_rings)
 {
     ask_of_depths(128, DEEPEST);
 }
 
 /* Differences of times fill 64 bits, and the sums of two do not fit. */
-Test(series, knows_times_up_to_the_last)
+Test(series, handles_largest_times)
 {
     static struct history history = {.depth = 256};
     struct kymo_writer *writer = unit_writer_of_depth("last", 256);
@@ -350,7 +350,7 @@ Test(series, counts_beyond_32_bits)
     kymo_writer_close(writer);
 }
 
-Test(series, has_no_answer_before_the_first_record)
+Test(series, returns_nothing_before_first_record)
 {
     struct kymo_writer *writer = unit_writer_of_depth("empty", 8);
     struct kymo_reader *reader = unit_reader("empty");
@@ -372,7 +372,7 @@ Test(series, has_no_answer_before_the_first_record)
     kymo_writer_close(writer);
 }
 
-Test(series, says_whether_the_newest_is_fresh)
+Test(series, fresh_limits_the_age)
 {
     struct kymo_writer *writer = unit_writer_of_depth("fresh", 8);
     struct kymo_reader *reader = unit_reader("fresh");
@@ -393,7 +393,7 @@ Test(series, says_whether_the_newest_is_fresh)
 }
 
 /* G: the slot that the writer is at belongs to no window. */
-Test(series, leaves_out_the_slot_being_written)
+Test(series, excludes_slot_being_written)
 {
     static struct history history = {.depth = 4};
     struct kymo_writer *writer = unit_writer_of_depth("written", 4);
@@ -411,7 +411,7 @@ Test(series, leaves_out_the_slot_being_written)
 }
 
 /* I */
-Test(series, says_that_the_generation_is_gone)
+Test(series, reports_removed_generation)
 {
     struct kymo_writer *writer = unit_writer_of_depth("gone", 8);
     struct kymo_reader *reader = unit_reader("gone");

@@ -48,7 +48,7 @@ static void set_lock_timeout(struct kymo_writer *writer, uint64_t timeout)
 
 /* ---- one after the other ---- */
 
-Test(shared_writer, publishes_behind_the_others)
+Test(shared_writer, publishes_after_other_writers)
 {
     struct kymo_writer *writers[3];
     struct kymo_reader *reader;
@@ -73,7 +73,7 @@ Test(shared_writer, publishes_behind_the_others)
     cr_assert_eq(kymo_segment_remove("turns"), 0);
 }
 
-Test(shared_writer, refuses_what_every_writer_refuses)
+Test(shared_writer, refuses_invalid_records)
 {
     struct kymo_writer *one = open_shared("refuses");
     struct kymo_writer *other = open_shared("refuses");
@@ -93,7 +93,7 @@ Test(shared_writer, refuses_what_every_writer_refuses)
 
 /* ---- loans ---- */
 
-Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
+Test(shared_writer, blocks_others_during_loan)
 {
     struct kymo_writer *one = open_shared("loans");
     struct kymo_writer *other = open_shared("loans");
@@ -125,7 +125,7 @@ Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
     cr_assert_eq(kymo_writer_remove(other), 0);
 }
 
-Test(shared_writer, gives_a_loan_back)
+Test(shared_writer, aborts_loan)
 {
     struct kymo_writer *one = open_shared("aborts");
     struct kymo_writer *other = open_shared("aborts");
@@ -167,7 +167,7 @@ static void *abort_later(void *context)
     return NULL;
 }
 
-Test(shared_writer, waits_as_long_as_it_is_told)
+Test(shared_writer, keeps_lock_timeout)
 {
     static const uint64_t timeouts[] = {2 * UINT64_C(1000000000), UINT64_MAX / 2, UINT64_MAX - 1,
                                         KYMO_FOREVER};
@@ -238,7 +238,7 @@ static void end_writer(struct other_process *other, int number)
     close(other->go[1]);
 }
 
-Test(shared_writer, is_alive_while_any_of_them_is)
+Test(shared_writer, is_alive_while_any_writer_is)
 {
     struct kymo_writer *one = open_shared("alive");
     struct kymo_writer *two = open_shared("alive");
@@ -289,7 +289,7 @@ static int open_with(const char *name, enum kymo_existing existing, uint32_t siz
 }
 
 /* Nothing is taken away from a writer that is alive. */
-Test(shared_writer, keeps_its_segment_while_any_of_them_lives)
+Test(shared_writer, keeps_segment_while_any_writer_lives)
 {
     struct kymo_writer *one = open_shared("keeps");
     struct kymo_writer *two = open_shared("keeps");
@@ -317,7 +317,7 @@ Test(shared_writer, keeps_its_segment_while_any_of_them_lives)
 }
 
 /* The flag is part of the layout: an exclusive writer cannot join shared writers. */
-Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
+Test(shared_writer, refuses_exclusive_writer)
 {
     struct kymo_options options = shared;
     struct kymo_writer *one = open_shared("alone"), *two;
@@ -410,7 +410,7 @@ static int come_and_go(void *context)
     return 0;
 }
 
-Test(shared_writer, may_come_while_others_go)
+Test(shared_writer, opens_while_others_close)
 {
     struct kymo_reader *reader;
     pid_t pids[3];
@@ -460,7 +460,7 @@ static void *let_go_later(void *context)
     return NULL;
 }
 
-Test(shared_writer, waits_for_one_that_is_alone_for_a_moment)
+Test(shared_writer, waits_for_exclusive_lock)
 {
     struct alone alone = {.length = 5000};
     struct kymo_writer *writer;
@@ -481,7 +481,7 @@ Test(shared_writer, waits_for_one_that_is_alone_for_a_moment)
 
 /* ---- strange words in the lock ---- */
 
-Test(shared_writer, takes_the_lock_from_nobody)
+Test(shared_writer, does_not_take_lock_of_living_owner)
 {
     static const uint32_t words[] = {
         900, 1024, 1025, 5000, 0x7fffffff, 0xffffffff, KYMO_LOCK_WAITING, KYMO_LOCK_WAITING | 77};
@@ -503,7 +503,7 @@ Test(shared_writer, takes_the_lock_from_nobody)
 }
 
 /* The lock names a living owner that does not hold it: no call hangs. */
-Test(shared_writer, is_patient_with_a_lock_that_lies)
+Test(shared_writer, times_out_at_corrupted_lock)
 {
     struct kymo_writer *one = open_shared("lies");
     struct kymo_writer *other = open_shared("lies");
@@ -578,7 +578,7 @@ static void doom(void)
 }
 
 /* The new writer must not use the dead owner's lock slot: it would seem to hold the lock for ever. */
-Test(shared_writer, does_not_sit_down_on_a_dead_owner)
+Test(shared_writer, does_not_reuse_lock_slot_of_dead_owner)
 {
     struct kymo_writer *newcomer;
 
@@ -614,7 +614,7 @@ static int use_in_child(void *context)
     return 0;
 }
 
-Test(shared_writer, is_dead_in_a_forked_child)
+Test(shared_writer, is_unusable_in_forked_child)
 {
     struct kymo_writer *writer = open_shared("forked");
     struct kymo_writer *other = open_shared("forked");
@@ -664,7 +664,7 @@ static int fork_and_die(void *context)
     return 3;
 }
 
-Test(shared_writer, is_not_kept_alive_by_a_forked_child)
+Test(shared_writer, is_dead_despite_forked_child)
 {
     struct kymo_reader *reader;
     struct kymo_writer *next;

@@ -46,7 +46,7 @@ Test(stats, count_reads_and_failures)
 }
 
 /* A slot that stays taken away is found so at each try: all of them are counted. */
-Test(stats, count_reads_that_began_anew)
+Test(stats, count_retries)
 {
     struct kymo_writer *writer = unit_writer_of_depth("retries", 2);
     struct kymo_reader *reader = unit_reader("retries");
@@ -64,7 +64,7 @@ Test(stats, count_reads_that_began_anew)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(stats, count_what_a_cursor_missed)
+Test(stats, count_missed_records)
 {
     struct kymo_writer *writer = unit_writer_of_depth("missed", 8);
     struct kymo_reader *reader = unit_reader("missed");
@@ -126,7 +126,7 @@ Test(stats, count_and_time_waits)
 
 /* ---- what the segment counts of its writers ---- */
 
-Test(stats, of_a_writer_are_in_its_segment)
+Test(stats, of_writer_are_in_segment)
 {
     struct kymo_options options = {.clock = KYMO_USER, .depth = 4, .size = 16};
     struct kymo_writer *writer = unit_writer("written", &options);

@@ -101,7 +101,7 @@ static void expect_out_of_memory(struct kymo_text *text)
     cr_assert_eq(text->len, 0);
 }
 
-Test(text, lack_of_memory_is_kept)
+Test(text, enomem_is_sticky)
 {
     struct kymo_text text = {0};
 
@@ -404,7 +404,7 @@ static void make_locale(void)
     cr_assert_eq(system(command), 0);
 }
 
-Test(text, numbers_know_no_locale)
+Test(text, numbers_ignore_locale)
 {
     char printed[16];
     uint64_t ns;
@@ -456,7 +456,7 @@ Test(text, strings_are_escaped)
     EXPECT_QUOTED("\xf4\x8f\xbf\xbf", "\"\xf4\x8f\xbf\xbf\"");
 }
 
-Test(text, what_is_not_utf8_is_replaced)
+Test(text, invalid_utf8_is_replaced)
 {
     EXPECT_QUOTED("a\xff"
                   "b",
@@ -473,7 +473,7 @@ Test(text, what_is_not_utf8_is_replaced)
     EXPECT_QUOTED("\xf8\x88\x80\x80\x80", "\"" BAD BAD BAD BAD BAD "\"");
 }
 
-Test(text, any_bytes_make_a_string)
+Test(text, any_bytes_give_valid_string)
 {
     struct kymo_text text = {0};
     uint64_t state = 6;

@@ -94,7 +94,7 @@ static int count_sound(void *context, const struct kymo_entry *entry)
 
 /* Opened, created over, replaced, consumed, listed, removed, reaped: none is followed, waited for
  * or touched. */
-Test(traps, catch_nobody)
+Test(traps, are_not_opened_or_removed)
 {
     static const char *const names[] = {"link",      "dangling", "fifo",
                                         "directory", "socket",   "device"};
@@ -120,7 +120,7 @@ Test(traps, catch_nobody)
 }
 
 /* Reaping removes regular files only, and follows no link. */
-Test(traps, are_not_swept_up)
+Test(traps, are_not_reaped)
 {
     static const char *const names[] = {".kymo-link", ".kymo-fifo", ".kymo-directory"};
     char path[UNIT_PATH];
@@ -143,7 +143,7 @@ Test(traps, are_not_swept_up)
 /* ---- a second name ---- */
 
 /* Two names of one file are one generation: its writer has both, and it ends under both. */
-Test(traps, a_hard_link_is_the_same_segment)
+Test(traps, hard_link_is_same_segment)
 {
     struct kymo_writer *writer = unit_writer("name", &of_payloads);
     struct kymo_options options = of_payloads;
@@ -184,7 +184,7 @@ static int die_writing(void *name)
 }
 
 /* H: a reader's lock on the file does not make a dead writer ALIVE. While it is held, the next writer gets an error. */
-Test(traps, a_readers_lock_is_no_sign_of_life)
+Test(traps, reader_lock_does_not_make_alive)
 {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 10000};
     struct kymo_reader *reader;
@@ -206,7 +206,7 @@ Test(traps, a_readers_lock_is_no_sign_of_life)
 }
 
 /* E: a lease of the file's owner does not block opening or waiting. */
-Test(traps, a_lease_holds_up_nobody)
+Test(traps, lease_does_not_block)
 {
     struct kymo_reader *reader;
     struct kymo_writer *writer;

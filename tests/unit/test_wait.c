@@ -68,7 +68,7 @@ static int end_waiter(struct waiter *waiter)
     return waiter->result;
 }
 
-Test(wait, looks_once_without_a_deadline)
+Test(wait, polls_with_past_deadline)
 {
     struct kymo_writer *writer = unit_writer_of_depth("look", 4);
     struct kymo_reader *reader = unit_reader("look");
@@ -110,7 +110,7 @@ static int compare(const void *one, const void *other)
 }
 
 /* E: signals do not change the wait's deadline. */
-Test(wait, keeps_its_deadline_through_signals)
+Test(wait, keeps_deadline_under_signals)
 {
     enum { WAITS = 40 };
     struct kymo_writer *writer = unit_writer_of_depth("signals", 4);
@@ -132,7 +132,7 @@ Test(wait, keeps_its_deadline_through_signals)
     kymo_writer_close(writer);
 }
 
-Test(wait, is_over_when_its_deadline_is_past)
+Test(wait, returns_at_past_deadline)
 {
     struct kymo_writer *writer = unit_writer_of_depth("past", 4);
     struct kymo_reader *reader = unit_reader("past");
@@ -168,7 +168,7 @@ static void *answer(void *context)
 }
 
 /* D: of 20 000 wake-ups each way none is lost, or this never ends. */
-Test(wait, loses_no_wake_up)
+Test(wait, loses_no_wakeup)
 {
     struct player other = {.writer = unit_writer_of_depth("pong", 4), .rounds = 20000};
     struct kymo_writer *writer = unit_writer_of_depth("ping", 4);
@@ -189,7 +189,7 @@ Test(wait, loses_no_wake_up)
     kymo_writer_close(other.writer);
 }
 
-Test(wait, wakes_everybody)
+Test(wait, wakes_all_waiters)
 {
     enum { WAITERS = 16 };
     struct kymo_writer *writer = unit_writer_of_depth("everybody", 4);
@@ -216,7 +216,7 @@ static int wait_in_child(void *name)
 }
 
 /* D: without a waiter, the bell is unchanged. A killed waiter costs one wake. */
-Test(wait, costs_one_ring_for_a_killed_waiter)
+Test(wait, killed_waiter_costs_one_wake)
 {
     struct kymo_writer *writer = unit_writer_of_depth("killed", 4);
     uint64_t wakes;
@@ -249,7 +249,7 @@ Test(wait, costs_one_ring_for_a_killed_waiter)
 
 /* ---- generations that end (promise I) ---- */
 
-Test(wait, ends_with_its_generation)
+Test(wait, ends_with_generation)
 {
     struct kymo_writer *writer = unit_writer_of_depth("removed", 4);
     struct kymo_reader *reader = unit_reader("removed");
@@ -280,7 +280,7 @@ Test(wait, ends_with_its_generation)
 }
 
 /* A writer's close does not end the wait: another writer may open. */
-Test(wait, outlasts_a_writer)
+Test(wait, survives_writer_close)
 {
     struct kymo_reader *reader;
     struct kymo_writer *writer;
@@ -317,7 +317,7 @@ static void *sleep_by_oneself(void *context)
     return NULL;
 }
 
-Test(wait, rings_for_those_who_sleep_by_themselves)
+Test(wait, wakes_external_futex_waiters)
 {
     struct kymo_writer *writer = unit_writer_of_depth("token", 4);
     struct waiter waiter = {.reader = unit_reader("token"), .seen = 2000};
@@ -427,13 +427,13 @@ static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy,
 }
 
 /* B: a reader without write permission blocks in short time slices. */
-Test(wait, serves_those_who_may_not_write)
+Test(wait, works_without_write_permission)
 {
     play_with_guest("nap", KYMO_WAKE_WAITERS, 200);
 }
 
 /* B: with wake=always it sleeps without time slices, so that a lost wake-up is detected. */
-Test(wait, wakes_those_who_may_not_write)
+Test(wait, wakes_without_write_permission)
 {
     play_with_guest("always", KYMO_WAKE_ALWAYS, 2000);
 }
@@ -450,7 +450,7 @@ static int leave_without_a_word(void *name)
 }
 
 /* B: a thousand readers change no byte and no time of the file, even if they exit without closing. */
-Test(wait, leaves_no_trace_of_readers)
+Test(wait, readers_modify_nothing)
 {
     struct kymo_writer *writer = unit_writer_of_depth("trace", 4);
     struct stat before, after;

@@ -298,7 +298,7 @@ static int wait_as_guest(void *context)
     return wait_any(rings, KYMO_FOREVER) == 2 ? 0 : 4;
 }
 
-Test(wait_any, works_for_guests_as_well)
+Test(wait_any, works_without_write_permission)
 {
     struct rings rings;
     char path[UNIT_PATH];
