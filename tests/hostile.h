@@ -1,7 +1,5 @@
 /*
- * hostile.h - reads a segment that may hold anything in every way there is, into buffers that end
- * where they say: each answer is a record within bounds, or one of the errors that reads may return
- * (promise F).
+ * hostile.h - reads a segment of any content in every way, into buffers with a guard page: each result is a record within bounds, or an expected error (promise F).
  */
 #ifndef KYMO_TEST_HOSTILE_H
 #define KYMO_TEST_HOSTILE_H
@@ -14,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Room for one payload, with a page behind it that may not be touched. */
+/* A buffer for one payload, followed by an inaccessible page. */
 struct fenced {
     unsigned char *map;
     size_t mapped;
@@ -36,7 +34,7 @@ static inline struct fenced fence(size_t size)
     return fenced;
 }
 
-/* The errors that reads may return; anything else is a surprise. */
+/* The expected errors of reads. */
 static inline void expect_known(int error, const struct kymo_record *record, size_t size)
 {
     static const int known[] = {ENODATA, ESTALE, EIDRM, EAGAIN,   EBADMSG,
@@ -49,7 +47,7 @@ static inline void expect_known(int error, const struct kymo_record *record, siz
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (error == -known[i])
             return;
-    cr_assert_fail("a surprising error: %d", error);
+    cr_assert_fail("an unexpected error: %d", error);
 }
 
 static inline void read_positions(const struct kymo_reader *reader, const struct fenced *fenced)

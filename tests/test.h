@@ -1,10 +1,7 @@
 /*
- * test.h - what a test includes: Criterion, or where Criterion cannot run (under ThreadSanitizer,
- * on other machines) a small runner that understands the same words.
+ * test.h - the include file of all tests: Criterion, or a small runner with the same macros where Criterion cannot run (with ThreadSanitizer, on emulated machines).
  *
- * Tests keep to the words below; whoever needs another one adds it here. Each test runs in a
- * process of its own, one after another, and every program has KYMO_DIR to itself. In C++ a test
- * has no options.
+ * Tests use only the macros below. Each test runs in a separate process, one after another; KYMO_DIR is private to the program (private_directory.c). In C++ a test has no options.
  */
 #ifndef KYMO_TEST_H
 #define KYMO_TEST_H
@@ -41,9 +38,9 @@ struct plain_test {
     struct plain_test *next;
 };
 
-/* test_main.c: takes the test up, in order of definition. */
+/* test_main.c: adds the test, in order of definition. */
 void plain_register(struct plain_test *test);
-/* Ends the test as failed unless `holds`. The format is printed behind the expression. */
+/* Ends the test as failed unless `holds`. Prints the expression and the message. */
 void plain_check(int holds, const char *file, int line, const char *expression, const char *format,
                  ...);
 /* Ends the test as skipped. */
@@ -81,8 +78,7 @@ __attribute__((noreturn)) void plain_skip(const char *format, ...);
 
 #endif
 
-/* The empty string behind each list stands for a message where none is given, and is one argument
- * too many for the format where one is. */
+/* The empty string after each list is the message if there is none, and an unused argument otherwise. */
 #define PLAIN_IS(condition, ...) \
     plain_check(!!(condition), __FILE__, __LINE__, #condition, __VA_ARGS__)
 #define PLAIN_COMPARE(relation, one, other, ...)                                         \

@@ -1,6 +1,5 @@
 /*
- * test_main.c - the small runner behind test.h where Criterion cannot run: each test in a forked
- * child, one after another, with its time limit; a summary in the end.
+ * test_main.c - the small runner of test.h where Criterion cannot run: each test in a forked child, one after another, with its time limit; then a summary.
  */
 #include "test.h"
 

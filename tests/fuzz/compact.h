@@ -1,6 +1,5 @@
 /*
- * compact.h - a segment's file without its empty pages, as the input of a fuzz target, and the file
- * that such an input stands for.
+ * compact.h - a segment's file without its empty pages, as the input of a fuzz target, and the file made from such an input.
  *
  * A byte of enum compact_repair, a byte of how much the file's size is wrong, then header, fields,
  * control, bell, consumer, its bell, times, and the slots, each with COMPACT_PAYLOAD bytes at most.
@@ -21,12 +20,12 @@ enum compact_repair {
     COMPACT_PLAN = 2,      /* offsets and sizes follow from the choices */
     COMPACT_SMALL = 4,     /* depth and size are such that the plan can be */
     COMPACT_VERSION = 8,   /* magic, version, byte order, page and word size are ours */
-    COMPACT_SEQUENCE = 16, /* slots hold the records that head says */
+    COMPACT_SEQUENCE = 16, /* slots hold the records up to head */
     COMPACT_STATE = 32,    /* open or closed, not retired */
     COMPACT_ALL = 63
 };
 
-/* The library's own, from its static form. */
+/* From the static library. */
 int kymo_layout_plan(struct kymo_header *header);
 uint64_t kymo_layout_checksum(const struct kymo_header *header, const struct kymo_field *fields);
 
@@ -64,8 +63,7 @@ static inline void compact_repair(struct compact *compact)
         header->checksum = kymo_layout_checksum(header, compact->fields);
 }
 
-/* Puts the next bytes of the input where the header says they are, at any alignment, if that is
- * within the file. */
+/* Copies the next bytes of the input to the offset of the header, at any alignment, if it is within the file. */
 static inline void *compact_place(struct compact *compact, struct fuzz_input *input,
                                   uint64_t offset, size_t size)
 {

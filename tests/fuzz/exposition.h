@@ -1,10 +1,7 @@
 /*
- * exposition.h - whether a text is Prometheus' exposition format 0.0.4, strictly: what a scraper
- * may refuse, this does.
+ * exposition.h - a strict parser of Prometheus' exposition format 0.0.4.
  *
- * HELP and TYPE come once a name, HELP first, before the name's samples, which stand together; no
- * sample comes twice; label names, values, escapes and numbers are well-formed; there are no
- * timestamps, no blank lines, and the last line ends.
+ * HELP and TYPE occur once for each name, HELP first, before the name's samples, which are contiguous; no duplicate sample; label names, values, escapes and numbers are well-formed; no timestamps, no blank lines, and a final newline.
  */
 #ifndef KYMO_FUZZ_EXPOSITION_H
 #define KYMO_FUZZ_EXPOSITION_H
@@ -23,8 +20,8 @@ struct exposition {
     size_t name_count;
     const char *name; /* the present one */
     size_t name_len;
-    int typed;   /* its TYPE has come */
-    int counter; /* and says counter */
+    int typed;   /* its TYPE was read */
+    int counter; /* and is counter */
     const char *samples[EXPOSITION_LIMIT];
     size_t sample_lens[EXPOSITION_LIMIT];
     size_t sample_count;
@@ -170,7 +167,7 @@ static inline int exposition_sample(struct exposition *exposition)
     return 1;
 }
 
-/* NULL where all of text[len] is well-formed, else what is wrong; *samples is how many it has. */
+/* Returns NULL, or the fault in text[len]; *samples is the number of samples. */
 static inline const char *exposition_check(const char *text, size_t len, size_t *samples)
 {
     static struct exposition exposition;

@@ -34,7 +34,7 @@ void plain_check(int holds, const char *file, int line, const char *expression, 
     abort();
 }
 
-/* What is left of an input. Beyond its end there are zeros. */
+/* The rest of an input; zeros follow its end. */
 struct fuzz_input {
     const uint8_t *at;
     size_t left;
@@ -94,7 +94,7 @@ static inline char *fuzz_line(struct fuzz_input *input)
     return line;
 }
 
-/* A segment name of this process's own. */
+/* A segment name of this process. */
 static inline const char *fuzz_name(void)
 {
     static char name[32];
@@ -103,7 +103,7 @@ static inline const char *fuzz_name(void)
     return name;
 }
 
-/* Whatever has the name now. */
+/* Unlinks the file of that name. */
 static inline void fuzz_unlink(const char *name)
 {
     char path[512];

@@ -1,9 +1,7 @@
 /*
- * fuzz_mapped.c - bytes that change while they are mapped: a segment is read, written and consumed
- * while somebody else stores anything anywhere in it and cuts its file short.
+ * fuzz_mapped.c - bytes that change while mapped: a segment is read, written and consumed while other stores corrupt it anywhere and its file is truncated.
  *
- * The somebody acts before each single operation on shared memory (sched/seam.h), as the input
- * says, so that a finding comes back with its input. Its first byte chooses the kind of segment;
+ * These stores occur before each operation on shared memory (sched/seam.h), controlled by the input, so that a finding is repeatable. Its first byte chooses the kind of segment;
  * then each step takes a byte: most say how many steps to let pass, some what to do to the file.
  */
 #include "fuzz.h"
@@ -202,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct kymo_reader *reader;
     struct kymo_consumer *consumer;
 
-    /* Behind libFuzzer's own handlers, so that faults which are not the library's get there. */
+    /* Installed after libFuzzer's handlers, which get all other faults. */
     if (!guarded++)
         cr_assert_eq(kymo_guard_install(), 0);
     vandal.input = (struct fuzz_input){data, size};

@@ -1,6 +1,5 @@
 /*
- * fuzz_schema.c - any text in the place of a list of fields: an error with its place in the text, or
- * a schema that holds, that says the same of itself in JSON and that its own words parse to again.
+ * fuzz_schema.c - any text as a list of fields: an error with its offset, or a valid schema whose JSON agrees and whose text parses to the same schema.
  */
 #include "fuzz.h"
 #include "rendered.h"

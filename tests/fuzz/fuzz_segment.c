@@ -88,7 +88,7 @@ static void try_reader(const char *name)
     kymo_reader_close(reader);
 }
 
-/* Each slot of a queue is free again, or it says that it is full. */
+/* Each slot of the queue is free again, or a push returns -EAGAIN. */
 static void try_consumer(const char *name)
 {
     unsigned char buffer[4096];

@@ -10,7 +10,7 @@ static void expect_known_time(int error)
     cr_assert(error == 0 || error == -EINVAL || error == -ERANGE, "%d", error);
 }
 
-/* What is printed of a time is that time, where it is printed exactly. */
+/* An exactly printed time parses to the same time. */
 static void print_and_read(uint64_t time)
 {
     struct kymo_text text = {0};
@@ -33,7 +33,7 @@ static void print_and_read(uint64_t time)
     kymo_text_free(&text);
 }
 
-/* Any text behind the question mark and behind the slash. */
+/* Any text after the question mark and after the slash. */
 static void ask_anything(const char *text, enum kymo_clock clock, uint64_t now)
 {
     struct query query;
@@ -44,7 +44,7 @@ static void ask_anything(const char *text, enum kymo_clock clock, uint64_t now)
     }
 }
 
-/* A TIME is what a query with it asks for, in each spelling. */
+/* A query means its TIME, in each spelling. */
 static void ask_time(const char *text, enum kymo_clock clock, uint64_t now, uint64_t time)
 {
     char *longer = malloc(2 * strlen(text) + 64);

@@ -1,7 +1,5 @@
 /*
- * rendered.h - renders a record, a schema and a segment as text and reads that back: JSON by a
- * strict grammar and by jansson, CSV by RFC 4180, metrics by the exposition format, numbers by
- * strtod and its like. What comes back is what the payload holds.
+ * rendered.h - renders a record, a schema and a segment as text and parses it again: JSON by a strict grammar and by jansson, CSV by RFC 4180, metrics by the exposition format, numbers by strtod and similar functions. The values must equal the payload's.
  */
 #ifndef KYMO_FUZZ_RENDERED_H
 #define KYMO_FUZZ_RENDERED_H
@@ -116,7 +114,7 @@ static inline void rendered_data(const struct kymo_schema *schema, const json_t 
         const json_t *value = json_object_get(data, field->name);
         uint32_t element = 0;
 
-        /* A field that begins beyond the record is one null, whatever its shape. */
+        /* A field beyond the end of the record is one null, for any shape. */
         if (field->offset + (uint64_t)kymo_type_size(field->type) > len)
             cr_assert(json_is_null(value));
         else
@@ -151,7 +149,7 @@ static inline void rendered_bracket(const struct kymo_schema *schema, enum kymo_
     kymo_text_free(&text);
 }
 
-/* How many cells the line has, and that it ends where it says. */
+/* Counts the cells of the line, and checks its end. */
 static inline size_t rendered_cells(const struct kymo_text *text)
 {
     const char *at = text->data;

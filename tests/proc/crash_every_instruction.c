@@ -228,7 +228,7 @@ static const struct kymo_options queue_for_several = {
     .flags = KYMO_SHARED_CONSUMER,
 };
 
-Test(crash_every_instruction, publish, .timeout = 200)
+Test(crash_every_instruction, publish)
 {
     static const struct crash_case usual = {
         .name = "publish",
@@ -262,7 +262,7 @@ Test(crash_every_instruction, publish, .timeout = 200)
     crash_end("publish");
 }
 
-Test(crash_every_instruction, loan, .timeout = 200)
+Test(crash_every_instruction, loan)
 {
     static const struct crash_case loan = {
         .name = "loan",
@@ -280,7 +280,7 @@ Test(crash_every_instruction, loan, .timeout = 200)
     crash_end("loan, commit and abort");
 }
 
-Test(crash_every_instruction, shared_publish, .timeout = 200)
+Test(crash_every_instruction, shared_publish)
 {
     static const struct crash_case alone = {
         .name = "shared publish",
@@ -312,7 +312,7 @@ Test(crash_every_instruction, shared_publish, .timeout = 200)
 }
 
 /* The victim is killed in taking the lock over from a dead writer, beside a third writer. */
-Test(crash_every_instruction, take_over, .timeout = 200)
+Test(crash_every_instruction, take_over)
 {
     static const struct crash_case adopting = {
         .name = "take over, adopt and publish",
@@ -330,7 +330,7 @@ Test(crash_every_instruction, take_over, .timeout = 200)
     crash_end("take over");
 }
 
-Test(crash_every_instruction, value, .timeout = 200)
+Test(crash_every_instruction, value)
 {
     static const struct crash_case storing = {
         .name = "store",
@@ -344,7 +344,7 @@ Test(crash_every_instruction, value, .timeout = 200)
     crash_end("value store");
 }
 
-Test(crash_every_instruction, push, .timeout = 200)
+Test(crash_every_instruction, push)
 {
     static const struct crash_case alone = {
         .name = "push",
@@ -394,7 +394,7 @@ Test(crash_every_instruction, push, .timeout = 200)
     crash_end("queue push");
 }
 
-Test(crash_every_instruction, pop, .timeout = 200)
+Test(crash_every_instruction, pop)
 {
     static const struct crash_case alone = {
         .name = "pop",
@@ -431,7 +431,7 @@ Test(crash_every_instruction, pop, .timeout = 200)
     crash_end("queue pop and acknowledge");
 }
 
-Test(crash_every_instruction, create, .timeout = 200)
+Test(crash_every_instruction, create)
 {
     static const struct crash_case ring = {
         .name = "create",
@@ -459,7 +459,7 @@ Test(crash_every_instruction, create, .timeout = 200)
     crash_end("create");
 }
 
-Test(crash_every_instruction, replace, .timeout = 200)
+Test(crash_every_instruction, replace)
 {
     static const struct crash_case same = {
         .name = "replace",
@@ -485,7 +485,7 @@ Test(crash_every_instruction, replace, .timeout = 200)
     crash_end("replace");
 }
 
-Test(crash_every_instruction, resume, .timeout = 200)
+Test(crash_every_instruction, resume)
 {
     static const struct crash_case closed = {
         .name = "resume",
@@ -542,7 +542,7 @@ Test(crash_every_instruction, resume, .timeout = 200)
     crash_end("resume");
 }
 
-Test(crash_every_instruction, close, .timeout = 200)
+Test(crash_every_instruction, close)
 {
     static const struct crash_case ring = {
         .name = "close",
@@ -575,7 +575,7 @@ Test(crash_every_instruction, close, .timeout = 200)
     crash_end("close");
 }
 
-Test(crash_every_instruction, remove, .timeout = 200)
+Test(crash_every_instruction, remove)
 {
     static const struct crash_case by_name = {
         .name = "remove",

@@ -1,6 +1,5 @@
 /*
- * kills.c - a writer that is killed at any instant, a thousand times over: every reader keeps
- * answering, the kernel says DEAD, and the next writer goes on with the history (promises C and H).
+ * kills.c - writers killed at random instants: readers return complete records, liveness is DEAD, and the next writer resumes (promises C: a crash loses at most one record, H: liveness).
  */
 #include <stdio.h>
 
@@ -34,7 +33,7 @@ static int write_for_ever(void *context)
     return 2;
 }
 
-/* Reads the newest record again and again, whoever is alive. Returns what went wrong. */
+/* Reads the newest record repeatedly. Returns the first fault. */
 static int watch(void *context)
 {
     struct kymo_record record = {0};
@@ -48,7 +47,7 @@ static int watch(void *context)
         return 1;
     while (!process_heard(&arena->stop)) {
         error = kymo_ring_latest(reader, buffer, SIZE, &record);
-        /* -EAGAIN: it was lapped 64 times in one call, which says that there is a living writer. */
+        /* -EAGAIN: overwritten 64 times in one call, so a writer is alive. */
         if (error == -EAGAIN)
             continue;
         if (error)
@@ -57,7 +56,7 @@ static int watch(void *context)
             return 3;
         newest = record.pos;
         process_say(&arena->watching, 1);
-        /* Leaves the processor to those who are to be killed, now and then. */
+        /* Yields to the writers now and then. */
         if (++arena->reads % 64 == 0)
             process_nap(1000);
     }
@@ -65,7 +64,7 @@ static int watch(void *context)
     return 0;
 }
 
-/* All that a dead writer leaves: at most its oldest record is gone. */
+/* The state after a kill: at most the oldest record is lost. */
 static void check_history(const struct kymo_reader *reader)
 {
     const uint64_t head = kymo_ring_head(&reader->ring);
@@ -88,9 +87,9 @@ static void kill_at_random(pid_t writer, const struct kymo_reader *reader, uint6
     cr_assert_eq(process_kill(writer), -SIGKILL);
 }
 
-Test(kills, a_thousand_writers)
+Test(kills, loses_no_complete_record)
 {
-    const uint64_t rounds = (uint64_t)(1000 * process_scale());
+    const uint64_t rounds = process_count(10000, 200);
     struct kymo_writer *writer;
     struct kymo_reader *reader;
     unsigned char buffer[SIZE];
@@ -144,9 +143,8 @@ static uint64_t wakes(const struct kymo_writer *writer)
     return info.wakes;
 }
 
-/* Its bit stays behind in the bell: one publish enters the kernel for nothing, and no other
- * (promise D). */
-Test(kills, a_waiter_costs_one_wake)
+/* Its bit remains in the bell: exactly one later publish makes a needless system call (promise D). */
+Test(kills, waiter_costs_one_wake)
 {
     struct kymo_writer *writer;
     unsigned char buffer[SIZE];
@@ -215,7 +213,7 @@ static int publish_for_ever(void *context)
     return 2;
 }
 
-/* Kills the child once it has said in that word that it waits. */
+/* Kills the child after it has set the waiter bit in that word. */
 static void kill_waiting(pid_t child, const uint32_t *word, uint32_t bit)
 {
     while (!(kymo_load_relaxed32(word) & bit))
@@ -224,7 +222,7 @@ static void kill_waiting(pid_t child, const uint32_t *word, uint32_t bit)
     cr_assert(kymo_load_relaxed32(word) & bit);
 }
 
-/* Everything that was pushed, by a consumer of its own. */
+/* Pops all records by another consumer. */
 static void drain(uint64_t count)
 {
     struct kymo_consumer *consumer;
@@ -237,7 +235,7 @@ static void drain(uint64_t count)
     kymo_consumer_close(consumer);
 }
 
-Test(kills, a_waiting_consumer_costs_one_wake)
+Test(kills, waiting_consumer_costs_one_wake)
 {
     unsigned char buffer[SIZE] = {0};
     struct kymo_writer *writer;
@@ -255,7 +253,7 @@ Test(kills, a_waiting_consumer_costs_one_wake)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(kills, a_waiting_producer_costs_one_wake)
+Test(kills, waiting_producer_costs_one_wake)
 {
     struct kymo_consumer *consumer;
     struct kymo_writer *writer;
@@ -280,8 +278,8 @@ Test(kills, a_waiting_producer_costs_one_wake)
     cr_assert_eq(kymo_segment_remove(NAME), 0);
 }
 
-/* Whoever frees the lock wakes nobody, once, and the bit has gone. */
-Test(kills, a_waiting_writer_costs_one_wake)
+/* The next unlock makes one needless wake, and clears the bit. */
+Test(kills, waiting_writer_costs_one_wake)
 {
     unsigned char buffer[SIZE] = {0};
     struct kymo_writer *writer;

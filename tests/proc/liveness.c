@@ -1,9 +1,7 @@
 /*
- * liveness.c - whether a writer lives is the kernel's word: through stops, ends, kills and forks
- * (promise H).
+ * liveness.c - liveness is decided by a kernel lock: stopped, closed, killed and forked writers (promise H).
  *
- * The scenes are small families: the test starts a parent with a writer, that one starts a child,
- * and then the parent is killed. What the child holds must not keep the writer alive.
+ * The test starts a parent with a writer, the parent starts a child, and the parent is killed. The child must not keep the writer ALIVE.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -21,18 +19,18 @@ extern char **environ;
 
 static const struct kymo_options options = {.depth = 4, .size = SIZE};
 
-/* Told by those who are looked at. */
+/* Reported by the children. */
 static struct {
     uint32_t ready;
     uint32_t orphan_ready;
     pid_t orphan;
-    uint32_t verdict; /* of a child about its dead handle: 1 is well */
+    uint32_t verdict; /* of a child's inherited handle: 1: as expected */
 } * arena;
 
 static void begin(void)
 {
     arena = process_share(sizeof(*arena));
-    /* Orphans come to us, to be waited for; but not in qemu, which knows nothing of that. */
+    /* Orphans become children of the test, except in qemu, which does not support this. */
 #ifndef KYMO_EMULATED
     cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 #endif
@@ -137,7 +135,7 @@ Test(liveness, alive_stalled_closed_dead)
     cr_assert_eq(kymo_segment_reap(NAME), 1);
 }
 
-/* Another who would write is told, before and after. */
+/* Another writer is refused before, and accepted after. */
 Test(liveness, one_writer_at_a_time)
 {
     struct kymo_writer *second;
@@ -156,7 +154,7 @@ Test(liveness, one_writer_at_a_time)
 
 /* ---- families ---- */
 
-/* What a child has to say about the writer that came to it through fork. */
+/* The child's calls on the inherited writer. */
 static uint32_t examine_orphan(struct kymo_writer *writer)
 {
     unsigned char buffer[SIZE] = {0};
@@ -166,7 +164,7 @@ static uint32_t examine_orphan(struct kymo_writer *writer)
         return 2;
     if (kymo_ring_loan(writer, &payload) != -EPERM || kymo_writer_heartbeat(writer) != -EPERM)
         return 3;
-    if (liveness(KYMO_FOREVER) != KYMO_LIVE_ALIVE) /* the parent's, as long as that lives */
+    if (liveness(KYMO_FOREVER) != KYMO_LIVE_ALIVE) /* of the parent, while that is alive */
         return 4;
     return 1;
 }
@@ -214,7 +212,7 @@ static int fork_twice(struct kymo_writer *writer)
     return child < 0 || process_wait(child) != 0;
 }
 
-/* A program that reads its own segment as well, and has slept on its bell. */
+/* A process that also reads its own segment, and has slept on its bell. */
 static int fork_with_reader(struct kymo_writer *writer)
 {
     struct kymo_reader *reader;
@@ -319,7 +317,7 @@ static void run_family(const struct family *family)
     end_orphan();
 }
 
-Test(liveness, no_child_keeps_a_dead_writer_alive)
+Test(liveness, child_does_not_keep_dead_writer_alive)
 {
     static const struct family families[] = {
         {"fork", just_fork},

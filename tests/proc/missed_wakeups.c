@@ -1,6 +1,5 @@
 /*
- * missed_wakeups.c - readers asleep when the one who should wake them is killed: whatever had happened by
- * then they get to know, by the next writer at once, and in the end by themselves (promises C, D).
+ * missed_wakeups.c - readers asleep while the process that should wake them is killed: the next writer wakes them, and without one they wake up by themselves within a second (promises C, D).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +16,7 @@
 
 static const struct kymo_options plain = {.depth = 4, .size = SIZE, .clock = KYMO_USER};
 
-/* ---- what the victim is about when it is killed ---- */
+/* ---- the victim's operations ---- */
 
 static int publish(struct kymo_writer **writer)
 {
@@ -87,7 +86,7 @@ static void say_and_die(void *context, const char *name)
     testpoint_kill(NULL, name);
 }
 
-/* Until a reader has set its bit: from then on it is asleep, or about to be. */
+/* Waits until a reader has set its bit: it sleeps, or is about to. */
 static void await_sleeper(const uint32_t *bell)
 {
     for (int rounds = 0; rounds < 300000; rounds++) {
@@ -124,7 +123,7 @@ static int reader(void *context)
     return -error;
 }
 
-/* The bell of the segment that has the name now, by a mapping of our own. */
+/* Maps the bell of the current segment. */
 static const uint32_t *map_bell(void)
 {
     char path[512];
@@ -144,7 +143,7 @@ static const uint32_t *map_bell(void)
 
 /* ---- one death ---- */
 
-/* The points of an operation, from a run of it that nobody kills. */
+/* The points of an operation, from a complete run. */
 static size_t trace(const struct operation *operation, const char *names[TESTPOINT_TRACE_LIMIT])
 {
     struct kymo_writer *writer;
@@ -160,8 +159,7 @@ static size_t trace(const struct operation *operation, const char *names[TESTPOI
     return count;
 }
 
-/* Removes the segment, and what a killed creator has not finished: the library waits for a second
- * before it does. */
+/* Removes the segment and unfinished files at once: the library waits for a second. */
 static void sweep(void)
 {
     DIR *listing = opendir(kymo_directory());
@@ -175,7 +173,7 @@ static void sweep(void)
     closedir(listing);
 }
 
-/* A reader asleep, and a victim that was killed at the scene's point beside it. */
+/* A sleeping reader, and a victim killed at the scene's point. */
 static pid_t kill_beside_sleeper(struct scene *scene)
 {
     struct kymo_writer *writer;
@@ -209,7 +207,7 @@ static void run(struct scene *scene)
     munmap((void *)(uintptr_t)scene->bell, 4096);
 }
 
-/* Nobody comes any more: who sleeps finds out all the same. */
+/* Without a next writer, the sleeping reader wakes up by itself. */
 static void run_alone(struct scene *scene)
 {
     pid_t sleeper = kill_beside_sleeper(scene);
@@ -246,12 +244,12 @@ static void run_all(int alone)
     printf("%u deaths beside a sleeper%s\n", deaths, alone ? ", and nobody came" : "");
 }
 
-Test(missed_wakeups, are_made_up_for_by_the_next_writer, .timeout = 100)
+Test(missed_wakeups, are_repeated_by_next_writer)
 {
     run_all(0);
 }
 
-Test(missed_wakeups, do_not_matter_in_the_end, .timeout = 100)
+Test(missed_wakeups, end_by_timeout)
 {
     run_all(1);
 }

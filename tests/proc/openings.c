@@ -1,9 +1,7 @@
 /*
- * openings.c - create, resume, replace, remove: killed between any two steps, and racing for a name
- * (promises C and I).
+ * openings.c - create, resume, replace, remove: killed between any two steps, and racing for a name (promises C: crashes, I: complete or absent).
  *
- * Whatever is killed wherever, the name leads to nothing or to a complete segment, what was
- * published is still there unless it was to go, and the next writer opens without trouble.
+ * After each kill, the name is absent or refers to a complete segment, records are kept unless the segment was replaced or removed, and the next writer opens.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +28,7 @@ static const struct kymo_options replacing = {.depth = DEPTH,
 static const struct kymo_options other = {.depth = 2 * DEPTH, .size = SIZE, .clock = KYMO_USER};
 
 static struct {
-    char point[32]; /* where the last one was killed */
+    char point[32]; /* of the last kill */
     uint32_t ready;
     uint32_t round;
     uint32_t done[2];
@@ -67,7 +65,7 @@ static int unfinished(void)
     return count;
 }
 
-/* The dead leave no more than what sweeping up finds, once it is old enough not to be alive. */
+/* All files of killed processes are reaped, once they are 1 s old. */
 static void sweep_up(void)
 {
     const int left = unfinished();
@@ -168,7 +166,7 @@ static int do_reap(void)
 }
 
 enum fate {
-    STAYS,   /* the old generation is the one that goes on */
+    STAYS,   /* the old generation remains */
     IS_GONE, /* the name leads to nothing, or elsewhere, in the end */
 };
 
@@ -195,7 +193,7 @@ static const struct scene scenes[] = {
 struct attempt {
     const struct scene *scene;
     uint64_t step;
-    struct testpoint_gate *gate; /* where it parks instead */
+    struct testpoint_gate *gate; /* pauses here instead */
 };
 
 static void note_and_kill(void *context, const char *name)
@@ -217,7 +215,7 @@ static int act_until_killed(void *context)
 #define HOLDS(attempt, condition) \
     cr_assert(condition, "%s, killed at %s", (attempt)->scene->name, arena->point)
 
-/* Somebody who had the old generation open reads it as it was, or hears that it is over. */
+/* A reader of the old generation reads it unchanged, or gets EIDRM. */
 static int check_witness(const struct attempt *attempt, struct kymo_reader *witness)
 {
     const uint64_t head = kymo_ring_head(&witness->ring);
@@ -238,7 +236,7 @@ static int check_witness(const struct attempt *attempt, struct kymo_reader *witn
     return 0;
 }
 
-/* What has the name is complete, and nobody takes it for alive. */
+/* A segment of that name is complete, and not ALIVE. */
 static int check_named(const struct attempt *attempt)
 {
     const int exists = kymo_segment_exists(NAME);
@@ -255,7 +253,7 @@ static int check_named(const struct attempt *attempt)
     return 1;
 }
 
-/* The next one opens at once, goes on with what there is, and can be read. */
+/* The next writer opens at once, resumes, and is readable. */
 static void check_next(const struct attempt *attempt, int exists)
 {
     const uint64_t records = exists ? attempt->scene->records : 0;
@@ -278,7 +276,7 @@ static void check_next(const struct attempt *attempt, int exists)
     HOLDS(attempt, kymo_writer_remove(writer) == 0);
 }
 
-/* One attempt. Returns 0 once the act comes to its end before it is killed. */
+/* One attempt. Returns 0 if the operation ends before its kill. */
 static int kill_at(const struct attempt *attempt)
 {
     struct kymo_reader *witness = NULL;
@@ -324,7 +322,7 @@ Test(openings, killed_between_any_two_steps)
     sweep_up();
 }
 
-Test(openings, killed_between_any_two_steps_where_files_need_names)
+Test(openings, killed_between_any_two_steps_without_tmpfile)
 {
     no_tmpfile = 1;
     begin();
@@ -335,9 +333,9 @@ Test(openings, killed_between_any_two_steps_where_files_need_names)
     sweep_up();
 }
 
-/* ---- two who want the same name ---- */
+/* ---- two writers race for a name ---- */
 
-/* A racer's way to open, and what the loser is told. */
+/* A way to open, and the loser's error. */
 struct race {
     const char *name;
     void (*prepare)(void);
@@ -367,7 +365,7 @@ static const struct race races[] = {
 };
 #define RACES (sizeof(races) / sizeof(races[0]))
 
-/* As soon as the round begins; a nap would put one of them behind. */
+/* Spins, since a sleep would delay one of them. */
 static void await_round(uint32_t round)
 {
     for (uint64_t spins = 0; process_heard(&arena->round) < round; spins++) {
@@ -403,9 +401,9 @@ static int race_on(void *context)
     return 0;
 }
 
-Test(openings, one_of_two_racers_wins)
+Test(openings, one_of_two_racing_writers_wins)
 {
-    const uint32_t rounds = 500 / PROCESS_SLOWNESS;
+    const uint32_t rounds = (uint32_t)process_count(10000, 250);
     static const int racers[] = {0, 1};
     uint32_t won[2] = {0, 0};
     pid_t processes[2];
@@ -434,7 +432,7 @@ Test(openings, one_of_two_racers_wins)
     printf("%u rounds, won by %u and %u\n", rounds, won[0], won[1]);
 }
 
-/* The same with one of them stopped at each step: whoever comes first, nobody has it twice. */
+/* With one of them stopped at each step: exactly one gets the segment. */
 static int open_and_park(void *context)
 {
     const struct attempt *attempt = context;
@@ -493,9 +491,9 @@ Test(openings, two_writers_in_every_order)
     cr_assert_eq(unfinished(), 0);
 }
 
-/* ---- readers of a generation that is replaced ---- */
+/* ---- readers of a replaced generation ---- */
 
-/* Blocks until it is over, and reads what came in its place. */
+/* Blocks until the generation ends, and reads the next one. */
 static int reopen_when_told(void *context)
 {
     struct kymo_record record = {0};
@@ -550,7 +548,7 @@ Test(openings, readers_of_a_replaced_generation_reopen)
 
 /* ---- a fork in the middle of an open ---- */
 
-/* What opens may be open already, and is in no list yet: no child may get hold of it (promise H). */
+/* A descriptor may be open and not yet registered: no child may keep it (promise H). */
 static void *fork_and_rest(void *context)
 {
     pid_t child;
@@ -575,7 +573,7 @@ static void fork_beside(void *context, const char *name)
     if (pthread_create(thread, NULL, fork_and_rest, NULL) != 0)
         return;
     process_await(&arena->done[0], 1);
-    process_nap(5000000); /* in which it forks, if nobody makes it wait */
+    process_nap(5000000); /* time for the fork, unless it is blocked */
 }
 
 static int open_beside_a_fork(void *context)
@@ -620,7 +618,7 @@ static int fork_at(const struct attempt *attempt)
     return 1;
 }
 
-Test(openings, no_fork_in_the_middle_keeps_a_dead_writer_alive)
+Test(openings, fork_during_open_does_not_keep_dead_writer_alive)
 {
     struct attempt attempt = {&scenes[0], 0, NULL};
 

@@ -82,7 +82,14 @@ void process_await(const uint32_t *word, uint32_t value)
 double process_scale(void)
 {
     const char *text = getenv("KYMO_STRESS_SCALE");
-    double scale = text ? strtod(text, NULL) : 1;
+    const double scale = text ? strtod(text, NULL) : 0;
 
-    return (scale > 0 ? scale : 1) / PROCESS_SLOWNESS;
+    return scale > 0 ? scale : 0.01;
+}
+
+uint64_t process_count(uint64_t full, uint64_t least)
+{
+    const uint64_t count = (uint64_t)((double)full * process_scale());
+
+    return (count > least ? count : least) / PROCESS_SLOWNESS;
 }

@@ -1,7 +1,7 @@
 /*
- * publisher.c - publishes for syscalls.sh, which counts what it asks of the kernel meanwhile.
- *   publisher alone N     nobody waits
- *   publisher blocked N   a reader of its own sleeps before each record
+ * publisher.c - publishes for syscalls.sh, which counts its system calls.
+ *   publisher alone N     without a waiter
+ *   publisher blocked N   a reader sleeps before each record
  */
 #include <kymo/kymo.h>
 

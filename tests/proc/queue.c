@@ -1,6 +1,5 @@
 /*
- * queue.c - both ends of a queue killed, stopped and started again in mid-work: nothing that was
- * acknowledged is lost or comes twice, nothing that was pushed is lost, and who waits hears of it.
+ * queue.c - both ends of a queue are killed, stopped and restarted at any point: no record is lost, no acknowledged one is delivered again, and waiters detect the other end's death.
  *
  * Every record proves itself (checked.h), and both ends keep a ledger in memory that outlives them:
  * what they are about to do, and what they have done. Between those two stands the one store that
@@ -33,7 +32,7 @@ static struct ledger {
     uint64_t received;      /* one beyond the newest position that was ever received */
     uint64_t acknowledging; /* tail once the acknowledgement under way is done */
     uint64_t acknowledged;  /* tail after the last one that returned */
-    uint64_t again;         /* records that came once more */
+    uint64_t again;         /* records delivered again */
     uint64_t fault;         /* a line of this file: what is wrong; 0: nothing */
     uint32_t ready;
     uint32_t stop;
@@ -49,7 +48,7 @@ static void write_word(uint64_t *word, uint64_t value)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-/* Returns what a process says that found something wrong; the first line of all stays. */
+/* Returns a process's exit status for a fault; keeps the line of the first. */
 static int fault_at(uint64_t line)
 {
     if (!read_word(&ledger->fault))
@@ -86,8 +85,7 @@ static int push_next(struct kymo_writer *writer, uint64_t deadline)
     return error;
 }
 
-/* Goes on where the last one died: with a record that it had completed, or without. Which of the two
- * it was is settled now. */
+/* Resumes after the killed process, with or without its last record; settles which. */
 static int producer_begins(struct kymo_writer *writer)
 {
     if (writer->pos != read_word(&ledger->pushed) && writer->pos != read_word(&ledger->pushing))
@@ -104,7 +102,7 @@ static int producer(void *context)
 
     if (kymo_writer_open(&writer, NAME, &plain) != 0 || !producer_begins(writer))
         return FAULT();
-    /* The consumer may be dead just now: its successor comes. */
+    /* The consumer may be dead now: another one is started. */
     while (writer->pos < count && (error == 0 || error == -EPIPE)) {
         error = push_next(writer, KYMO_FOREVER);
         if (error == -EPIPE)
@@ -182,7 +180,7 @@ static int consumer(void *context)
         return FAULT();
     while (consumer->next < count) {
         error = kymo_queue_wait(consumer, KYMO_FOREVER);
-        /* The producer may be dead just now: its successor comes. */
+        /* The producer may be dead now: another one is started. */
         if (error == -EPIPE)
             process_nap(100000);
         else if (error || consume_some(consumer, 1 + consumer->next % 3))
@@ -194,7 +192,7 @@ static int consumer(void *context)
 
 /* ---- killed at random ---- */
 
-/* Starts it again and again, and kills it somewhere in its work, until one comes to its end. */
+/* Starts and kills the process repeatedly, until one ends. */
 static uint64_t kill_until_done(int (*body)(void *context), uint64_t *count, const uint64_t *work,
                                 uint64_t seed)
 {
@@ -235,9 +233,9 @@ static int keep_killing(void *context)
     return read_word(&ledger->fault) ? 1 : 0;
 }
 
-Test(queue, loses_nothing_to_kills, .timeout = 200)
+Test(queue, loses_no_record_to_kills)
 {
-    uint64_t count = (uint64_t)(40000 * process_scale());
+    uint64_t count = process_count(400000, 20000);
     uint64_t *kills = process_share(2 * sizeof(*kills));
     struct kymo_writer *writer;
     struct side sides[2];
@@ -284,7 +282,7 @@ static int consumer_works(struct kymo_consumer *consumer)
     if (consume_some(consumer, 2) != 0)
         return FAULT();
     expected = consumer->next;
-    /* A pop acknowledges before anybody can work. */
+    /* A pop acknowledges before the record is processed. */
     if (read_word(&ledger->received) == expected)
         write_word(&ledger->received, expected + 1);
     write_word(&ledger->acknowledging, expected + 1);
@@ -296,7 +294,7 @@ static int consumer_works(struct kymo_consumer *consumer)
 
 struct death {
     size_t point;
-    size_t points; /* in shared memory: how many the work visits, from a run that nobody kills */
+    size_t points; /* in shared memory: the number of points, from a complete run */
 };
 
 static int dying_producer(void *context)
@@ -311,7 +309,7 @@ static int dying_producer(void *context)
         testpoint_plan(NULL, death->point, testpoint_kill, NULL);
     if (kymo_writer_open(&writer, NAME, &plain) != 0 || !producer_begins(writer))
         return FAULT();
-    /* As with somebody asleep, so that it rings. */
+    /* With the waiter bit, so that it wakes. */
     __atomic_fetch_or(&writer->bell->word, KYMO_BELL_WAITING, __ATOMIC_SEQ_CST);
     fault = producer_works(writer);
     kymo_writer_close(writer);
@@ -381,7 +379,7 @@ static size_t die_at_every_point(int (*victim)(void *context), uint64_t waiting)
     return deaths;
 }
 
-Test(queue, loses_nothing_to_a_death_at_any_point, .timeout = 100)
+Test(queue, loses_no_record_to_a_kill_at_any_point)
 {
     uint64_t empty = 0;
     struct kymo_writer *writer;
@@ -463,7 +461,7 @@ static uint64_t hear_of_death(pid_t victim, struct kymo_writer *producer,
     return heard - read_word(&ledger->acknowledging);
 }
 
-Test(queue, hears_of_a_death, .timeout = 100)
+Test(queue, detects_killed_end)
 {
     enum { ROUNDS = 5 };
     struct kymo_consumer *consumer = NULL;
@@ -495,9 +493,9 @@ Test(queue, hears_of_a_death, .timeout = 100)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-/* ---- the other end stands still, and lives ---- */
+/* ---- the other end is stopped, and alive ---- */
 
-Test(queue, waits_no_longer_than_it_was_told)
+Test(queue, keeps_deadline_beside_stopped_end)
 {
     struct kymo_consumer *consumer;
     struct kymo_writer *producer;
@@ -508,7 +506,7 @@ Test(queue, waits_no_longer_than_it_was_told)
     other = start_living(live_as_producer);
     kill(other, SIGSTOP);
     cr_assert_eq(kymo_consumer_open(&consumer, NAME), 0);
-    deadline = deadline_in(120); /* more than one look at the kernel's word */
+    deadline = deadline_in(120); /* more than one query of the kernel's lock */
     cr_assert_eq(kymo_queue_wait(consumer, deadline), -ETIMEDOUT);
     cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
     kymo_consumer_close(consumer);
@@ -579,7 +577,7 @@ static void stop_one_of_several(const char *point, int taken)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-Test(queue, goes_on_when_a_consumer_dies_with_the_lock, .timeout = 100)
+Test(queue, continues_after_consumer_killed_with_lock)
 {
     stop_one_of_several("LOCK_TAKEN", 0);
     stop_one_of_several("RECORD_COPIED", 0);

@@ -1,5 +1,5 @@
 /*
- * readonly_readers.c - readers change nothing about a segment, and need no permission but to read (promise
+ * readonly_readers.c - readers modify nothing of a segment, and need read permission only (promise
  * B).
  */
 #include <fcntl.h>
@@ -24,7 +24,7 @@ static void publish(struct kymo_writer *writer, int count)
         cr_assert_eq(checked_publish(writer, buffer), 0);
 }
 
-/* ---- what there is to know about a file, its bytes included ---- */
+/* ---- a file's attributes and bytes ---- */
 
 struct state {
     struct stat status;
@@ -68,7 +68,7 @@ static void check_same(const struct state *one, const struct state *other)
     cr_assert_eq(memcmp(one->bytes, other->bytes, (size_t)one->status.st_size), 0);
 }
 
-/* ---- a guest's visit: everything that a reader can do without sleeping ---- */
+/* ---- all calls of a reader that do not block ---- */
 
 static int visit(void *context)
 {
@@ -116,9 +116,9 @@ static void visit_often(int visits)
     free(after.bytes);
 }
 
-Test(readonly_readers, leave_everything_as_it_was)
+Test(readonly_readers, modify_nothing)
 {
-    const int visits = (int)(1000 * process_scale());
+    const int visits = (int)process_count(10000, 200);
     struct kymo_writer *writer;
 
     cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
@@ -130,18 +130,18 @@ Test(readonly_readers, leave_everything_as_it_was)
     cr_assert_eq(kymo_segment_remove(NAME), 0);
 }
 
-/* ---- a guest without write permission ---- */
+/* ---- a reader without write permission ---- */
 
 #define NOBODY 65534
 
 static struct {
-    uint32_t waits;  /* how many waits the guest has begun */
+    uint32_t waits;  /* waits begun by the reader */
     uint32_t served; /* and how many have ended well */
 } * arena;
 
 #define WAITS 20
 
-/* root may write whatever the mode says, so it becomes somebody else. */
+/* root may always write, so it changes its user. */
 static int become_nobody(void)
 {
     return geteuid() == 0 && (setgid(NOBODY) != 0 || setuid(NOBODY) != 0);
@@ -171,7 +171,7 @@ static int wait_without_permission(void *context)
             return 4;
         process_say(&arena->served, i + 1);
     }
-    /* Nobody comes any more, and the deadline is kept. */
+    /* No further record: the deadline is kept. */
     seen = kymo_ring_head(&reader->ring);
     if (kymo_ring_wait(reader, seen, kymo_clock_now(KYMO_MONOTONIC) + 3000000) != -ETIMEDOUT)
         return 5;
@@ -197,7 +197,7 @@ static void serve_nobody(enum kymo_wake_policy wake_policy)
         process_await(&arena->served, i + 1);
     }
     cr_assert_eq(process_wait(guest), 0);
-    /* It could not have said that it waits; the segment's policy makes up for that, or its naps. */
+    /* It cannot set the waiter bit; wake=always or its time slices replace that. */
     cr_assert_eq(kymo_load_relaxed32(&writer->bell->word) & KYMO_BELL_WAITING, 0U);
     cr_assert_eq(kymo_segment_info(writer->segment, &info), 0);
     cr_assert_eq(info.wakes, wake_policy == KYMO_WAKE_ALWAYS ? (uint64_t)WAITS : 0U);

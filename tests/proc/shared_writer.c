@@ -1,7 +1,5 @@
 /*
- * shared_writer.c - several processes publish to one segment at once, and are killed and stopped
- * meanwhile: each record is there once and in its writer's order, and a death costs the others
- * nothing but the time in which they find out (promises C and E).
+ * shared_writer.c - several processes publish to one segment, and are killed and stopped: each record exists once and in its writer's order, and a crash delays the others only until its detection (promises C and E).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,15 +17,14 @@
 #define KILLS       300
 #define NUMBERS     (UINT64_C(1) << 32)
 
-/* ---- records: from a writer and its own number, all else follows ---- */
+/* ---- records: determined by the writer and its record number ---- */
 
 static uint64_t tag_of(uint32_t writer, uint64_t number)
 {
     return writer * NUMBERS + number;
 }
 
-/* Every third time in place. Times are clamped, since one looks at the clock before it gets the
- * lock. */
+/* Every third one in place. Times are clamped, since the clock is read before the lock is taken. */
 static int put(struct kymo_writer *writer, uint64_t tag)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
@@ -206,9 +203,9 @@ static uint64_t slowest_of(const struct journal *journals)
 
 /* ---- all at once ---- */
 
-Test(shared_writer, publishes_everything_once_and_in_order, .timeout = 110)
+Test(shared_writer, publishes_each_record_once_in_order)
 {
-    const uint64_t limit = (uint64_t)(20000 * process_scale());
+    const uint64_t limit = process_count(200000, 10000);
     struct kymo_writer *keeper;
     struct kymo_reader *reader;
     struct journal *journals;
@@ -237,7 +234,7 @@ Test(shared_writer, publishes_everything_once_and_in_order, .timeout = 110)
 
 /* ---- killed at random, and at random test points ---- */
 
-/* It may have been in the midst of a publish. */
+/* It may have been killed in a publish. */
 static void bury(struct journal *journal)
 {
     cr_assert_lt(journal->deaths, (uint64_t)(sizeof(journal->unsure) / sizeof(journal->unsure[0])));
@@ -252,7 +249,7 @@ struct killing {
     uint64_t at_points;
 };
 
-/* Every other one will die by itself, at a point that nobody chose. */
+/* Every other one kills itself at a random test point. */
 static void start(struct killing *killing, int i)
 {
     struct journal *journal = &killing->journals[i];
@@ -323,7 +320,7 @@ static void stop_all(struct killing *killing)
     }
 }
 
-Test(shared_writer, loses_nothing_to_kills, .timeout = 110)
+Test(shared_writer, loses_no_record_to_kills)
 {
     const uint64_t depth = UINT64_C(1) << 20;
     const uint64_t limit = depth / WRITERS;
@@ -474,7 +471,7 @@ static uint64_t run_death(const struct scene *scene, const struct progress *prog
     if (newcomer)
         kymo_writer_close(writer);
     cr_assert_eq(process_wait(process_start(die_at_point, (void *)(uintptr_t)scene)), -SIGKILL);
-    /* Readers need nobody for what was counted. */
+    /* Readers depend on no writer for counted records. */
     cr_assert_eq(kymo_ring_head(&reader->ring), history + (progress->counted ? 1 : 0));
     began = kymo_clock_now(KYMO_MONOTONIC);
     if (newcomer)
@@ -497,7 +494,7 @@ static uint64_t run_death(const struct scene *scene, const struct progress *prog
     return length;
 }
 
-Test(shared_writer, goes_on_from_any_death, .timeout = 110)
+Test(shared_writer, recovers_from_kill_at_any_point)
 {
     static const uint64_t histories[] = {0, 1, 8, 13};
     uint64_t deaths = 0, takeovers = 0, sum = 0, most = 0, least = UINT64_MAX;
@@ -531,11 +528,11 @@ Test(shared_writer, goes_on_from_any_death, .timeout = 110)
 
 /* ---- killed in taking over ---- */
 
-/* One who comes after a death, and may die himself. */
+/* A writer that takes over after a kill, and may be killed itself. */
 struct heir {
     int early;    /* has opened before the death, and takes over by publishing, not by opening */
-    int rehearse; /* writes its points down, and lives */
-    size_t point; /* to die at */
+    int rehearse; /* records its points, and survives */
+    size_t point; /* of its kill */
     size_t count; /* of points */
     char points[TESTPOINT_TRACE_LIMIT][24];
     uint32_t ready;
@@ -571,7 +568,7 @@ static int inherit(void *context)
     return 0;
 }
 
-/* What has happened when the heir dies at his point. */
+/* Side effects before the second kill. */
 static struct progress progress_of(const struct heir *heir)
 {
     struct progress progress = {.point = heir->points[heir->point]};
@@ -601,7 +598,7 @@ static void expect_estate(const struct heir *heir, const struct kymo_reader *rea
     cr_assert_eq(info.takeovers, progress.held ? 2U : 1U, "died at %s", progress.point);
 }
 
-/* The first dies with the lock and a complete record, the heir at his point; a third one goes on. */
+/* The first writer is killed with the lock and a complete record, the second one at its point; a third one continues. */
 static void run_heir(struct heir *heir)
 {
     struct progress points[TESTPOINT_TRACE_LIMIT];
@@ -627,7 +624,7 @@ static void run_heir(struct heir *heir)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(shared_writer, goes_on_from_a_death_in_taking_over, .timeout = 110)
+Test(shared_writer, recovers_from_kill_during_takeover)
 {
     struct heir *heir = process_share(sizeof(*heir));
     size_t deaths = 0;
@@ -667,8 +664,8 @@ static int loan_until_told(void *context)
     return 0;
 }
 
-/* A stopped owner is alive: nobody takes its lock, however long it takes; who waits is told. */
-Test(shared_writer, does_not_rob_one_that_is_stopped, .timeout = 60)
+/* A stopped owner is alive: its lock is not taken over, and waiters time out. */
+Test(shared_writer, keeps_lock_of_stopped_writer)
 {
     struct stopping *stopping = process_share(sizeof(*stopping));
     struct kymo_writer *writer;
@@ -702,7 +699,7 @@ Test(shared_writer, does_not_rob_one_that_is_stopped, .timeout = 60)
 }
 
 /* Stopped first and killed then: the next publish is as quick as after any death. */
-Test(shared_writer, takes_over_from_one_killed_while_stopped, .timeout = 60)
+Test(shared_writer, takes_over_from_writer_killed_while_stopped)
 {
     struct stopping *stopping = process_share(sizeof(*stopping));
     struct kymo_writer *writer;

@@ -1,6 +1,5 @@
 /*
- * truncated.c - a segment's file that somebody cuts short at any instant, under a writer, readers
- * and a sleeper that have the guard: each of them is told -EBADMSG, and goes on living (promise F).
+ * truncated.c - a segment's file is truncated at random instants under a writer, readers and a waiter with the guard: each gets -EBADMSG and survives (promise F).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,7 +24,7 @@ static void say_ready(void)
     __atomic_add_fetch(&arena->ready, 1, __ATOMIC_RELEASE);
 }
 
-/* ---- the parties: 0 where they end with -EBADMSG ---- */
+/* ---- the processes: 0 if they end with -EBADMSG ---- */
 
 static int write_on(void *context)
 {
@@ -45,7 +44,7 @@ static int write_on(void *context)
     return error == -EBADMSG ? 0 : 2;
 }
 
-/* Whatever it is told in the meantime, no record is a wrong one. */
+/* Before that, it may get other errors, but no wrong record. */
 static int read_on(void *context)
 {
     unsigned char one[SIZE], another[SIZE];
@@ -78,7 +77,7 @@ static int read_on(void *context)
     return 0;
 }
 
-/* Asleep most of the time, for a record that is far away. */
+/* Waits for a record that is never published. */
 static int sleep_on(void *context)
 {
     struct kymo_reader *reader;
@@ -142,15 +141,15 @@ static void run_round(uint64_t round, int sleeps)
 
 Test(truncated, under_readers_and_a_writer)
 {
-    const uint64_t rounds = (uint64_t)(60 * process_scale());
+    const uint64_t rounds = process_count(2000, 32);
 
     for (uint64_t round = 0; round < rounds; round++)
         run_round(round, 0);
     printf("%llu rounds\n", (unsigned long long)rounds);
 }
 
-/* A sleeper touches the writer's page and the bell's alone, and looks once a second. */
-Test(truncated, under_a_sleeper)
+/* A waiter touches only the pages of the writer and the bell, once a second. */
+Test(truncated, under_a_waiter)
 {
     for (uint64_t round = 0; round < 3; round++)
         run_round(round, 1);

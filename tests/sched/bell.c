@@ -170,7 +170,7 @@ static void publish_in_all_orders(void)
     }
 }
 
-Test(bell, no_wake_up_is_lost)
+Test(bell, loses_no_wakeup)
 {
     open_both(KYMO_WAKE_WAITERS);
     publish_in_all_orders();
@@ -178,7 +178,7 @@ Test(bell, no_wake_up_is_lost)
     printf("%u schedules\n", schedules);
 }
 
-Test(bell, no_wake_up_is_lost_where_each_publish_wakes)
+Test(bell, loses_no_wakeup_with_wake_always)
 {
     open_both(KYMO_WAKE_ALWAYS);
     publish_in_all_orders();
@@ -187,7 +187,7 @@ Test(bell, no_wake_up_is_lost_where_each_publish_wakes)
 }
 
 /* Between this waiter's load and its sleep, a record is published and another waiter sets the bit: the word must differ from the one loaded. */
-Test(bell, another_waiter_hides_no_ring)
+Test(bell, another_waiter_hides_no_wake)
 {
     open_both(KYMO_WAKE_WAITERS);
     for (uint64_t steps = 0; steps <= WAITER_STEPS; steps++) {
@@ -202,7 +202,7 @@ Test(bell, another_waiter_hides_no_ring)
 }
 
 /* The next wait starts with the bell as the last one left it. */
-Test(bell, publishing_to_nobody_makes_no_call)
+Test(bell, publishing_without_waiter_makes_no_call)
 {
     open_both(KYMO_WAKE_WAITERS);
     for (uint64_t steps = 0; steps <= WAITER_STEPS; steps++) {
@@ -221,7 +221,7 @@ Test(bell, publishing_to_nobody_makes_no_call)
     close_both();
 }
 
-Test(bell, a_killed_waiter_costs_one_wake)
+Test(bell, killed_waiter_costs_one_wake)
 {
     open_both(KYMO_WAKE_WAITERS);
     for (uint64_t steps = 0; steps <= WAITER_STEPS; steps++) {
@@ -240,7 +240,7 @@ Test(bell, a_killed_waiter_costs_one_wake)
 }
 
 /* Removal wakes as well, at each step of the waiter (promise I: readers detect a removed generation). */
-Test(bell, a_waiter_hears_of_the_end)
+Test(bell, waiter_detects_removal)
 {
     const uint64_t steps = 40;
 

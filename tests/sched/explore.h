@@ -41,6 +41,7 @@ struct explore_scenario {
     void (*body[EXPLORE_THREADS])(const struct explore_scenario *scenario); /* NULL: none */
     /* Parameters of the bodies. */
     uint64_t depth, first, history, records, tries;
+    uint64_t quick_records; /* in place of records outside of tools/soak; 0: the same */
     int kind;
     const void *more;
     /* The thread that may crash at each of its stores, counted from 1; 0: none. After a crash, sleeping

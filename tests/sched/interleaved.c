@@ -394,7 +394,7 @@ Test(interleaved, queries_with_one_turn)
 
 Test(interleaved, reads_and_queries_with_many_turns)
 {
-    const int rounds = (int)(150 * process_scale());
+    const int rounds = (int)process_count(15000, 150);
 
     for (size_t i = 0; i < SETUPS; i++) {
         make(&setups[i]);
@@ -407,10 +407,10 @@ Test(interleaved, reads_and_queries_with_many_turns)
 }
 
 /* Deep enough for the interpolation search. */
-Test(interleaved, queries_that_guess)
+Test(interleaved, interpolation_search)
 {
     static const struct setup deep[] = {{256, 0, 200}, {256, 900, 700}, {256, 1900, 255}};
-    const int rounds = (int)(20000 * process_scale());
+    const int rounds = (int)process_count(2000000, 20000);
 
     for (size_t i = 0; i < sizeof(deep) / sizeof(deep[0]); i++) {
         const struct setup *setup = &deep[i];

@@ -214,12 +214,12 @@ static void run_all(int kill)
     printf("%u schedules, %llu checks\n", schedules, (unsigned long long)checks_made);
 }
 
-Test(paused_writer, readers_answer_beside_a_stopped_writer)
+Test(paused_writer, readers_succeed_while_writer_is_stopped)
 {
     run_all(0);
 }
 
-Test(paused_writer, readers_answer_and_writers_resume_after_a_kill)
+Test(paused_writer, readers_succeed_and_writers_resume_after_kill)
 {
     run_all(1);
 }

@@ -3,7 +3,7 @@
  */
 #include "checked.h"
 
-/* Times of the first period's records, from its own beginning; [CHECKED_PERIOD] is its length. */
+/* Times of the first period's records, relative to its start; [CHECKED_PERIOD] is its length. */
 static uint64_t checked_pattern[CHECKED_PERIOD + 1];
 
 uint64_t checked_mix(uint64_t value)

@@ -15,7 +15,7 @@
 #define CHECKED_PERIOD UINT64_C(4096)
 #define CHECKED_ORIGIN UINT64_C(1000) /* ns: the time of position 0 */
 
-/* splitmix64's finaliser (Steele, Lea, Flood 2014): every bit of the result hangs on all. */
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014). */
 uint64_t checked_mix(uint64_t value);
 
 /* Replaces the differences between times: `gap` returns the ns before the record at index, from 1 to
@@ -24,7 +24,7 @@ void checked_set_gaps(uint64_t (*gap)(uint64_t index));
 
 uint64_t checked_time(uint64_t pos);
 
-/* The first position whose time is after `time`. */
+/* The first position with a time after `time`. */
 uint64_t checked_after(uint64_t time);
 
 uint64_t checked_tag(uint64_t pos);
@@ -34,14 +34,13 @@ uint32_t checked_len(uint64_t pos, uint32_t size);
 
 void checked_fill(void *payload, uint64_t pos, uint32_t len);
 
-/* What of the record of a segment with `size` bytes a slot is not that of its position, in words;
- * NULL where all is well. */
+/* Names the part of the record that does not fit its position, or returns NULL. `size` is the segment's. */
 const char *checked_fault(const struct kymo_record *record, const void *payload, uint32_t size);
 
 /* Publishes the record of the writer's next position; buffer has the segment's size. */
 int checked_publish(struct kymo_writer *writer, void *buffer);
 
-/* The same in place. The payload is shared, so it goes through the library's own racing copy. */
+/* The same in place. The payload is shared, so it is written by the library's copy for racing data. */
 int checked_commit(struct kymo_writer *writer, void *buffer);
 
 #endif

@@ -1,9 +1,7 @@
 /*
- * clocks.c - stands between a program and libc wherever libkymo, kymofs and kymo ask for the time or
- * sleep until one. All other calls pass.
+ * clocks.c - wraps the calls of libc with which libkymo, kymofs and kymo read a clock or sleep until a time. All other calls pass through.
  *
- * What libc itself waits for, as in pthread_cond_timedwait, does not come by here: who waits like
- * that until a time on such a clock waits until the machine's own gets there.
+ * Waits inside libc, as in pthread_cond_timedwait, are not wrapped: they follow the machine's clock.
  */
 #include "clocks.h"
 
@@ -20,17 +18,17 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* How late a sleeper hears of a step, ns. */
+/* Delay until a sleeping thread notices a step, ns. */
 #define SLICE UINT64_C(2000000)
 
-static const struct clocks still; /* where nobody has them step */
+static const struct clocks still; /* without steps */
 static const struct clocks *clocks = &still;
-static struct clocks *own; /* writable: of who steps them */
+static struct clocks *own; /* writable by the process that steps them */
 
 static int (*next_clock_gettime)(clockid_t clock, struct timespec *now);
 static long (*next_syscall)(long number, ...);
 
-/* Others may want the time before our own constructor runs. */
+/* May be called before our constructor. */
 static void find_next(void)
 {
     if (next_clock_gettime && next_syscall)
@@ -77,7 +75,7 @@ EXPORT int clock_gettime(clockid_t clock, struct timespec *now)
     int error;
 
     find_next();
-    /* Before the look at the clock itself: a step in between is not yet seen, rather than half. */
+    /* Read before the clock: a step in between is not seen at all, instead of half. */
     shift = __atomic_load_n(shift_of(clock), __ATOMIC_SEQ_CST);
     error = next_clock_gettime(clock, now);
     if (error == 0 && shift != 0)
@@ -96,9 +94,7 @@ EXPORT uint64_t clocks_true(clockid_t clock)
 
 /* ---- sleeping until a time ---- */
 
-/* A call to the kernel whose argument number `place` is a deadline on `clock`. It is made again and
- * again, for the kernel does not know how that clock steps; whoever changes the word that it sleeps
- * on changes it before they wake, so nobody is missed in between. */
+/* A system call whose argument number `place` is a deadline on `clock`, repeated in short slices because the kernel does not know the steps. A waker changes the futex word before the wake, so none is missed in between. */
 static long sleep_until(long number, long arguments[6], int place, clockid_t clock)
 {
     const struct timespec *deadline = (const struct timespec *)arguments[place];
@@ -139,7 +135,7 @@ EXPORT long syscall(long number, ...)
                         arguments[4], arguments[5]);
 }
 
-/* ---- whose clocks they are ---- */
+/* ---- control ---- */
 
 __attribute__((constructor)) static void find_clocks(void)
 {

@@ -87,10 +87,7 @@ struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t
     }
 }
 
-/*
- * Whether the answer is right for the window that ends at head. A range may begin later than that,
- * where the writer overwrote the beginning over and over: by up to 7/8, and it says truncated.
- */
+/* Whether the answer is right for the window that ends at head. A truncated range may begin later, by up to 7/8, if the writer overwrote its beginning repeatedly. */
 static int oracle_agrees(const struct oracle_question *question, const struct oracle_span *span,
                          uint64_t head, const struct oracle_answer *answer)
 {
@@ -107,11 +104,7 @@ static int oracle_agrees(const struct oracle_question *question, const struct or
            right.second == answer->second && right.truncated == answer->truncated;
 }
 
-/*
- * Whether the answer is right for some head of the span. The heads that matter are where the window
- * ends at the answer or begins near it; they nearly always settle it, and the others are tried
- * where they do not.
- */
+/* Whether the answer is right for a head of the span. Tries first the likely heads, where the window ends at the answer or begins near it. */
 static int oracle_accepts(const struct oracle_question *question, const struct oracle_span *span,
                           const struct oracle_answer *answer)
 {
@@ -143,7 +136,7 @@ uint64_t oracle_time(uint64_t pos, int which)
     return times[which];
 }
 
-/* ---- asking the library ---- */
+/* ---- queries of the library ---- */
 
 void oracle_try_bracket(struct oracle_trial *trial, const struct kymo_reader *reader,
                         const struct oracle_buffers *buffers)

@@ -1,16 +1,14 @@
 /*
- * oracle.h - what a time query must answer, by closed form from the records of checked.h.
+ * oracle.h - the right answers to time queries, by closed form from the records of checked.h.
  *
- * A query pins its window somewhere between two looks at head, one before the call and one after
- * it. Its answer is right where it is that of the window of some head in between (promise G):
- * positions head - (depth - 1) up to head - 1, or from the first record on while there are fewer.
+ * A query pins its window between two loads of head, one before the call and one after it. Its answer must be that of the window of a head in between (promise G): positions head - (depth - 1) to head - 1, or from the first record on.
  */
 #ifndef KYMO_TEST_ORACLE_H
 #define KYMO_TEST_ORACLE_H
 
 #include "checked.h"
 
-/* Between which heads the window was pinned, on a ring of mask + 1 slots. */
+/* The heads between which the window was pinned, on a ring of mask + 1 slots. */
 struct oracle_span {
     uint64_t from;
     uint64_t to;
@@ -26,7 +24,7 @@ struct oracle_question {
     uint64_t to;   /* range only */
 };
 
-/* An error, or positions; what a query has no use for is 0. */
+/* An error, or positions; unused members are 0. */
 struct oracle_answer {
     int error;
     uint64_t pos;    /* closest, as_of; before; the range's first */
@@ -44,13 +42,12 @@ struct oracle_answer oracle_as_of(uint64_t low, uint64_t head, uint64_t time, ui
 struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t low, uint64_t head,
                                 uint64_t first);
 
-/* Times that tell neighbours apart: at, right before and right behind the record at pos, and half
- * of the way to the next. */
+/* Times that distinguish neighbours: at, just before and just after the record at pos, and halfway to the next. */
 #define ORACLE_TIMES 5
 
 uint64_t oracle_time(uint64_t pos, int which);
 
-/* A question with its span, its answer, and what the copied records looked like. */
+/* A query with its span, its answer, and the check of the copied records. */
 struct oracle_trial {
     struct oracle_question question;
     struct oracle_span span;
@@ -72,24 +69,22 @@ void oracle_try_one(struct oracle_trial *trial, const struct kymo_reader *reader
 
 void oracle_try_range(struct oracle_trial *trial, const struct kymo_reader *reader);
 
-/* Puts trial->question to the library, and takes down all that the verdict needs. */
+/* Runs trial->question, and fills in the rest of the trial. */
 void oracle_try(struct oracle_trial *trial, const struct kymo_reader *reader,
                 const struct oracle_buffers *buffers);
 
 /*
- * The same for several rings at one instant: each row is asked as its trial's question, of the same
- * time, and answered for its own ring's window. Returns how many rows the library says it answered;
- * or its error.
+ * The same for several rings at one instant: one row for each trial, all with the same time. Returns the number of answered rows, or an error.
  */
 #define ORACLE_ROWS 4
 
 int oracle_try_align(struct oracle_trial *trials, const struct kymo_reader *const *readers,
                      size_t count, const struct oracle_buffers *buffers);
 
-/* 1 where the answer is right, 0 where the library gave up with -ESTALE, -1 where it is wrong. */
+/* 1: right; 0: -ESTALE, overwritten; -1: wrong. */
 int oracle_verdict(const struct oracle_trial *trial);
 
-/* Says on stderr what was asked and answered. */
+/* Prints the query and its answer to stderr. */
 void oracle_describe(const struct oracle_trial *trial);
 
 #endif

@@ -1,9 +1,7 @@
 /*
- * queries.c - time queries beside a writer that publishes as fast as it can: each answer is the
- * right one for a window that there was during the call, or an error (promise G).
+ * queries.c - time queries concurrent with a writer at full speed: each answer is right for a window during the call, or an error (promise G: exact queries).
  *
- * And the oracle itself is put to the test: it has to catch the searches at the end, which are
- * wrong in the ways that are easily got wrong.
+ * The oracle is tested as well: it must detect the defective searches at the end of the file.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -15,7 +13,7 @@
 
 #define NAME    "queries"
 #define SIZE    24
-#define QUERIES 2000000 /* over all runs */
+#define QUERIES 20000000 /* over all runs, in tools/soak */
 
 enum { WRITING = 1, STOPPING = 2 };
 
@@ -80,7 +78,7 @@ struct tally {
     uint64_t refused; /* with the error that is the right answer */
     uint64_t stale;   /* given up */
     uint64_t wrong;
-    uint64_t moved; /* asked while the window moved */
+    uint64_t moved; /* queries during which the window moved */
 };
 
 static void note(struct tally *tally, const struct oracle_trial *trial)
@@ -111,8 +109,7 @@ static void ask(struct tally *tally, const struct kymo_reader *reader)
 
 /* ---- runs ---- */
 
-/* Until it has asked so often, and the writer has published as much meanwhile; where processors are
- * few, some more, so that the window moved under a tenth of the queries. */
+/* Runs this number of queries, until the writer has published as many records; with few processors some more, until the window moved during a tenth of the queries. */
 static int goes_on(const struct tally *tally, uint64_t count, uint64_t published)
 {
     return tally->asked < count || published < count ||
@@ -152,7 +149,7 @@ static struct kymo_options begin(uint64_t depth)
 
 static uint64_t queries_per_run(void)
 {
-    return (uint64_t)(QUERIES * process_scale()) / (2 * DEPTHS);
+    return process_count(QUERIES, 0) / (2 * DEPTHS);
 }
 
 Test(queries, beside_a_writing_thread)
@@ -165,7 +162,7 @@ Test(queries, beside_a_writing_thread)
         void *failed;
 
         cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
-        /* Through the writer's own mapping: the thread sanitizer goes by addresses. */
+        /* Through the writer's mapping: the thread sanitizer compares addresses. */
         reader = (struct kymo_reader){.ring = writer->ring, .segment = writer->segment};
         cr_assert_eq(pthread_create(&thread, NULL, writer_thread, writer), 0);
         ask_beside(&reader, depths[i], queries_per_run());
@@ -207,12 +204,12 @@ static void window_moves(uint64_t records)
         cr_assert_eq(checked_publish(between, buffer), 0);
 }
 
-/* As in a library whose index counts from the newest record: it moves between two probes. */
+/* An index relative to the newest record, which moves between two probes. */
 static uint64_t search_from_moving_head(const struct kymo_ring *ring, uint64_t time)
 {
     uint64_t low = 0, high = kymo_ring_available(ring);
 
-    /* Behind how many records is the newest that is not after `time`? */
+    /* The number of records behind the newest one with a time of at most `time`. */
     while (low < high) {
         uint64_t back = (low + high) / 2;
 
@@ -225,7 +222,7 @@ static uint64_t search_from_moving_head(const struct kymo_ring *ring, uint64_t t
     return kymo_ring_head(ring) - 1 - low;
 }
 
-/* The window is pinned, but nobody looks whether it still held when the search was over. */
+/* The window is pinned, but not validated after the search. */
 static uint64_t search_unchecked(const struct kymo_ring *ring, uint64_t time)
 {
     struct kymo_window window = {0};
@@ -265,8 +262,7 @@ static uint64_t search_oldest_of_ties(const struct kymo_ring *ring, uint64_t tim
     return kymo_impl_window_after(ring, window.low, window.high, time) - 1;
 }
 
-/* Asks as_of in the careless way. -1: where the right answer is an error, these do not say so;
- * that is not what they get wrong. */
+/* Runs a defective as_of. -1: the right answer is an error, which these searches do not detect. */
 static int ask_carelessly(uint64_t (*search)(const struct kymo_ring *ring, uint64_t time),
                           const struct kymo_reader *reader)
 {
@@ -308,27 +304,27 @@ static uint64_t catch_wrong(uint64_t (*search)(const struct kymo_ring *ring, uin
     return wrong;
 }
 
-Test(oracle, catches_a_window_that_moves_between_probes)
+Test(oracle, detects_window_that_moves_between_probes)
 {
     cr_assert_gt(catch_wrong(search_from_moving_head), 100U);
 }
 
-Test(oracle, catches_a_window_that_nobody_checked)
+Test(oracle, detects_unvalidated_window)
 {
     cr_assert_gt(catch_wrong(search_unchecked), 100U);
 }
 
-Test(oracle, catches_a_window_that_was_checked_at_the_wrong_end)
+Test(oracle, detects_window_validated_at_wrong_end)
 {
     cr_assert_gt(catch_wrong(search_checked_at_the_wrong_end), 100U);
 }
 
-Test(oracle, catches_ties_that_are_settled_the_wrong_way)
+Test(oracle, detects_wrong_tie_order)
 {
     cr_assert_gt(catch_wrong(search_oldest_of_ties), 20U);
 }
 
-/* And where the search is the library's, and the window moves in the same way, it is content. */
+/* The oracle accepts the library's search under the same moves. */
 static uint64_t search_carefully(const struct kymo_ring *ring, uint64_t time)
 {
     struct kymo_window window = {0};
@@ -344,7 +340,7 @@ static uint64_t search_carefully(const struct kymo_ring *ring, uint64_t time)
     }
 }
 
-Test(oracle, is_content_with_a_careful_search)
+Test(oracle, accepts_correct_search)
 {
     cr_assert_eq(catch_wrong(search_carefully), 0U);
 }

@@ -77,7 +77,7 @@ static const char *reading_back(const struct reading *reading)
         int result = kymo_ring_back(reading->reader, back, buffer, sizeof(buffer), &record);
         int expected = back < reading->head ? reading_expected(reading, pos) : -ENODATA;
 
-        /* Behind the newest there is always such a record again; it is the retries that end. */
+        /* Such a record exists always again, so the retries end with -EAGAIN. */
         if (expected == -ESTALE && back < depth)
             expected = -EAGAIN;
         fault = reading_compare(reading, result, expected, pos, &record, buffer);
@@ -115,7 +115,7 @@ static const char *reading_follow(const struct reading *reading, struct kymo_cur
             return "missed";
         if (reading_expected(reading, record.pos) != 0 || reading_fault(reading, &record, buffer))
             return "record";
-        /* Having to skip, it leaves the slot alone that the writer will take next. */
+        /* After an overrun, it skips the slot that the writer overwrites next. */
         if (missed && reading->head - record.pos != reading_depth(reading) - 1)
             return "missed what was there";
         pos = record.pos + 1;

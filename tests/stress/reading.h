@@ -1,6 +1,5 @@
 /*
- * reading.h - everything that a reader of checked.h's records may ask, and the one right answer to
- * each while no writer runs: what a stopped or killed writer leaves has to give it at once.
+ * reading.h - all reads and queries of checked.h's records, and their only right answers while no writer runs: required at once after a writer was stopped or killed.
  */
 #ifndef KYMO_TEST_READING_H
 #define KYMO_TEST_READING_H
@@ -9,15 +8,15 @@
 
 struct reading {
     struct kymo_reader *reader;
-    uint64_t head; /* what it has to be */
-    int begun;     /* the slot of head has been taken away, so the oldest record is gone */
-    int live;      /* the liveness that it has to have */
+    uint64_t head; /* the expected one */
+    int begun;     /* the slot of head is being overwritten: the oldest record is lost */
+    int live;      /* the expected liveness */
 };
 
 /* The largest payload that is read, bytes. */
 #define READING_LIMIT 256
 
-/* Checks return NULL, or what does not hold. */
+/* Checks return NULL, or the fault. */
 
 const char *reading_latest(const struct reading *reading);
 

@@ -1,10 +1,7 @@
 /*
- * reads.c - readers beside a writer that publishes as fast as it can: every record that a read
- * returns is one that was published, whole and in its place (promise A); a cursor delivers each
- * once and counts what it missed.
+ * reads.c - readers concurrent with a writer at full speed: every record is read complete and at its position (promise A: no torn record); a cursor delivers each record once and counts missed ones.
  *
- * The writer is a thread or a process. Threads look through the writer's own mapping: the thread
- * sanitizer knows addresses, and would see two mappings of a page as two pages.
+ * The writer is a thread or a process. Threads read through the writer's mapping, since the thread sanitizer compares addresses.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -25,7 +22,7 @@ static struct {
 
 /* ---- the writer ---- */
 
-/* Publishes until it is told to stop, every eighth record in place. */
+/* Publishes until stopped, every eighth record in place. */
 static int write_on(struct kymo_writer *writer)
 {
     void *buffer = malloc(writer->ring.size);
@@ -65,10 +62,10 @@ static int writer_process(void *context)
 
 struct tally {
     uint64_t reads;     /* that returned a record */
-    uint64_t lost;      /* that said -ESTALE or -EAGAIN, or a view that did not hold */
+    uint64_t lost;      /* -ESTALE, -EAGAIN, or a view that is not valid */
     uint64_t torn;      /* records that were not what was published: must be none */
     uint64_t errors;    /* anything else: must be none */
-    uint64_t misplaced; /* records that were not the one asked for: must be none */
+    uint64_t misplaced; /* records of another position: must be 0 */
 };
 
 struct role {
@@ -78,14 +75,14 @@ struct role {
         seldom; /* how many reads of the others it has to make one for: a cursor that has caught
                       * up gives its processor away */
     const struct kymo_reader *reader;
-    uint64_t count; /* of reads to make, and of records to see published meanwhile */
+    uint64_t count; /* of reads, and of records published during them */
     uint64_t began; /* head at the beginning */
     struct tally tally;
     uint64_t delivered; /* the cursor's */
     uint64_t missed;
 };
 
-/* Where processors are few the two may take long turns, and neither's alone is a test. */
+/* With few processors, the two may alternate in long time slices; both counts are needed. */
 static int goes_on(const struct role *role)
 {
     return role->tally.reads + role->tally.lost < role->count ||
@@ -115,7 +112,7 @@ static void note(struct tally *tally, int error, const struct kymo_record *recor
         fprintf(stderr, "torn: %s of %llu\n", fault, (unsigned long long)record->pos);
 }
 
-/* Positions never go back for somebody who reads the newest again and again. */
+/* The position of the newest record never decreases. */
 static void run_latest(struct role *role)
 {
     const uint32_t size = role->reader->ring.size;
@@ -237,14 +234,13 @@ struct run {
     uint64_t reads; /* of each kind */
 };
 
-/* Between them: records that fit a word, a cache line, a page, many pages; rings that are lapped
- * within one read, and rings that hardly ever are. */
+/* Records of a word, a cache line, a page and many pages; rings that wrap within one read, and rings that hardly do. */
 static const struct run runs[] = {
-    {8, 2, 80000},     {8, 1024, 80000}, {64, 4, 60000},   {100, 64, 60000},
-    {1000, 16, 25000}, {4096, 8, 12000}, {65536, 2, 1000}, {65536, 4, 1000},
+    {8, 2, 800000},     {8, 1024, 800000}, {64, 4, 600000},   {100, 64, 600000},
+    {1000, 16, 250000}, {4096, 8, 120000}, {65536, 2, 10000}, {65536, 4, 10000},
 };
 
-/* The cursor is last: it sees the writer stop. */
+/* The cursor is last: it stops the writer. */
 static const struct role roles[] = {
     {.name = "latest", .run = run_latest},
     {.name = "back", .run = run_back},
@@ -273,7 +269,7 @@ static void read_beside(const struct run *run, const struct kymo_reader *reader)
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
         role = roles[i];
         role.reader = reader;
-        role.count = (uint64_t)((double)run->reads * process_scale()) / (roles[i].seldom + 1);
+        role.count = process_count(run->reads, 0) / (roles[i].seldom + 1);
         role.began = kymo_ring_head(&reader->ring);
         role.run(&role);
         judge(&role);

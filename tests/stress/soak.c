@@ -1,11 +1,9 @@
 /*
- * soak.c - makes things happen to the actors for a while, and gives account of it.
+ * soak.c - runs all faults against the actors for a time, and reports the counts.
  *
  *     soak SECONDS [KYMOFS [KYMO]]
  *
- * Returns 0 where no read was wrong, nothing leaked, and everything that can happen has happened. As
- * root it works in a mount name space of its own, with a small file system for the segments, which it
- * can fill up; else, and without KYMOFS, it says what it leaves out.
+ * Returns 0 if no read was wrong, nothing leaked, and each kind of fault occurred. As root it runs in a separate mount namespace, with a small file system for the segments, which it can fill; otherwise, and without KYMOFS, it reports the faults that it omits.
  */
 #include "soak.h"
 #include "clocks.h"
@@ -82,7 +80,7 @@ static void actor_start(struct soak_actor *actor)
     if (!actor->needs_mount || kymofs)
         actor->pid = process_start(actor->run, actor);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    /* What was asked of it is done by now, or will be. */
+    /* Its request is done, or will be. */
     actor->replaces = 0;
 }
 
@@ -115,7 +113,7 @@ static void actor_end(struct soak_actor *actor)
     actor->pid = 0;
 }
 
-/* Crashes, and those whom nobody told to end. */
+/* Crashes, and unexpected ends. */
 static void check_actors(void)
 {
     for (size_t i = 0; i < soak_actor_count; i++) {
@@ -139,7 +137,7 @@ static void continue_stopped(void)
     }
 }
 
-/* One of those whose killing counts as `death`, or NULL. */
+/* A random actor whose kill counts as `death`, or NULL. */
 static struct soak_actor *pick(enum soak_event death)
 {
     struct soak_actor *candidates[16];
@@ -152,7 +150,7 @@ static struct soak_actor *pick(enum soak_event death)
     return count > 0 ? candidates[roll(count)] : NULL;
 }
 
-/* ---- events: each returns whether it came to pass ---- */
+/* ---- events: each returns whether it occurred ---- */
 
 static int kill_one(enum soak_event event)
 {
@@ -190,7 +188,7 @@ static int end_writer(enum soak_event event)
 static int ask_for_fork(enum soak_event event)
 {
     (void)event;
-    /* Whoever fulfils the wish counts it. */
+    /* Counted by the actor that fulfils the request. */
     __atomic_store_n(&soak->forks_wanted, 1, __ATOMIC_RELAXED);
     return 0;
 }
@@ -252,7 +250,7 @@ static int hurt_victim(enum soak_event event)
     return 1;
 }
 
-/* Creating fails in words, and whoever writes goes on. */
+/* Creating fails with -ENOSPC, and writers continue. */
 static int fill_memory(enum soak_event event)
 {
     const struct kymo_options options = {.depth = 4096, .size = 4096, .existing = KYMO_REPLACE};
@@ -285,10 +283,7 @@ static int64_t some_step(void)
     return (int64_t)(1 + roll(UINT64_C(1) << roll(43)));
 }
 
-/*
- * A clock is set, to any side: CLOCK_REALTIME alone. A machine that slept finds that realtime and
- * boottime have moved on; one that was frozen from outside, as by its hypervisor, all three.
- */
+/* Setting the clock steps CLOCK_REALTIME; a suspend steps realtime and boottime; a freeze by the hypervisor steps all three. */
 static int step_clocks(enum soak_event event)
 {
     const int64_t step = some_step();
@@ -417,8 +412,7 @@ static size_t daemon_descriptors(void)
     return count;
 }
 
-/* What it holds when nothing happens any more: a descriptor a segment, and its own; memory for that,
- * also with a sanitizer. */
+/* At rest: one descriptor for each segment, and its own; memory for these, also with a sanitizer. */
 static void check_daemon(void)
 {
     const unsigned long most_memory = 256 * 1024; /* kB */
@@ -524,7 +518,7 @@ static void run(uint64_t seconds)
 
 /* ---- before and after ---- */
 
-/* A name space of our own goes with us, and all that is mounted in it. */
+/* The mount namespace ends with this process. */
 static void own_file_system(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
@@ -559,7 +553,7 @@ static void begin_all(void)
     }
 }
 
-/* Each writer has said goodbye, and given its lock back. */
+/* Each writer has closed, and released its lock. */
 static void check_closed(const char *kind, uint64_t count)
 {
     struct kymo_reader *reader;
@@ -618,7 +612,7 @@ static int is_left_out(int event)
            ((event == DAEMON_KILLED || event == DAEMON_ENDED) && !kymofs);
 }
 
-/* Among so many there are some of each kind, or it can't happen. */
+/* With so many events, each kind must have occurred. */
 #define ENOUGH_EVENTS 1500
 
 static int account(uint64_t seconds)

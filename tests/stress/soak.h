@@ -1,5 +1,5 @@
 /*
- * soak.h - everything that goes wrong in the life of a machine, for minutes, and every read checked.
+ * soak.h - all faults at once, for minutes, with every read checked.
  *
  *     soak.c          the table of events, the loop that makes them happen, the account at the end
  *     soak_actors.c   the processes that write and read meanwhile
@@ -38,7 +38,7 @@ enum soak_event {
     SOAK_EVENTS
 };
 
-/* What was read, by whom. */
+/* Kinds of reads. */
 enum soak_reads {
     READ_BY_OWNER,    /* may write the bell */
     READ_BY_GUEST,    /* may not */
@@ -47,7 +47,7 @@ enum soak_reads {
     READ_FROM_QUEUE,
     READ_THROUGH_MOUNT,
     READ_BY_THE_CLOCK, /* on clocks that step */
-    READ_OF_NOW,       /* through the mount or by kymo, held against the clock */
+    READ_OF_NOW,       /* through the mount or by kymo, compared with the clock */
     READ_OF_VICTIMS,   /* damaged ones: any answer but a crash */
     SOAK_READS
 };
@@ -72,12 +72,12 @@ extern struct soak_arena *soak;
 #define SOAK_DEPTH   UINT64_C(64)
 #define SOAK_SIZE    200 /* bytes */
 
-/* An actor: told by SIGTERM to end, and by `number` which of several it is. */
+/* An actor ends on SIGTERM; `number` is its index among its kind. */
 struct soak_actor {
     const char *name;
     int (*run)(void *actor);
     uint64_t number;
-    uint64_t is_guest;     /* runs as nobody, who may not write */
+    uint64_t is_guest;     /* runs as the user nobody, who may not write */
     uint64_t replaces;     /* its next writer starts a new generation */
     enum soak_event death; /* what killing it counts as; SOAK_EVENTS: it is not killed */
     int needs_mount;
@@ -88,7 +88,7 @@ struct soak_actor {
 extern struct soak_actor soak_actors[];
 extern const size_t soak_actor_count;
 
-/* Where kymofs is mounted; empty where it is not. */
+/* The mount point of kymofs, or "". */
 extern char soak_mount[256];
 
 /* The program kymo, or NULL. */
@@ -102,14 +102,13 @@ void soak_begin(const struct soak_actor *actor);
 uint64_t soak_roll(uint64_t sides);
 void soak_nap(uint64_t ns);
 
-/* Once there is room for it, and nobody else writes. NULL where the actor is to end, and there is none
- * within a second. */
+/* Waits for space, and for the end of the last writer. NULL if the actor shall end, and neither occurs within a second. */
 struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options);
 
-/* Whether a read may say that. */
+/* Whether a read may return this error. */
 int soak_is_allowed(int error);
 
-/* A line of JSON whose data is hex; 0 where it is none. */
+/* Parses a line of JSON with hex data. Returns 0 if it is invalid. */
 int soak_parse_line(const char *line, struct kymo_record *record, void *payload, size_t size);
 
 int soak_write_clocks(void *actor);

@@ -1,5 +1,5 @@
 /*
- * soak_actors.c - the processes of the soak. Each goes on until it is told to end, or killed.
+ * soak_actors.c - the processes of the soak. Each runs until SIGTERM or a kill.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -62,7 +62,7 @@ static void check_descriptors(const struct soak_actor *actor, size_t before)
     fflush(stdout);
 }
 
-/* Who has waited for nothing has waited until then, however the clock went. */
+/* A timed-out wait ended at its deadline or later, on the stepped clock. */
 static void check_timeout(const char *name, int error, uint64_t deadline)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
@@ -109,8 +109,7 @@ static int take_wish(uint32_t *wishes)
                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-/* Opening may find the file system full, or a writer that is just being killed. Who is told to end
- * opens all the same: the one before may have been killed, and somebody has to say goodbye. */
+/* Opening may fail with a full file system, or while another writer is being killed. An actor that shall end opens all the same, since a killed writer's segment must be closed by another one. */
 struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options)
 {
     struct kymo_writer *writer = NULL;
@@ -155,7 +154,7 @@ static int write_flow(void *context)
     return 0;
 }
 
-/* Which position is his a shared writer knows once he has the lock. */
+/* A shared writer's position is known once it has the lock. */
 static int publish_shared(struct kymo_writer *writer, unsigned char *buffer)
 {
     void *payload;
@@ -187,7 +186,7 @@ static int write_shared(void *context)
         int error = publish_shared(writer, buffer);
 
         check_timeout("shared", error, patience);
-        /* A neighbour may be stopped with the lock in his hand. */
+        /* Another writer may be stopped with the lock held. */
         if (error && error != -ETIMEDOUT)
             soak_blame("shared: publish: %d", error);
         soak_count(&soak->published);
@@ -320,7 +319,7 @@ static int read_flow(void *context)
         else
             soak_name(name, sizeof(name), "flow", soak_roll(SOAK_FLOWS));
         error = kymo_reader_open(&reader, name);
-        /* A name that has been there is there (promise I). A killed replacer's is reopened. */
+        /* An existing name stays present (promise I). That of a killed replacer is reopened. */
         if (error && error != -EIDRM)
             soak_blame("%s: can't be opened for reading: %d", name, error);
         if (error)

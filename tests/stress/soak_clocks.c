@@ -1,10 +1,7 @@
 /*
- * soak_clocks.c - the part of the soak that lives by clocks, while these step: forwards and back, by
- * nanoseconds and by hours (clocks.h).
+ * soak_clocks.c - the part of the soak that depends on clocks, while these step forwards and back, by nanoseconds and by hours (clocks.h).
  *
- * Four segments keep time by three clocks. Records say which time they were given and which they must
- * have for it, so that each proves itself; a question is held against its answer's neighbours, and
- * where it is about now, against the time before it and the time after it, if no clock stepped between
+ * Four segments use three clocks. A record contains the time passed to publish and the time that it must have; an answer is compared with its neighbours and, for queries relative to now, with the time before and after the query, if no clock stepped between
  * these two.
  */
 #include "soak.h"
@@ -15,7 +12,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
-/* Far longer than anything here may take on the slowest machine, ns of the machine's own clock. */
+/* More than any step here may take, ns of the machine's clock. */
 #define TOO_LATE (20 * SECOND)
 
 static const struct {
@@ -119,7 +116,7 @@ static int publish_tick(struct kymo_writer *writer, const struct tick *tick)
     return kymo_ring_publish(writer, tick, sizeof(*tick), tick->given, tick->generation);
 }
 
-/* What the policy says about a clock that was set back is what happens. */
+/* A clock that was set back is handled by the time policy. */
 static void tick_once(struct ticking *ticking)
 {
     struct kymo_writer *writer = ticking->writer;
@@ -150,7 +147,7 @@ static void tick_once(struct ticking *ticking)
     }
 }
 
-/* Who is refused for long begins anew, for his clock may be back for hours. */
+/* A writer that is refused for long replaces its segment, since its clock may be back by hours. */
 int soak_write_clocks(void *context)
 {
     struct ticking tickings[SOAK_CLOCKS];
@@ -194,7 +191,7 @@ static int open_dial(struct dial *dial, uint64_t number)
     *dial = (struct dial){.clock = kept[number].clock};
     soak_name(dial->name, sizeof(dial->name), "clock", number);
     while ((error = kymo_reader_open(&dial->reader, dial->name)) != 0 && !soak_told_to_end) {
-        /* The writer has not come this far, or its replacer is about to. */
+        /* The writer, or its successor, has not published it yet. */
         if (error != -ENOENT && error != -EIDRM)
             soak_blame("%s: can't be opened for reading: %d", dial->name, error);
         soak_nap(1000000);
@@ -209,7 +206,7 @@ static uint64_t head_of(const struct dial *dial)
     return kymo_ring_head(&dial->reader->ring);
 }
 
-/* The time at pos, where that was there before the question and still is. */
+/* The time at pos, if the record existed before the query and still does. */
 static int time_at(const struct dial *dial, uint64_t pos, uint64_t head, uint64_t *time)
 {
     struct kymo_record record;
@@ -248,7 +245,7 @@ static void check_closest(const struct dial *dial, const struct kymo_record *rec
         (other == time || (low > time && low - time > kymo_impl_distance(low, other))))
         soak_blame("%s: closest to %llu: %llu, and not %llu behind it", dial->name,
                    (unsigned long long)low, (unsigned long long)time, (unsigned long long)other);
-    /* Where it was in the window that the question was asked of. */
+    /* Its place in the query's window. */
     if (record->pos > 0 && time_at(dial, record->pos - 1, head, &other) &&
         head_of(dial) - record->pos < kymo_ring_depth(&dial->reader->ring) - 1 && other != time &&
         high < time && time - high >= kymo_impl_distance(high, other))
@@ -256,7 +253,7 @@ static void check_closest(const struct dial *dial, const struct kymo_record *rec
                    (unsigned long long)high, (unsigned long long)time, (unsigned long long)other);
 }
 
-/* A time that somebody may ask for: about now, about a record's, or of another age. */
+/* A time near now, near a record's, or far away. */
 static uint64_t some_time(const struct dial *dial)
 {
     static const uint64_t distances[] = {2, 1000, 1000000, SECOND, 7200 * SECOND};
@@ -378,7 +375,7 @@ static int ask_cursor(struct dial *dial)
 
 /* ---- waits ---- */
 
-/* A deadline that lies ahead, or for once behind. */
+/* A deadline in the future, or rarely in the past. */
 static uint64_t some_deadline(uint64_t *wanted)
 {
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
@@ -444,10 +441,7 @@ static void pin_in_vain(struct kymo_loader *loader)
         check_wait("a wait for a load", result, deadline, began, wanted);
 }
 
-/*
- * Whoever has just published is alive and not stalled, wherever its clock and ours went meanwhile; the
- * kernel's word of its death is never given for it at all.
- */
+/* A writer that has just published is ALIVE and not STALLED, for any steps of the clocks; it is never DEAD. */
 static int ask_liveness(struct dial *dial)
 {
     const uint64_t head = head_of(dial), began = clocks_true(CLOCK_MONOTONIC);
@@ -514,13 +508,13 @@ int soak_read_clocks(void *context)
 
 /* ---- through the mount, and by the command line ---- */
 
-/* What was asked, when, and what came of it. */
+/* A query, its time, and its result. */
 struct inquiry {
     struct dial dial;
     uint64_t head;      /* before it */
     uint64_t low, high; /* the segment's clock before it and after it */
     int held;           /* no clock stepped in between */
-    int error;          /* negative; -EIO: only that there was one */
+    int error;          /* negative; -EIO: unknown error */
     char text[8192];
     struct kymo_record record; /* what the text says */
 };
@@ -584,7 +578,7 @@ static int read_path(const char *path, char *text, size_t size)
     return error;
 }
 
-/* What the program prints, or -EIO where it says that there is no such thing. */
+/* Reads the program's output; -EIO if it fails. */
 static int read_program(const char *const arguments[], char *text, size_t size)
 {
     size_t len = 0;
@@ -664,8 +658,7 @@ static void check_info(const struct inquiry *inquiry)
                    (unsigned long long)inquiry->low, (unsigned long long)after);
 }
 
-/* The generation may have been replaced between our look at it and the answer: its own then says
- * nothing about ours. */
+/* The generation may have been replaced before the answer, which then belongs to the next one. */
 static int is_of_dial(const struct inquiry *inquiry, const struct tick *tick)
 {
     struct kymo_record record;
@@ -688,7 +681,7 @@ static void check_answer(struct inquiry *inquiry, const struct manner *manner)
         manner->check(inquiry);
 }
 
-/* Errors that are answers: nothing there yet or any more, not fresh; or nobody there to answer. */
+/* Expected errors: no record yet, overwritten, not fresh, or no segment. */
 static void check_refusal(const struct inquiry *inquiry, const struct manner *manner)
 {
     uint64_t time;

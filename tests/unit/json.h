@@ -83,7 +83,7 @@ static inline int json_text(const char **at)
 
 static inline int json_value(const char **at);
 
-/* What stands between brackets; members have names. */
+/* The elements between brackets; members have names. */
 static inline int json_list(const char **at, char close, int named)
 {
     ++*at;
@@ -122,7 +122,7 @@ static inline int json_value(const char **at)
     return **at == '"' ? json_text(at) : json_number(at);
 }
 
-/* `len` tells whether a zero byte got in. */
+/* `len` detects a zero byte. */
 static inline int json_is_valid(const char *text, size_t len)
 {
     const char *at = text;

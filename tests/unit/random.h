@@ -1,6 +1,5 @@
 /*
- * random.h - numbers that only look random: the same in every run, so that a failure can be had
- * again. The generator is splitmix64 (Steele, Lea, Flood 2014).
+ * random.h - pseudo-random numbers, the same in every run (splitmix64: Steele, Lea, Flood 2014).
  */
 #ifndef KYMO_TEST_RANDOM_H
 #define KYMO_TEST_RANDOM_H

@@ -1,6 +1,5 @@
 /*
- * test_align.c - one instant of several rings: each row against the single query of its mode, and
- * against an oracle that looks at every record.
+ * test_align.c - one instant of several rings: each row is compared with the single query of its mode, and with an oracle that scans every record.
  */
 #include "unit.h"
 
@@ -9,7 +8,7 @@
 #define RINGS   5
 #define RECORDS 300
 
-/* A ring whose times go as its own random numbers say. */
+/* A ring with random times. */
 struct track {
     char name[16];
     uint64_t depth;
@@ -62,7 +61,7 @@ static uint64_t apart(uint64_t one, uint64_t other)
     return one > other ? one - other : other - one;
 }
 
-/* ---- the oracle: what stands for an instant in a track ---- */
+/* ---- the oracle: the right answer for an instant of a track ---- */
 
 struct answer {
     int error;
@@ -90,7 +89,7 @@ static struct answer as_of(const struct track *track, uint64_t time)
     return (struct answer){.error = track->low ? -ESTALE : -EDOM};
 }
 
-/* The one behind it, of several with its time the newest. */
+/* The next one; of equal times the newest. */
 static struct answer around(const struct track *track, uint64_t time)
 {
     struct answer answer = as_of(track, time);
@@ -193,7 +192,7 @@ static void align_at(uint64_t time, uint64_t max_distance, int shift)
         expect_row(&rows[i], &tracks[i], time);
 }
 
-Test(align, answers_as_the_oracle_and_as_single_queries, .init = open_tracks, .fini = close_tracks)
+Test(align, equals_oracle_and_single_queries, .init = open_tracks, .fini = close_tracks)
 {
     static const uint64_t limits[] = {KYMO_ANY_DISTANCE, 0, 1, 10, 100};
     uint64_t random = 1;
@@ -210,8 +209,8 @@ Test(align, answers_as_the_oracle_and_as_single_queries, .init = open_tracks, .f
     }
 }
 
-/* Every error is its row's own, and takes nothing from the others. */
-Test(align, keeps_errors_apart, .init = open_tracks, .fini = close_tracks)
+/* An error of one row leaves the others unaffected. */
+Test(align, reports_errors_per_row, .init = open_tracks, .fini = close_tracks)
 {
     struct row_buffers buffers[3];
     struct kymo_writer *empty = unit_writer_of_depth("align.empty", 4);
@@ -243,7 +242,7 @@ Test(align, keeps_errors_apart, .init = open_tracks, .fini = close_tracks)
 }
 
 /* Nothing is answered: the rows stay as they were. */
-Test(align, refuses_clocks_that_differ, .init = open_tracks, .fini = close_tracks)
+Test(align, refuses_different_clocks, .init = open_tracks, .fini = close_tracks)
 {
     const struct kymo_options options = {.clock = KYMO_MONOTONIC,
                                          .depth = 4,

@@ -26,7 +26,7 @@ static void expect_error(struct kymo_cursor *cursor, int error)
     cr_assert_eq(missed, 0);
 }
 
-Test(cursor, begins_with_the_next_record)
+Test(cursor, starts_at_next_record)
 {
     struct kymo_writer *writer = unit_writer_of_depth("next", 8);
     struct kymo_reader *reader = unit_reader("next");
@@ -43,7 +43,7 @@ Test(cursor, begins_with_the_next_record)
     kymo_writer_close(writer);
 }
 
-Test(cursor, begins_with_the_oldest_record)
+Test(cursor, starts_at_oldest_record)
 {
     struct kymo_writer *writer = unit_writer_of_depth("oldest", 8);
     struct kymo_reader *reader = unit_reader("oldest");
@@ -64,8 +64,8 @@ Test(cursor, begins_with_the_oldest_record)
     kymo_writer_close(writer);
 }
 
-/* Read plus missed is written, whatever the rhythm of the two. */
-Test(cursor, counts_every_record_that_it_missed)
+/* Read plus missed records equal the published ones, in any rhythm. */
+Test(cursor, counts_missed_records)
 {
     uint64_t random = 1;
 
@@ -108,7 +108,7 @@ Test(cursor, counts_every_record_that_it_missed)
 }
 
 /* An idle writer has spoilt nothing: the whole depth can be read, not only depth - 1. */
-Test(cursor, reads_a_full_ring)
+Test(cursor, reads_full_ring)
 {
     struct kymo_writer *writer = unit_writer_of_depth("full", 8);
     struct kymo_reader *reader = unit_reader("full");
@@ -124,7 +124,7 @@ Test(cursor, reads_a_full_ring)
 }
 
 /* The slot that the writer is at is skipped, not waited for. */
-Test(cursor, steps_over_the_slot_being_written)
+Test(cursor, skips_slot_being_written)
 {
     struct kymo_writer *writer = unit_writer_of_depth("over", 8);
     struct kymo_reader *reader = unit_reader("over");
@@ -142,7 +142,7 @@ Test(cursor, steps_over_the_slot_being_written)
     kymo_writer_close(writer);
 }
 
-Test(cursor, stays_at_a_record_that_does_not_fit)
+Test(cursor, stays_at_record_larger_than_buffer)
 {
     struct kymo_writer *writer = unit_writer_of_depth("fit", 8);
     struct kymo_reader *reader = unit_reader("fit");
@@ -163,8 +163,8 @@ Test(cursor, stays_at_a_record_that_does_not_fit)
     kymo_writer_close(writer);
 }
 
-/* I: a removed generation is read to its end, and then says that it was removed. */
-Test(cursor, reads_a_removed_generation_to_its_end)
+/* I: a removed generation is read to its end; then EIDRM. */
+Test(cursor, reads_removed_generation_to_its_end)
 {
     struct kymo_writer *writer = unit_writer_of_depth("removed", 8);
     struct kymo_reader *reader = unit_reader("removed");

@@ -14,7 +14,7 @@ static const int errors[] = {
 
 #define ERRORS (sizeof(errors) / sizeof(errors[0]))
 
-Test(errors, have_a_sentence_each)
+Test(errors, have_a_text_each)
 {
     for (size_t i = 0; i < ERRORS; i++) {
         const char *text = kymo_error_text(-errors[i]);
@@ -117,7 +117,7 @@ Test(errors, of_options)
     }
 }
 
-/* A schema that is larger than the slot does not fit; a smaller one leaves bytes behind it. */
+/* A schema larger than the slot is refused; a smaller one leaves bytes after it. */
 Test(errors, of_schemas_in_slots)
 {
     struct kymo_schema *schema;
@@ -158,8 +158,8 @@ Test(errors, of_clocks)
     cr_assert_str_eq(kymo_liveness_text(99), "unknown");
 }
 
-/* Between two looks at the kernel's own. */
-Test(errors, of_the_time_now)
+/* Between two readings of the kernel's clock. */
+Test(errors, of_current_time)
 {
     static const clockid_t kernel[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI};
 
@@ -176,7 +176,7 @@ Test(errors, of_the_time_now)
     cr_assert_eq(kymo_clock_now(KYMO_USER), 0);
 }
 
-Test(errors, of_the_layout_compiled_in)
+Test(errors, of_compiled_layout)
 {
     struct kymo_writer *writer;
     struct kymo_reader *reader;
@@ -191,7 +191,7 @@ Test(errors, of_the_layout_compiled_in)
     cr_assert_str_eq(kymo_version(), "0.2.0");
 }
 
-Test(errors, of_handles_that_are_none)
+Test(errors, of_null_handles)
 {
     kymo_reader_close(NULL);
     kymo_writer_close(NULL);

@@ -1,6 +1,5 @@
 /*
- * test_generation.c - what others see at each step of making, replacing and taking over a segment
- * (promises H and I): looked at from within the library's own test points.
+ * test_generation.c - what other processes see at each step of creating, replacing and taking over a segment (promises H: liveness, I: complete or absent), checked at the library's test points.
  */
 #include "unit.h"
 
@@ -11,7 +10,7 @@ static const struct kymo_options of_payloads = {.clock = KYMO_USER,
                                                 .depth = 8,
                                                 .size = sizeof(struct unit_payload)};
 
-/* What to look for at each point, and what was found amiss. */
+/* The check at each point, and the first fault. */
 struct watch {
     int points;            /* met so far */
     int linked;            /* 1 once the new name has been given */
@@ -28,7 +27,7 @@ static void complain(struct watch *watch, const char *complaint, const char *poi
     watch->complaint_at = point;
 }
 
-/* Names that anybody would see. */
+/* Names that are visible to readers. */
 static int count_names(void)
 {
     DIR *directory = opendir(kymo_directory());
@@ -41,7 +40,7 @@ static int count_names(void)
     return count;
 }
 
-/* Somebody opens the name now: nothing, the old generation whole, or the new one whole. */
+/* Opens the name: absent, the complete old generation, or the complete new one. */
 static const char *look(const struct watch *watch)
 {
     struct kymo_reader *reader;
@@ -94,8 +93,8 @@ static void open_watched(struct watch *watch, const struct kymo_options *options
     kymo_writer_close(writer);
 }
 
-/* I: there is no name before the segment is whole and locked. */
-Test(generation, has_no_name_before_it_is_whole)
+/* I: a segment has no name before it is complete and locked. */
+Test(generation, has_no_name_before_it_is_complete)
 {
     struct watch watch = {.old = 0};
 
@@ -104,7 +103,7 @@ Test(generation, has_no_name_before_it_is_whole)
 }
 
 /* I: the name leads to the old generation, whole, and then to the new one, whole. */
-Test(generation, hands_its_name_over_whole)
+Test(generation, is_replaced_atomically)
 {
     struct kymo_options options = of_payloads;
     struct watch watch = {.old = 0};
@@ -147,8 +146,8 @@ static void expect_named(const struct kymo_writer *writer)
     cr_assert_eq(unit_info(writer->segment).inode, status.st_ino);
 }
 
-/* H: whoever has locked looks whether the name still leads there, and begins anew where not. */
-Test(generation, is_looked_for_again_when_its_name_is_gone)
+/* H: after locking, a writer checks that the name still refers to its inode, and retries if not. */
+Test(generation, is_reopened_when_name_is_removed)
 {
     struct kymo_writer *writer;
 
@@ -161,7 +160,7 @@ Test(generation, is_looked_for_again_when_its_name_is_gone)
     kymo_writer_close(writer);
 }
 
-Test(generation, is_looked_for_again_when_its_name_is_anothers)
+Test(generation, is_reopened_when_name_is_replaced)
 {
     struct kymo_writer *writer, *other;
 
@@ -180,7 +179,7 @@ Test(generation, is_looked_for_again_when_its_name_is_anothers)
 
 #if !KYMO_TSAN
 
-/* ---- the file goes away under the one who removes or replaces it ---- */
+/* ---- the file is truncated while it is removed or replaced ---- */
 
 static void cut_short(void *fd, const char *point)
 {
@@ -188,8 +187,8 @@ static void cut_short(void *fd, const char *point)
     cr_assert_eq(ftruncate(*(int *)fd, 0), 0);
 }
 
-/* F: a segment's owner cannot kill whoever tidies up behind him. */
-Test(generation, is_removed_while_it_is_cut_short)
+/* F: truncation by a segment's owner does not crash the process that removes it. */
+Test(generation, is_removed_during_truncation)
 {
     struct kymo_options options = of_payloads;
     struct kymo_writer *writer;
@@ -228,7 +227,7 @@ struct opening {
     int error;
 };
 
-/* Stands still with the library's lock in hand, as if there was a lot of memory to be had. */
+/* Blocks with the library's lock held, as a large allocation would. */
 static void *open_and_park(void *context)
 {
     struct opening *opening = context;
@@ -241,8 +240,8 @@ static void *open_and_park(void *context)
     return NULL;
 }
 
-/* E: whoever waits keeps its deadline, however long another thread takes to open a segment. */
-Test(generation, that_is_being_made_holds_no_waiter_up)
+/* E: a wait keeps its deadline while another thread takes long to open a segment. */
+Test(generation, does_not_block_waiters_while_created)
 {
     struct kymo_writer *writer = unit_writer("waited", &of_payloads);
     struct kymo_reader *reader = unit_reader("waited");

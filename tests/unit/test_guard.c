@@ -1,6 +1,5 @@
 /*
- * test_guard.c - a file that is cut short while it is mapped: with the guard, -EBADMSG (promise F);
- * any other SIGBUS goes where it went before.
+ * test_guard.c - a file that is truncated while mapped: with the guard, -EBADMSG (promise F); any other SIGBUS reaches the previous handler.
  */
 #include "unit.h"
 
@@ -15,7 +14,7 @@ static void truncate_segment(const char *name, off_t size)
     cr_assert_eq(truncate(unit_path(name, path), size), 0);
 }
 
-/* Every way to read says so. */
+/* Every way to read returns it. */
 static void expect_damaged(const struct kymo_reader *reader)
 {
     struct unit_payload payload, after;
@@ -42,7 +41,7 @@ static void expect_damaged(const struct kymo_reader *reader)
 }
 
 /* Cut before the slots, the times, the bell, the writer's page, and down to nothing. */
-Test(guard, turns_a_lost_page_into_an_error)
+Test(guard, turns_lost_page_into_error)
 {
     cr_assert_eq(kymo_guard_install(), 0);
     for (off_t pages = 4; pages >= 0; pages--) {
@@ -67,8 +66,8 @@ Test(guard, turns_a_lost_page_into_an_error)
     kymo_guard_remove();
 }
 
-/* A writer that lost its file is told, at the latest by the call after the fault. */
-Test(guard, stops_a_writer_without_a_file)
+/* A writer of a truncated file gets the error at the latest in the call after the fault. */
+Test(guard, stops_writer_of_truncated_file)
 {
     struct unit_payload payload = unit_payload(0);
     struct kymo_writer *writer;
@@ -87,7 +86,7 @@ Test(guard, stops_a_writer_without_a_file)
 }
 
 /* A value that the writer writes in place, and loses in the middle. */
-Test(guard, stops_a_commit_into_a_lost_page)
+Test(guard, stops_commit_into_lost_page)
 {
     struct kymo_writer *writer;
     void *lent;
@@ -104,7 +103,7 @@ Test(guard, stops_a_commit_into_a_lost_page)
 }
 
 /* The other segments of the process, and new ones, are as sound as before. */
-Test(guard, marks_only_the_handle_that_lost)
+Test(guard, marks_only_the_truncated_handle)
 {
     struct kymo_writer *writer, *other;
     struct kymo_reader *reader, *sound;
@@ -131,7 +130,7 @@ Test(guard, marks_only_the_handle_that_lost)
 }
 
 /* More handles than the guard's table holds at first. */
-Test(guard, watches_every_handle)
+Test(guard, guards_every_handle)
 {
     enum { MANY = 600 };
     struct kymo_reader **readers = calloc(MANY, sizeof(struct kymo_reader *));
@@ -195,7 +194,7 @@ static void touch(volatile unsigned char *page)
         page[3] = 1;
 }
 
-Test(guard, passes_other_faults_on)
+Test(guard, passes_other_faults_to_previous_handler)
 {
     volatile unsigned char *page = page_of_nothing();
     struct sigaction with_info = {.sa_sigaction = on_signal_with_info, .sa_flags = SA_SIGINFO};
@@ -227,8 +226,8 @@ static int die_of_another_fault(void *disposition)
     return 2;
 }
 
-/* Where nobody else cares, another fault ends the process as it always did. */
-Test(guard, leaves_other_faults_deadly)
+/* Without a previous handler, another fault terminates the process. */
+Test(guard, other_faults_terminate_the_process)
 {
     void (*by_default)(int) = SIG_DFL;
     void (*ignored)(int) = SIG_IGN;

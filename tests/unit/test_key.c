@@ -18,7 +18,7 @@ static int check(struct kymo_validator rule, uint64_t time)
     return kymo_validator_check(&rule, time);
 }
 
-Test(key, holds_a_range_with_both_ends)
+Test(key, accepts_range_including_ends)
 {
     cr_assert_eq(check(kymo_validator_range(10, 20), 9), -ERANGE);
     cr_assert_eq(check(kymo_validator_range(10, 20), 10), 0);
@@ -31,7 +31,7 @@ Test(key, holds_a_range_with_both_ends)
         cr_assert_eq(check(kymo_validator_range(20, 10), time), -ERANGE);
 }
 
-Test(key, holds_a_distance_on_both_sides)
+Test(key, accepts_distance_on_both_sides)
 {
     cr_assert_eq(check(kymo_validator_proximity(100, 5), 94), -ERANGE);
     cr_assert_eq(check(kymo_validator_proximity(100, 5), 95), 0);
@@ -39,7 +39,7 @@ Test(key, holds_a_distance_on_both_sides)
     cr_assert_eq(check(kymo_validator_proximity(100, 5), 106), -ERANGE);
     cr_assert_eq(check(kymo_validator_proximity(100, 0), 100), 0);
     cr_assert_eq(check(kymo_validator_proximity(100, 0), 101), -ERANGE);
-    /* Where the distance reaches over an end of all times, everything up to there is near. */
+    /* A distance beyond the first or last time is cut there. */
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 0), 0);
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 8), 0);
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 9), -ERANGE);
@@ -52,7 +52,7 @@ Test(key, holds_a_distance_on_both_sides)
 }
 
 /* Against the clock as it runs, not against a constant. */
-Test(key, holds_what_is_plausible_now)
+Test(key, accepts_plausible_current_times)
 {
     for (enum kymo_clock clock = KYMO_MONOTONIC; clock < KYMO_USER; clock++) {
         const struct kymo_validator rule = kymo_validator_plausible(clock, 3600 * SECOND, SECOND);
@@ -70,7 +70,7 @@ Test(key, holds_what_is_plausible_now)
 }
 
 /* What was ahead becomes the present, and then the past. */
-Test(key, moves_with_the_clock)
+Test(key, follows_the_clock)
 {
     const struct kymo_validator past = kymo_validator_plausible(KYMO_MONOTONIC, SECOND / 20, 0);
     const struct kymo_validator ahead = kymo_validator_plausible(KYMO_MONOTONIC, YEAR, 0);
@@ -83,9 +83,8 @@ Test(key, moves_with_the_clock)
     cr_assert_eq(check(past, now), -ERANGE);
 }
 
-/* However generous the rule is: within a year of the monotonic clock there is no wall-clock time,
- * and the other way round. */
-Test(key, tells_the_clocks_apart)
+/* No wall-clock time lies within a year of the monotonic clock, and vice versa. */
+Test(key, distinguishes_clocks)
 {
     const uint64_t wall = kymo_clock_now(KYMO_REALTIME);
     const uint64_t monotonic = kymo_clock_now(KYMO_MONOTONIC);
@@ -104,7 +103,7 @@ Test(key, tells_the_clocks_apart)
     cr_assert_eq(check(rule, 0), -ERANGE);
 }
 
-/* ---- rules of rules, and the caller's own ---- */
+/* ---- combined rules, and callbacks ---- */
 
 static int count_and_refuse_odd(const struct kymo_validator *validator, uint64_t time)
 {
@@ -112,7 +111,7 @@ static int count_and_refuse_odd(const struct kymo_validator *validator, uint64_t
     return time % 2 ? -EDOM : 0;
 }
 
-Test(key, holds_all_of_several)
+Test(key, combines_rules)
 {
     unsigned int asked = 0;
     struct kymo_validator rules[] = {
@@ -134,7 +133,7 @@ Test(key, holds_all_of_several)
     cr_assert_eq(check(kymo_validator_all_of(NULL, 0), 12345), 0);
 }
 
-Test(key, needs_a_rule)
+Test(key, requires_a_rule)
 {
     const struct kymo_validator none = {0};
     struct kymo_validator rules[] = {kymo_validator_range(0, UINT64_MAX), none};
@@ -169,7 +168,7 @@ static void expect_pos(int error, const struct kymo_record *record,
 }
 
 /* The records lie at 10 * pos. */
-Test(key, asks_the_series)
+Test(key, queries_the_series)
 {
     struct kymo_writer *writer = unit_writer_of_depth("key", 16);
     struct kymo_reader *reader = unit_reader("key");
@@ -204,7 +203,7 @@ Test(key, asks_the_series)
 }
 
 /* A key is as cheap as its number; policies differ in nothing but their type. */
-Test(key, is_no_larger_than_its_time)
+Test(key, has_the_size_of_its_time)
 {
     cr_assert_eq(sizeof(struct imu_key), sizeof(uint64_t));
     cr_assert_eq(sizeof(struct camera_key), sizeof(uint64_t));

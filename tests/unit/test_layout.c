@@ -1,5 +1,5 @@
 /*
- * test_layout.c - LAYOUT.md says what layout.h says, and a file is what both say.
+ * test_layout.c - LAYOUT.md, layout.h and the bytes of a file agree.
  */
 #include "unit.h"
 
@@ -120,7 +120,7 @@ static const struct layout layouts[] = {
 #define LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 
 /* The tables above name every member: they leave no gap and end with the struct. */
-Test(layout, has_no_byte_without_a_name)
+Test(layout, names_every_byte)
 {
     for (size_t i = 0; i < LAYOUTS; i++) {
         const struct layout *layout = &layouts[i];
@@ -176,7 +176,7 @@ static void expect_row(const struct layout *layout, size_t number, const char *l
                  name, member->size, size);
 }
 
-Test(layout, is_what_its_description_says)
+Test(layout, equals_its_description)
 {
     FILE *file = fopen(LAYOUT_FILE, "r");
     const struct layout *layout = NULL;
@@ -209,7 +209,7 @@ static uint64_t read_u64(const unsigned char *bytes, uint64_t offset)
     return number;
 }
 
-/* FNV-1a, 64 bits, over the bytes that the description says, those of the checksum taken as 0. */
+/* FNV-1a, 64 bits, over the documented bytes, with 0 for the checksum. */
 static uint64_t checksum_of(const unsigned char *bytes, size_t size)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -261,7 +261,7 @@ static void expect_file(const unsigned char *bytes, size_t size, const struct ky
     expect_slots(bytes, head);
 }
 
-Test(layout, is_what_a_file_has)
+Test(layout, equals_the_bytes_of_a_file)
 {
     for (uint32_t alignment = 8; alignment <= 4096; alignment *= 2) {
         const struct kymo_options options = {.clock = KYMO_USER,
@@ -289,7 +289,7 @@ Test(layout, is_what_a_file_has)
     }
 }
 
-Test(layout, aligns_wide_records_to_a_line_unless_told)
+Test(layout, aligns_wide_records_to_cache_line_by_default)
 {
     const struct kymo_options options[] = {{.size = 511},
                                            {.size = 512},

@@ -1,6 +1,5 @@
 /*
- * test_loader.c - the newest record in private memory: what is pinned never changes, nobody who
- * pins can hold the loader up, and it goes on through deaths, new generations and want of memory.
+ * test_loader.c - the newest record in private memory: a pinned snapshot never changes, a pin never blocks the loader, and the loader continues after a writer's death, a new generation and ENOMEM.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -82,7 +81,7 @@ static struct kymo_loader_stats stats_of(struct kymo_loader *loader)
     return stats;
 }
 
-/* Pins the load after `seen`, which has to come. */
+/* Pins the load after `seen`, which must exist. */
 static struct kymo_snapshot pin_after(struct kymo_loader *loader, uint64_t seen)
 {
     struct kymo_snapshot snapshot;
@@ -125,7 +124,7 @@ static void end(struct kymo_writer *writer, struct kymo_loader *loader)
 
 /* ---- opening ---- */
 
-Test(loader, opens_what_is_there)
+Test(loader, opens_existing_segment)
 {
     struct kymo_writer *writer = unit_writer("opens", &plain);
     struct kymo_loader *loader;
@@ -143,7 +142,7 @@ Test(loader, opens_what_is_there)
     end(writer, loader_of("opens", 0));
 }
 
-Test(loader, has_nothing_before_the_first_record)
+Test(loader, returns_nothing_before_first_record)
 {
     struct kymo_writer *writer = unit_writer("first", &plain);
     struct kymo_loader *loader = loader_of("first", 0);
@@ -164,7 +163,7 @@ Test(loader, has_nothing_before_the_first_record)
     end(writer, loader);
 }
 
-Test(loader, has_at_once_what_was_there_before)
+Test(loader, loads_existing_record_at_once)
 {
     struct kymo_writer *writer = unit_writer("before", &plain);
     struct kymo_snapshot snapshot;
@@ -184,8 +183,8 @@ Test(loader, has_at_once_what_was_there_before)
 
 /* ---- what is pinned ---- */
 
-/* Six snapshots of different times, and thousands of loads behind their back. */
-Test(loader, leaves_what_is_pinned_untouched, .timeout = 100)
+/* Six snapshots of different times, during thousands of loads. */
+Test(loader, keeps_pinned_snapshots_unchanged)
 {
     enum { PINNED = 6, LOADS = 3000 };
     struct kymo_writer *writer = unit_writer("untouched", &plain);
@@ -213,7 +212,7 @@ Test(loader, leaves_what_is_pinned_untouched, .timeout = 100)
 }
 
 /* As many buffers as were pinned at once, plus two, and no more than it was allowed. */
-Test(loader, keeps_as_few_buffers_as_it_can)
+Test(loader, allocates_minimal_buffers)
 {
     struct kymo_writer *writer = unit_writer("few", &plain);
     struct kymo_loader *loader = loader_of("few", 5);
@@ -239,7 +238,7 @@ Test(loader, keeps_as_few_buffers_as_it_can)
 }
 
 /* All are pinned: records go by, and the first that is given back is loaded into. */
-Test(loader, skips_while_all_are_pinned)
+Test(loader, skips_records_while_all_buffers_are_pinned)
 {
     struct kymo_writer *writer = unit_writer("all", &plain);
     struct kymo_loader *loader = loader_of("all", 3);
@@ -285,7 +284,7 @@ static void *pin_and_park(void *context)
     return NULL;
 }
 
-Test(loader, is_held_up_by_nobody_who_pins, .timeout = 100)
+Test(loader, is_not_blocked_by_pins)
 {
     enum { PARKED = 4, LOADS = 500 };
     struct kymo_writer *writer = unit_writer("parked", &plain);
@@ -300,7 +299,7 @@ Test(loader, is_held_up_by_nobody_who_pins, .timeout = 100)
         testpoint_await(pinners[i].gate);
         publish_and_load(writer, loader);
     }
-    /* They stand still, and everything else goes on: loads, and the pins of others. */
+    /* The pins remain; loads and other pins continue. */
     for (int i = 0; i < LOADS; i++)
         publish_and_load(writer, loader);
     for (int i = 0; i < PARKED; i++) {
@@ -323,7 +322,7 @@ struct crowd {
     uint64_t backwards;
 };
 
-/* Pins, looks, keeps some for a while. */
+/* Pins and checks snapshots; keeps some for a while. */
 static void *pin_for_ever(void *context)
 {
     struct crowd *crowd = context;
@@ -353,8 +352,8 @@ static void *pin_for_ever(void *context)
     return NULL;
 }
 
-/* Nobody sees a load in the making. The thread sanitizer sees to the orderings (LOADER-1). */
-Test(loader, shows_no_load_in_the_making, .timeout = 100)
+/* No unfinished load is visible. The thread sanitizer checks the orderings (LOADER-1). */
+Test(loader, hides_unfinished_loads)
 {
     enum { THREADS = 3, RECORDS = 6000 };
     struct kymo_writer *writer = unit_writer("crowd", &plain);
@@ -384,7 +383,7 @@ Test(loader, shows_no_load_in_the_making, .timeout = 100)
 
 /* ---- waiting ---- */
 
-Test(loader, keeps_its_deadline_through_signals)
+Test(loader, keeps_deadline_under_signals)
 {
     struct kymo_writer *writer = unit_writer("signals", &plain);
     struct kymo_loader *loader = loader_of("signals", 0);
@@ -400,7 +399,7 @@ Test(loader, keeps_its_deadline_through_signals)
     end(writer, loader);
 }
 
-/* What /proc says in the line `field` of the loader's thread; "" where there is none. */
+/* The line `field` of the loader thread's status in /proc, or "". */
 static void read_thread(const char *field, char *value, size_t size)
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -426,7 +425,7 @@ static void read_thread(const char *field, char *value, size_t size)
 }
 
 /* The program's signals are not for the loader's thread; faults are. */
-Test(loader, leaves_signals_to_the_program)
+Test(loader, blocks_signals_in_its_thread)
 {
     const int blocked[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGCHLD, SIGIO};
     const int open[] = {SIGBUS, SIGSEGV, SIGILL, SIGFPE};
@@ -450,7 +449,7 @@ Test(loader, leaves_signals_to_the_program)
     for (int number = 1; number <= 64; number++)
         cr_assert_eq(sigismember(&before, number), sigismember(&after, number));
     end(writer, loader);
-    /* The thread is gone; /proc lists it for a moment longer than it can be waited for. */
+    /* The thread has ended; /proc may list it a moment longer. */
     do
         read_thread("SigBlk:\t", value, sizeof(value));
     while (value[0]);
@@ -469,7 +468,7 @@ static int publish_and_die(void *name)
     return try_publish(writer) ? 2 : 3;
 }
 
-Test(loader, outlives_writers)
+Test(loader, survives_writers)
 {
     struct kymo_loader *loader;
     struct kymo_snapshot pinned;
@@ -491,7 +490,7 @@ Test(loader, outlives_writers)
 }
 
 /* A new generation begins at position 0 again, and no load of it is waited past. */
-Test(loader, follows_a_replaced_segment)
+Test(loader, follows_replaced_segment)
 {
     struct kymo_options larger = plain, replacing = plain;
     struct kymo_writer *writer = unit_writer("replaced", &plain);
@@ -524,7 +523,7 @@ Test(loader, follows_a_replaced_segment)
     end(writer, loader);
 }
 
-Test(loader, waits_for_a_removed_segment_to_come_back)
+Test(loader, waits_for_removed_segment_to_reappear)
 {
     struct kymo_writer *writer = unit_writer("removed", &plain);
     struct kymo_loader *loader = loader_of("removed", 0);
@@ -545,7 +544,7 @@ Test(loader, waits_for_a_removed_segment_to_come_back)
     kymo_loader_unpin(loader, &snapshot);
     end(writer, loader);
 
-    /* Where none was loaded before it went, a pin says so, and a wait waits. */
+    /* If nothing was loaded before the removal, a pin fails and a wait waits. */
     writer = unit_writer("empty", &plain);
     loader = loader_of("empty", 0);
     cr_assert_eq(kymo_writer_remove(writer), 0);
@@ -585,7 +584,7 @@ static void await_refusal(void)
         usleep(1000);
 }
 
-Test(loader, goes_on_when_memory_runs_short, .timeout = 100)
+Test(loader, continues_after_enomem)
 {
     struct kymo_options larger = plain;
     struct kymo_writer *writer = unit_writer("short", &plain);

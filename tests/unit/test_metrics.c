@@ -108,7 +108,7 @@ Test(metrics, names_and_values_of_a_segment)
     cr_assert_eq(occurrences("many"), 0, "long arrays are data");
 }
 
-Test(metrics, what_a_short_record_lacks_is_not_a_number)
+Test(metrics, missing_fields_are_nan)
 {
     struct kymo_writer *writer = machine_writer("short");
     struct kymo_reader *reader = unit_reader("short");
@@ -127,7 +127,7 @@ Test(metrics, what_a_short_record_lacks_is_not_a_number)
     kymo_writer_close(writer);
 }
 
-Test(metrics, counters_alone_end_in_total)
+Test(metrics, only_counters_end_in_total)
 {
     begin();
     add_machine("x");
@@ -152,8 +152,8 @@ static void add_fields(const char *name, const struct kymo_field *fields, uint32
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* A scraper that meets one sample twice refuses them all: whatever fields are called, they don't. */
-Test(metrics, endings_come_once_more_where_they_have_to)
+/* A scraper refuses a duplicate sample: no field names lead to one. */
+Test(metrics, reserved_suffixes_are_escaped)
 {
     static const struct kymo_field fields[] = {
         {.name = "a_total", .type = KYMO_U64, .count = 1},
@@ -173,8 +173,8 @@ Test(metrics, endings_come_once_more_where_they_have_to)
     cr_assert_eq(occurrences("# TYPE kymo_x_"), 5);
 }
 
-/* Nor may anybody spoil everybody's metrics by what he calls his segment. */
-Test(metrics, no_segment_takes_the_common_names)
+/* Nor do segment names. */
+Test(metrics, segment_names_do_not_clash_with_common_metrics)
 {
     static const struct kymo_field up = {.name = "up", .type = KYMO_U64, .count = 1};
     static const struct kymo_field seconds = {.name = "seconds", .type = KYMO_U64, .count = 1};
@@ -237,7 +237,7 @@ static void expect_names(const char *segment, const char *const *names)
 
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-Test(metrics, words_that_would_be_misread_are_marked)
+Test(metrics, reserved_words_are_marked)
 {
     expect_names("m", NAMES("m", "kymo_mvalue_mvalue", "x", "kymo_mvalue_x"));
     expect_names("a.ms-B", NAMES("rate_MS", "kymo_a_msvalue_Bvalue_rate_MSvalue"));
@@ -250,7 +250,7 @@ Test(metrics, words_that_would_be_misread_are_marked)
                             "kymo_a_hits_count_total", "+sTotal", "kymo_a_svalue_Total_total"));
 }
 
-Test(metrics, no_two_fields_share_a_name)
+Test(metrics, field_names_are_unique)
 {
     expect_names("a", NAMES("m", "kymo_a_mvalue_value", "mvalue", "kymo_a_mvalue"));
     expect_names("a", NAMES("aX", "kymo_a_a_X_value", "a_X", "kymo_a_a_X"));
@@ -259,14 +259,14 @@ Test(metrics, no_two_fields_share_a_name)
                             "kymo_a_n_total_value", "total", "kymo_a_total_value"));
     expect_names("a", NAMES("aB_c", "kymo_a_a_Bvalue_c", "a_b_c", "kymo_a_a_bvalue_c", "a_B_c",
                             "kymo_a_a_Bvalue_c_value"));
-    /* Nor a name with what each segment has. */
+    /* Nor a segment name equal to a common suffix. */
     expect_names("writer", NAMES("up", "kymo_writer_up_value", "down", "kymo_writer_down"));
     expect_names("records",
                  NAMES("+total", "kymo_records_total_value_total", "n", "kymo_records_n"));
     expect_names("age", NAMES("seconds", "kymo_age_seconds_value"));
 }
 
-Test(metrics, a_thousand_names_that_all_clash)
+Test(metrics, thousand_clashing_names_are_unique)
 {
     static struct kymo_field fields[KYMO_FIELD_LIMIT];
     const struct kymo_schema schema = {fields, KYMO_FIELD_LIMIT, KYMO_FIELD_LIMIT};
@@ -328,7 +328,7 @@ Test(metrics, a_segment_without_records_or_writer)
     kymo_reader_close(reader);
 }
 
-Test(metrics, samples_of_the_callers_own)
+Test(metrics, samples_of_the_caller)
 {
     begin();
     kymo_metrics_sample(metrics, "own_requests_total", KYMO_COUNTER, "Requests.", "kind=re\"ad", 2);

@@ -1,6 +1,5 @@
 /*
- * test_positions.c - positions far out: across 2^32, around 2^61, and up to the last one below
- * 2^62, where nothing more is published and everything else goes on. The segments begin there.
+ * test_positions.c - large positions: across 2^32, around 2^61, and up to the last one below 2^62, where publishing fails and all other calls work. The segments begin there.
  */
 #include "unit.h"
 
@@ -17,7 +16,7 @@ static struct kymo_options options_from(uint64_t first, uint32_t flags)
                                  .first = first};
 }
 
-/* Times that a reader can tell: 10 a record from 1000 on. */
+/* Times: 10 for each record, from 1000 on. */
 static uint64_t time_of(uint64_t pos, uint64_t first)
 {
     return 1000 + 10 * (pos - first);
@@ -49,7 +48,7 @@ static void expect(int error, const struct kymo_record *record, const struct uni
     cr_assert_eq(payload->inverse, ~pos);
 }
 
-/* Everything that can be asked of the records up to head. */
+/* All reads and queries of the records up to head. */
 static void check_history(const struct kymo_reader *reader, uint64_t head, uint64_t first)
 {
     const uint64_t low = head - first < DEPTH ? first : head - (DEPTH - 1);
@@ -105,7 +104,7 @@ static void check_cursor(struct kymo_cursor *cursor, uint64_t pos, uint64_t firs
     cr_assert_eq(kymo_cursor_next(cursor, &payload, sizeof(payload), &record, &missed), -ENODATA);
 }
 
-/* Publishes, reads, asks and resumes from first on, `count` records. */
+/* Publishes, reads, queries and resumes, `count` records from first on. */
 static void go_on_from(uint64_t first, uint64_t count, uint32_t flags)
 {
     const struct kymo_options options = options_from(first, flags);
@@ -128,7 +127,7 @@ static void go_on_from(uint64_t first, uint64_t count, uint32_t flags)
             check_history(reader, pos + 1, first);
         }
     }
-    /* One that has read nothing is as far behind as it can be. */
+    /* Nothing was read: all records are missed. */
     cr_assert_eq(kymo_cursor_next(&slow, &payload, sizeof(payload), &record, &missed), 0);
     expect(0, &record, &payload, first + missed, first);
     cr_assert_geq(missed, count - DEPTH);
@@ -136,14 +135,14 @@ static void go_on_from(uint64_t first, uint64_t count, uint32_t flags)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(positions, go_on_across_32_bits)
+Test(positions, continue_across_32_bits)
 {
     go_on_from(UINT64_C(1) << 31, 20, 0);
     go_on_from((UINT64_C(1) << 32) - 15, 30, 0);
     go_on_from((UINT64_C(1) << 32) - 15, 30, KYMO_SHARED_WRITER);
 }
 
-Test(positions, go_on_far_out)
+Test(positions, continue_around_2_to_61)
 {
     go_on_from((UINT64_C(1) << 61) - 15, 30, 0);
     go_on_from((UINT64_C(1) << 61) - 15, 30, KYMO_SHARED_WRITER);
@@ -151,8 +150,7 @@ Test(positions, go_on_far_out)
     go_on_from(KYMO_POSITION_LIMIT - 30, 30, KYMO_SHARED_WRITER);
 }
 
-/* Whatever comes behind the last position is refused, by every way to publish, also after a resume;
- * what was published stays, and a new generation begins at 0. */
+/* After the last position every way to publish fails, also after a resume; records remain readable, and a new generation begins at 0. */
 static void end_at_the_limit(uint32_t flags)
 {
     const uint64_t first = KYMO_POSITION_LIMIT - 20;
@@ -191,7 +189,7 @@ static void end_at_the_limit(uint32_t flags)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(positions, end_at_the_last_one)
+Test(positions, end_at_the_limit)
 {
     end_at_the_limit(0);
     end_at_the_limit(KYMO_SHARED_WRITER);
@@ -242,9 +240,8 @@ Test(positions, beyond_the_limit_are_damage)
     cr_assert_eq(kymo_segment_remove("beyond"), 0);
 }
 
-/* Whoever skips more than a window has (series.h), under a head that was turned back, asks for
- * nothing and does not search for ever. */
-Test(positions, that_were_skipped_past_the_end)
+/* A query that skips more than the window (series.h), after head was decreased, ends with an error. */
+Test(positions, skipped_past_head_end_queries)
 {
     const struct kymo_options options = options_from(0, 0);
     struct kymo_writer *writer = unit_writer("skip", &options);

@@ -1,6 +1,5 @@
 /*
- * test_prefault.c - pages ahead of time: what is granted is what was obtained, by the kernel's own
- * count and by what no longer faults.
+ * test_prefault.c - prefault and locking of pages: the reported result agrees with the kernel's counters and with page faults.
  */
 #include "unit.h"
 
@@ -8,7 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Sanitizers answer mlock themselves, and do nothing; an emulator has no limit of its own. */
+/* Sanitizers ignore mlock; an emulator has no limit. */
 #if defined(__SANITIZE_ADDRESS__) || KYMO_TSAN || defined(KYMO_EMULATED)
 #define MLOCK_REACHES_THE_KERNEL 0
 #else
@@ -40,7 +39,7 @@ static uint64_t faults(void)
     return (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
 }
 
-/* What mincore says of a page does not tell who has mapped it; a fault does. */
+/* mincore() does not show whether this process has mapped the page; a fault does. */
 static uint64_t faults_by_reading(const struct kymo_reader *reader)
 {
     static unsigned char buffer[SIZE];
@@ -70,8 +69,8 @@ static uint64_t faults_by_publishing(struct kymo_writer *writer)
     return faults() - before;
 }
 
-/* The thread sanitizer faults for its own notes on each access; the calls are made all the same. */
-Test(prefault, leaves_nothing_to_fault)
+/* The thread sanitizer's shadow memory faults on each access; the calls are still tested. */
+Test(prefault, leaves_no_page_faults)
 {
     struct kymo_writer *writer = open_large("prefault");
     struct kymo_residence residence;
@@ -103,8 +102,8 @@ Test(prefault, leaves_nothing_to_fault)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* What was not asked for is not done, and is not said to be there. */
-Test(prefault, does_what_it_was_asked_for)
+/* What was not requested is not done and not reported. */
+Test(prefault, does_only_what_was_requested)
 {
     struct kymo_writer *writer = open_large("asked");
     struct kymo_reader *reader = unit_reader("asked");
@@ -124,7 +123,7 @@ Test(prefault, does_what_it_was_asked_for)
 
 /* ---- locked pages ---- */
 
-/* As one who has no right to lock more than a page. */
+/* With a limit of one locked page. */
 static int lock_too_much(void *context)
 {
     const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
@@ -142,7 +141,7 @@ static int lock_too_much(void *context)
     return residence.locked == 0 && residence.resident == residence.mapped ? 0 : 3;
 }
 
-Test(prefault, says_what_the_kernel_refused)
+Test(prefault, reports_what_the_kernel_refused)
 {
     struct kymo_writer *writer = open_large("locked");
     int status = MLOCK_REACHES_THE_KERNEL ? unit_child(lock_too_much, (void *)"locked") : 77;
@@ -160,7 +159,7 @@ Test(prefault, locks_what_the_kernel_grants)
     struct kymo_residence residence;
     const int granted = kymo_segment_prefault(reader->segment, KYMO_LOCKED, &residence);
 
-    /* Who may lock so much is for the machine to say; the two reports have to agree. */
+    /* Whether so much may be locked depends on the machine; the two reports must agree. */
     cr_assert(granted == KYMO_LOCKED || granted == 0);
     if (MLOCK_REACHES_THE_KERNEL)
         cr_assert_eq(residence.locked, granted ? residence.mapped : 0);
@@ -168,13 +167,13 @@ Test(prefault, locks_what_the_kernel_grants)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* ---- where it lies ---- */
+/* ---- addresses ---- */
 
 #define HUGE_PAGE  (UINT64_C(1) << 21)
 #define CONGRUENCE (UINT64_C(1) << 28)
 
-/* Through two mappings a line is found in the cache only where their addresses hash alike. */
-Test(prefault, maps_what_is_mapped_already_where_it_hashes_alike)
+/* A cache hashes two mappings of a line alike only if their addresses agree in the low bits. */
+Test(prefault, maps_again_at_cache_compatible_address)
 {
     struct kymo_writer *writer = open_large("twin");
     struct kymo_reader *readers[3];
@@ -190,7 +189,7 @@ Test(prefault, maps_what_is_mapped_already_where_it_hashes_alike)
 }
 
 /* The header takes the page before the writer's. */
-Test(prefault, begins_on_a_huge_page_where_there_is_room_for_one)
+Test(prefault, starts_on_huge_page_if_large_enough)
 {
     struct kymo_writer *writer = open_large("large");
     struct kymo_reader *reader = unit_reader("large");
@@ -204,8 +203,8 @@ Test(prefault, begins_on_a_huge_page_where_there_is_room_for_one)
 
 /* ---- huge pages ---- */
 
-/* The kernel grants the request whatever the mount gives; how much is huge it says elsewhere. */
-Test(prefault, tells_granted_from_obtained)
+/* The kernel accepts the request on any mount; smaps shows the huge pages. */
+Test(prefault, distinguishes_granted_from_obtained)
 {
     const struct kymo_options options = {.clock = KYMO_USER, .depth = 4, .size = 4 << 20};
     struct kymo_writer *writer = unit_writer("huge", &options);
@@ -240,7 +239,7 @@ static int prefault_in_child(void *context)
     return kymo_segment_prefault(writer->segment, KYMO_PREFAULT, NULL) == -EPERM ? 0 : 1;
 }
 
-Test(prefault, is_not_for_a_forked_child)
+Test(prefault, is_refused_in_forked_child)
 {
     struct kymo_writer *writer = open_large("forked");
 
@@ -248,7 +247,7 @@ Test(prefault, is_not_for_a_forked_child)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* Each part of a mapping has its own protection, and all of them count: a queue has the most. */
+/* Each part of a mapping has its own protection; a queue has the most parts. */
 Test(prefault, counts_every_part_of_a_mapping)
 {
     const struct kymo_options options = {.kind = KYMO_QUEUE,

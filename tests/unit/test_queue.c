@@ -1,6 +1,5 @@
 /*
- * test_queue.c - the lossless hand-off: what was pushed comes out once, in order; what was not
- * acknowledged comes again; both ends wait, with deadlines, and learn that the other one went.
+ * test_queue.c - the lossless queue: records arrive once and in order, unacknowledged ones again; both ends wait with deadlines, and detect the other end's close or death.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -98,7 +97,7 @@ static void end(struct kymo_writer *producer, struct kymo_consumer *consumer)
 
 /* ---- one thread ---- */
 
-Test(queue, hands_over_in_order)
+Test(queue, delivers_in_order)
 {
     struct kymo_writer *producer = unit_writer("order", &plain);
     struct kymo_consumer *consumer = consumer_of("order");
@@ -118,7 +117,7 @@ Test(queue, hands_over_in_order)
     end(producer, consumer);
 }
 
-Test(queue, holds_its_producer_back_when_full)
+Test(queue, blocks_producer_when_full)
 {
     struct kymo_writer *producer = unit_writer("full", &plain);
     struct kymo_consumer *consumer = consumer_of("full");
@@ -165,8 +164,8 @@ Test(queue, can_be_written_in_place)
     end(producer, consumer);
 }
 
-/* What a consumer did not acknowledge, its successor gets; what it did, nobody. */
-Test(queue, delivers_again_what_was_not_acknowledged)
+/* The next consumer receives unacknowledged records, and no acknowledged one. */
+Test(queue, redelivers_unacknowledged_records)
 {
     struct kymo_writer *producer = unit_writer("again", &plain);
     struct kymo_consumer *consumer = consumer_of("again");
@@ -195,8 +194,8 @@ Test(queue, delivers_again_what_was_not_acknowledged)
     end(producer, consumer);
 }
 
-/* In place, a record stands still until it is acknowledged, for the producer may not get there. */
-Test(queue, lets_a_view_stand_still)
+/* A record read in place is not overwritten before it is acknowledged. */
+Test(queue, keeps_views_until_acknowledged)
 {
     struct kymo_writer *producer = unit_writer("view", &plain);
     struct kymo_consumer *consumer = consumer_of("view");
@@ -215,7 +214,7 @@ Test(queue, lets_a_view_stand_still)
     end(producer, consumer);
 }
 
-Test(queue, keeps_a_record_that_the_buffer_cannot_hold)
+Test(queue, keeps_record_larger_than_buffer)
 {
     struct kymo_writer *producer = unit_writer("large", &plain);
     struct kymo_consumer *consumer = consumer_of("large");
@@ -235,8 +234,8 @@ Test(queue, keeps_a_record_that_the_buffer_cannot_hold)
     end(producer, consumer);
 }
 
-/* Anybody who may read looks in, and takes nothing away. */
-Test(queue, can_be_read_by_others)
+/* A reader reads the queue without consuming. */
+Test(queue, is_readable_by_readers)
 {
     struct kymo_writer *producer = unit_writer("others", &plain);
     struct kymo_consumer *consumer = consumer_of("others");
@@ -296,7 +295,7 @@ Test(queue, has_one_consumer)
 }
 
 /* The producer's end is a writer as any other: a second one is refused, a later one resumes. */
-Test(queue, goes_on_with_another_producer)
+Test(queue, resumes_with_another_producer)
 {
     struct kymo_writer *producer = unit_writer("resumed", &plain);
     struct kymo_consumer *consumer = consumer_of("resumed");
@@ -316,7 +315,7 @@ Test(queue, goes_on_with_another_producer)
 
 /* ---- the other end ---- */
 
-Test(queue, says_that_its_producer_has_gone)
+Test(queue, detects_end_of_producer)
 {
     struct kymo_writer *producer = unit_writer("gone", &plain);
     struct kymo_consumer *consumer = consumer_of("gone");
@@ -331,7 +330,7 @@ Test(queue, says_that_its_producer_has_gone)
     cr_assert_eq(kymo_queue_wait(consumer, KYMO_FOREVER), -EPIPE);
     cr_assert_eq(pop_error(consumer, KYMO_FOREVER), -EPIPE);
 
-    /* What it had pushed comes first. */
+    /* Its records are delivered first. */
     producer = unit_writer("gone", &plain);
     push_many(producer, 1);
     kymo_writer_close(producer);
@@ -342,12 +341,12 @@ Test(queue, says_that_its_producer_has_gone)
     cr_assert_eq(kymo_segment_remove("gone"), 0);
 }
 
-Test(queue, says_that_its_consumer_has_gone)
+Test(queue, detects_end_of_consumer)
 {
     struct kymo_writer *producer = unit_writer("left", &plain);
     struct kymo_consumer *consumer;
 
-    /* One that was never there may come yet. */
+    /* A consumer that never existed may still open. */
     push_many(producer, DEPTH);
     cr_assert_eq(push(producer, in_ms(2)), -ETIMEDOUT);
     consumer = consumer_of("left");
@@ -356,7 +355,7 @@ Test(queue, says_that_its_consumer_has_gone)
     kymo_consumer_close(consumer);
     cr_assert_eq(push(producer, 0), -EPIPE);
     cr_assert_eq(push(producer, KYMO_FOREVER), -EPIPE);
-    /* With room there is nothing to complain about. */
+    /* With room there is no error. */
     consumer = consumer_of("left");
     expect_pop(consumer, 0);
     kymo_consumer_close(consumer);
@@ -365,7 +364,7 @@ Test(queue, says_that_its_consumer_has_gone)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-Test(queue, ends_with_its_generation)
+Test(queue, ends_with_generation)
 {
     struct kymo_writer *producer = unit_writer("ended", &plain);
     struct kymo_consumer *consumer = consumer_of("ended");
@@ -408,7 +407,7 @@ static int use_in_child(void *context)
     return 0;
 }
 
-Test(queue, is_dead_in_a_forked_child)
+Test(queue, is_unusable_in_forked_child)
 {
     struct ends ends = {.producer = unit_writer("forked", &plain)};
 
@@ -436,8 +435,8 @@ static void await_waiter(const struct kymo_bell *bell)
         usleep(100);
 }
 
-/* Who only looks costs the other end no system call: the bells stay as they are. */
-Test(queue, looks_without_touching_the_bells)
+/* A call with a past deadline leaves the bells unchanged, so the other end makes no system call. */
+Test(queue, polls_without_modifying_bells)
 {
     struct kymo_writer *producer = unit_writer("looks", &plain);
     struct kymo_consumer *consumer = consumer_of("looks");
@@ -475,7 +474,7 @@ static void *push_all(void *context)
 }
 
 /* Both ends sleep again and again, and no wake is lost, or this never ends. */
-Test(queue, loses_no_wake_up, .timeout = 100)
+Test(queue, loses_no_wakeup)
 {
     static const uint64_t depths[] = {2, 64};
 
@@ -517,7 +516,7 @@ static void *pop_one(void *context)
     return NULL;
 }
 
-Test(queue, wakes_who_sleeps)
+Test(queue, wakes_sleeping_ends)
 {
     struct player player = {.producer = unit_writer("sleeps", &plain)};
 
@@ -548,7 +547,7 @@ Test(queue, wakes_who_sleeps)
     kymo_consumer_close(player.consumer);
 }
 
-Test(queue, keeps_its_deadlines_through_signals)
+Test(queue, keeps_deadlines_under_signals)
 {
     struct kymo_writer *producer = unit_writer("signals", &plain);
     struct kymo_consumer *consumer = consumer_of("signals");
@@ -618,7 +617,7 @@ static void *push_share(void *context)
     return NULL;
 }
 
-Test(queue, gives_each_record_to_one_of_several_consumers, .timeout = 100)
+Test(queue, delivers_each_record_to_one_consumer)
 {
     const struct kymo_options options = shared(KYMO_SHARED_WRITER | KYMO_SHARED_CONSUMER);
     struct player producers[PAIRS] = {{0}}, consumers[PAIRS] = {{0}};
@@ -646,7 +645,7 @@ Test(queue, gives_each_record_to_one_of_several_consumers, .timeout = 100)
     cr_assert_eq(kymo_segment_remove("several"), 0);
 }
 
-Test(queue, lets_several_consumers_only_pop)
+Test(queue, shared_consumers_can_only_pop)
 {
     const struct kymo_options options = shared(KYMO_SHARED_CONSUMER);
     struct kymo_writer *producer = unit_writer("pops", &options);
@@ -673,8 +672,8 @@ Test(queue, lets_several_consumers_only_pop)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-/* A living consumer that holds the lock: the others wait for as long as they said, no longer. */
-Test(queue, keeps_its_deadline_at_the_lock)
+/* While a living consumer holds the lock, the others wait until their deadline. */
+Test(queue, keeps_deadline_at_the_lock)
 {
     const struct kymo_options options = shared(KYMO_SHARED_WRITER | KYMO_SHARED_CONSUMER);
     struct kymo_writer *holding_producer = unit_writer("held", &options);
@@ -684,7 +683,7 @@ Test(queue, keeps_its_deadline_at_the_lock)
     void *lent;
 
     push_many(producer, 1);
-    kymo_store_relaxed32(&holder->control->lock, 1); /* lock slot 0 is the first one's */
+    kymo_store_relaxed32(&holder->control->lock, 1); /* lock slot 0: the first consumer */
     deadline = in_ms(5);
     cr_assert_eq(pop_error(consumer, deadline), -ETIMEDOUT);
     cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
@@ -705,7 +704,7 @@ Test(queue, keeps_its_deadline_at_the_lock)
 
 /* ---- what others may have done to it (promise F) ---- */
 
-Test(queue, believes_no_tail_and_no_head)
+Test(queue, validates_tail_and_head)
 {
     static const uint64_t lies[] = {
         1, 11, 12, 13, 99, UINT64_MAX, UINT64_MAX - 3, KYMO_POSITION_LIMIT};
@@ -780,7 +779,7 @@ Test(queue, counts_beyond_32_bits)
     hand_over_from(UINT64_C(1) << 61);
 }
 
-/* At the end of all positions nothing more is pushed, and what was there is taken. */
+/* After the last position no record is pushed; the remaining ones are popped. */
 Test(queue, is_full_at_the_last_position)
 {
     struct kymo_options options = plain;

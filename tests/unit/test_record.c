@@ -80,7 +80,7 @@ static const char *json(const struct kymo_schema *schema, enum kymo_clock clock,
     return text.data;
 }
 
-/* What stands in "data" of the record, for a schema in text form. */
+/* The record's "data", for a schema in text form. */
 static void expect_data(const char *fields, const void *payload, size_t len, const char *expected)
 {
     static const char begin[] = "{\"pos\":12,\"time\":123456789,\"tag\":0,\"data\":";
@@ -103,7 +103,7 @@ Test(record, every_type_as_json)
     kymo_text_free(&text);
 }
 
-Test(record, realtime_says_when)
+Test(record, realtime_has_a_date)
 {
     cr_assert_str_eq(json(NULL, KYMO_REALTIME, "", 0),
                      "{\"pos\":12,\"time\":123456789,\"when\":\"1970-01-01T00:00:00.123456789Z\","
@@ -123,7 +123,7 @@ Test(record, bytes_without_schema_are_hex)
     kymo_text_free(&text);
 }
 
-Test(record, payloads_lie_at_any_address)
+Test(record, payloads_may_be_unaligned)
 {
     for (size_t shift = 0; shift < 8; shift++) {
         char *bytes = malloc(sizeof(example) + shift);
@@ -167,7 +167,7 @@ Test(record, arrays_nest)
     kymo_text_free(&text);
 }
 
-Test(record, what_is_missing_is_null)
+Test(record, missing_fields_are_null)
 {
     expect_data("a:u16,b:u16", "\1\0\2\0", 4, "{\"a\":1,\"b\":2}");
     expect_data("a:u16,b:u16", "\1\0\2", 3, "{\"a\":1,\"b\":null}");
@@ -178,7 +178,7 @@ Test(record, what_is_missing_is_null)
     expect_data("s:char[8]", "", 0, "{\"s\":null}");
     expect_data("s:char[2][4]", "ab\0\0", 4, "{\"s\":[\"ab\",null]}");
     expect_data("b:bool", "", 0, "{\"b\":null}");
-    /* More than the schema tells of: the rest is not shown. */
+    /* Longer than the schema: the rest is not printed. */
     expect_data("a:u8", "\1\2\3", 3, "{\"a\":1}");
     kymo_text_free(&text);
 }
@@ -267,7 +267,7 @@ Test(record, a_bracket_at_a_record_is_that_record)
     kymo_text_free(&text);
 }
 
-Test(record, a_bracket_of_what_has_no_number)
+Test(record, bracket_of_non_numbers)
 {
     const struct mixed before = {NAN, -3e38f, 1, 1, true, "x"};
     const struct mixed after = {1, 3e38f, 3, 1, true, "y"};

@@ -1,6 +1,5 @@
 /*
- * test_ring.c - publishing and reading by position: what is published is what is read, for every
- * depth, length and position, and each error of ring.h at its own place.
+ * test_ring.c - publishing and reading by position: every record is read as published, for every depth, length and position; and each error of ring.h.
  */
 #include "unit.h"
 
@@ -16,7 +15,7 @@ static void expect_record(const struct kymo_record *record, const struct unit_pa
     cr_assert_eq(payload->inverse, ~pos);
 }
 
-/* Reads the record in each of the ways that there are. */
+/* Reads the record in every way. */
 static void expect_at(const struct kymo_reader *reader, uint64_t pos)
 {
     const uint64_t back = kymo_ring_head(&reader->ring) - 1 - pos;
@@ -55,7 +54,7 @@ static int error_back(const struct kymo_reader *reader, uint64_t back)
     return error;
 }
 
-Test(ring, has_nothing_before_the_first_publish)
+Test(ring, is_empty_before_first_publish)
 {
     struct kymo_writer *writer = unit_writer_of_depth("nothing", 8);
     struct kymo_reader *reader = unit_reader("nothing");
@@ -209,8 +208,8 @@ static void expect_whole(struct kymo_writer *writer, const struct kymo_reader *r
         cr_assert_eq(kymo_ring_view_back(reader, back, &view), 0, "%zu bytes: slots beside", len);
 }
 
-/* Copies are made in parts where they are long: around each of their bounds. */
-Test(ring, copies_every_length_whole)
+/* Long copies are made in parts: lengths around the limits. */
+Test(ring, copies_every_length)
 {
     static const size_t bounds[] = {64, 256, 2048, 4096, 6144, 8192, 16384, 18432};
     static const size_t shifts[] = {0, 1, 8, 16, 63};
@@ -229,7 +228,7 @@ Test(ring, copies_every_length_whole)
     kymo_writer_remove(writer);
 }
 
-Test(ring, says_how_large_a_record_is_that_does_not_fit)
+Test(ring, reports_length_of_record_larger_than_buffer)
 {
     struct kymo_writer *writer = unit_writer_of_depth("fit", 2);
     struct kymo_reader *reader = unit_reader("fit");
@@ -251,7 +250,7 @@ Test(ring, says_how_large_a_record_is_that_does_not_fit)
 }
 
 /* A frame of 6 MB, written and read in place. */
-Test(ring, lends_slots_of_any_size)
+Test(ring, loans_slots_of_any_size)
 {
     const struct kymo_options options = {.clock = KYMO_USER,
                                          .depth = 2,
@@ -308,7 +307,7 @@ Test(ring, aligns_every_payload)
 
 /* ---- loan, commit, abort ---- */
 
-Test(ring, takes_only_the_oldest_record_for_a_loan)
+Test(ring, loan_overwrites_only_oldest_record)
 {
     struct kymo_writer *writer = unit_writer_of_depth("loan", 4);
     struct kymo_reader *reader = unit_reader("loan");
@@ -331,7 +330,7 @@ Test(ring, takes_only_the_oldest_record_for_a_loan)
     kymo_writer_close(writer);
 }
 
-Test(ring, publishes_nothing_by_an_abort)
+Test(ring, abort_publishes_nothing)
 {
     struct kymo_writer *writer = unit_writer_of_depth("abort", 4);
     struct kymo_reader *reader = unit_reader("abort");
@@ -351,7 +350,7 @@ Test(ring, publishes_nothing_by_an_abort)
     kymo_writer_close(writer);
 }
 
-Test(ring, keeps_loans_in_order)
+Test(ring, orders_loans_and_publishes)
 {
     struct kymo_writer *writer = unit_writer_of_depth("order", 4);
     struct kymo_reader *reader = unit_reader("order");
@@ -455,7 +454,7 @@ Test(ring, validates_a_view_until_it_is_overwritten)
 }
 
 /* One slot and nothing else: complete is there, before head counts it as well as after. */
-Test(ring, polls_a_slot_by_itself)
+Test(ring, polls_slot_without_head)
 {
     struct kymo_writer *writer = unit_writer_of_depth("polled", 4);
     struct kymo_reader *reader = unit_reader("polled");
@@ -486,7 +485,7 @@ Test(ring, polls_a_slot_by_itself)
     kymo_writer_close(writer);
 }
 
-/* Readers are handles of their own: each sees the one ring, and none the other's doings. */
+/* Readers are independent of each other. */
 Test(ring, serves_any_number_of_readers)
 {
     struct kymo_writer *writer = unit_writer_of_depth("many", 4);

@@ -68,7 +68,7 @@ static void expect_trouble(const char *text, size_t expected)
     cr_assert_eq(kymo_schema_parse(&schema, text, NULL), -EINVAL);
 }
 
-Test(schema, text_lies_as_a_compiler_lays_it)
+Test(schema, text_has_c_struct_layout)
 {
     struct kymo_schema *schema = parse(every_text);
     uint32_t field = UINT32_MAX;
@@ -142,7 +142,7 @@ Test(schema, blanks_around_separators)
     kymo_schema_free(plain);
 }
 
-Test(schema, trouble_is_pointed_at)
+Test(schema, errors_have_an_offset)
 {
     expect_trouble("", 0);
     expect_trouble("  ", 2);
@@ -221,9 +221,8 @@ Test(schema, limits_of_names_and_fields)
     expect_trouble(text, len + 1);
 }
 
-/* Any text ends in a schema that holds, or in an offset inside it. The copy ends where its memory
- * does, so that a sanitizer sees the first byte too many. */
-Test(schema, any_text_is_survived)
+/* Any text gives a valid schema, or an error offset inside it. The copy has no slack, so that a sanitizer detects an overrun. */
+Test(schema, accepts_or_refuses_any_text)
 {
     static const char alphabet[] = "ab_19:,[] \tuif3264charbol\xff\x01";
     uint64_t state = 1;
@@ -326,7 +325,7 @@ Test(schema, check_refuses_each_broken_rule)
     expect_refused(3);
     sound[3].offset = UINT32_MAX;
     expect_refused(3);
-    sound[3].offset = UINT32_MAX - 7; /* whose end is 0 in 32 bits */
+    sound[3].offset = UINT32_MAX - 7; /* its end overflows to 0 in 32 bits */
     expect_refused(3);
 }
 
@@ -371,7 +370,7 @@ Test(schema, check_of_the_whole)
     cr_assert_eq(kymo_schema_check(&(struct kymo_schema){sound, 4, KYMO_SIZE_LIMIT + 1}, &field),
                  -EINVAL);
     cr_assert_eq(field, 4);
-    /* Said of a table that has only four: it must not be looked into. */
+    /* The table has only four fields: it must not be read. */
     cr_assert_eq(kymo_schema_check(&(struct kymo_schema){sound, KYMO_FIELD_LIMIT + 1, 32}, &field),
                  -EINVAL);
     cr_assert_eq(field, KYMO_FIELD_LIMIT);
@@ -379,7 +378,7 @@ Test(schema, check_of_the_whole)
     cr_assert_eq(field, KYMO_FIELD_LIMIT);
 }
 
-/* Whatever check lets through lies inside the payload and in order. */
+/* Accepted fields lie inside the payload and in order. */
 static void expect_sound(const struct kymo_schema *schema)
 {
     uint64_t end = 0;
@@ -401,7 +400,7 @@ static void expect_sound(const struct kymo_schema *schema)
     }
 }
 
-Test(schema, any_table_is_survived)
+Test(schema, accepts_or_refuses_any_table)
 {
     const size_t size = sizeof(every_fields);
     uint64_t state = 2;
@@ -443,7 +442,7 @@ Test(schema, any_table_is_survived)
 
 /* ---- the rest ---- */
 
-Test(schema, same_looks_at_layout_alone)
+Test(schema, same_compares_layout_only)
 {
     struct kymo_field fields[4];
     struct kymo_schema one = {sound, 4, 32};
@@ -476,7 +475,7 @@ Test(schema, same_looks_at_layout_alone)
     cr_assert_not(kymo_schema_same(&one, &other));
 }
 
-Test(schema, no_schema_is_an_empty_one)
+Test(schema, null_equals_empty_schema)
 {
     const struct kymo_schema empty = {NULL, 0, 0};
 

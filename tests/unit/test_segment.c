@@ -1,6 +1,5 @@
 /*
- * test_segment.c - segments by name: create, resume, replace, remove, and who is alive (promises B,
- * C, H, I).
+ * test_segment.c - segments by name: create, resume, replace, remove, liveness (promises B: readers do not modify, C: crashes, H: liveness, I: complete or absent).
  */
 #include "unit.h"
 
@@ -76,7 +75,7 @@ static int liveness_of(const char *name)
     return liveness;
 }
 
-/* A writer that publishes some and is killed, so that its segment is DEAD. */
+/* A writer that publishes some records and is killed: the segment is DEAD. */
 static int publish_and_die(void *name)
 {
     struct kymo_writer *writer;
@@ -100,7 +99,7 @@ static void make_dead(const char *name)
 
 /* ---- the first ones ---- */
 
-Test(segment, is_not_there_before_it_is_made)
+Test(segment, does_not_exist_before_creation)
 {
     cr_assert_eq(kymo_segment_exists("none"), 0);
     cr_assert_eq(reader_error("none"), -ENOENT);
@@ -111,7 +110,7 @@ Test(segment, is_not_there_before_it_is_made)
     cr_assert_eq(kymo_segment_check("none", NULL, 0), -ENOENT);
 }
 
-Test(segment, says_all_about_itself)
+Test(segment, reports_its_attributes)
 {
     static const struct kymo_geometry geometry = {640, 480, 1920, 1};
     struct kymo_schema *schema;
@@ -167,7 +166,7 @@ Test(segment, says_all_about_itself)
     kymo_schema_free(schema);
 }
 
-Test(segment, has_modest_defaults)
+Test(segment, has_defaults)
 {
     const struct kymo_options options = {.size = 8};
     struct kymo_writer *writer = unit_writer("defaults", &options);
@@ -183,7 +182,7 @@ Test(segment, has_modest_defaults)
 }
 
 /* 0666 less the umask, or the mode as it is. */
-Test(segment, has_the_permissions_asked_for)
+Test(segment, has_the_requested_mode)
 {
     static const struct {
         mode_t mask;
@@ -209,7 +208,7 @@ Test(segment, has_the_permissions_asked_for)
     }
 }
 
-Test(segment, lies_where_the_environment_says)
+Test(segment, is_created_in_kymo_dir)
 {
     unit_directory("elsewhere");
     kymo_writer_close(unit_writer("here", &of_payloads));
@@ -225,9 +224,9 @@ Test(segment, lies_where_the_environment_says)
     cr_assert_eq(open_error("here", &of_payloads), -ENOENT);
 }
 
-/* ---- what there is already (enum kymo_existing) ---- */
+/* ---- an existing segment (enum kymo_existing) ---- */
 
-Test(segment, is_continued)
+Test(segment, resumes)
 {
     struct kymo_writer *writer = unit_writer("continued", &of_payloads);
     struct kymo_reader *reader = unit_reader("continued");
@@ -253,8 +252,8 @@ Test(segment, is_continued)
     kymo_reader_close(reader);
 }
 
-/* Times go on where they were: a resumed writer knows the newest one. */
-Test(segment, keeps_its_times_in_order_when_continued)
+/* A resumed writer knows the newest time. */
+Test(segment, keeps_times_ordered_after_resume)
 {
     struct kymo_writer *writer = unit_writer("times", &of_payloads);
     struct unit_payload payload = unit_payload(0);
@@ -267,8 +266,8 @@ Test(segment, keeps_its_times_in_order_when_continued)
     kymo_writer_close(writer);
 }
 
-/* C: another layout is another generation; readers of the old one are told. */
-Test(segment, is_replaced_where_the_layout_differs)
+/* C: another layout starts a new generation; readers of the old one get EIDRM. */
+Test(segment, is_replaced_for_another_layout)
 {
     struct kymo_schema *schema;
     struct kymo_options others[8];
@@ -310,7 +309,7 @@ Test(segment, is_replaced_where_the_layout_differs)
 }
 
 /* Helps and units may change without a new generation. */
-Test(segment, is_continued_with_other_words)
+Test(segment, resumes_with_other_texts)
 {
     struct kymo_field fields[] = {
         {.name = "x", .unit = "m", .help = "old", .type = KYMO_F64, .count = 1}};
@@ -329,7 +328,7 @@ Test(segment, is_continued_with_other_words)
     cr_assert_neq(inode_of("words"), inode);
 }
 
-Test(segment, is_replaced_when_asked)
+Test(segment, is_replaced_on_request)
 {
     struct kymo_options options = of_payloads;
     struct kymo_writer *writer = unit_writer("replaced", &options);
@@ -351,8 +350,8 @@ Test(segment, is_replaced_when_asked)
     kymo_writer_close(writer);
 }
 
-/* I: what is no segment is never taken away, whatever is asked. */
-Test(segment, takes_no_strangers_name)
+/* I: a file that is not a segment is never replaced or removed. */
+Test(segment, does_not_replace_other_files)
 {
     char path[UNIT_PATH], text[16] = "";
     FILE *file = fopen(unit_path("stranger", path), "w");
@@ -388,7 +387,7 @@ static int open_in_child(void *name)
     return 0;
 }
 
-/* H: nobody takes a segment from a living writer, in this process or another. */
+/* H: a second writer is refused, in this process and in another. */
 Test(segment, has_one_writer)
 {
     struct kymo_writer *writer = unit_writer("one", &of_payloads);
@@ -405,7 +404,7 @@ Test(segment, has_one_writer)
     cr_assert_eq(open_error("one", NULL), 0);
 }
 
-Test(segment, knows_the_dead_from_the_closed)
+Test(segment, distinguishes_dead_from_closed)
 {
     make_dead("dead");
     cr_assert_eq(liveness_of("dead"), KYMO_LIVE_DEAD);
@@ -414,8 +413,8 @@ Test(segment, knows_the_dead_from_the_closed)
     cr_assert_eq(liveness_of("dead"), KYMO_LIVE_CLOSED);
 }
 
-/* H: silence is STALLED, and never DEAD while the lock is held. */
-Test(segment, knows_the_stalled_from_the_dead)
+/* H: while the lock is held, a silent writer is STALLED, never DEAD. */
+Test(segment, distinguishes_stalled_from_dead)
 {
     struct kymo_options options = of_payloads;
     struct kymo_writer *writer = unit_writer("stalled", &options);
@@ -457,7 +456,7 @@ static int use_inherited_writer(void *context)
     struct kymo_reader *reader = context;
     void *lent;
 
-    /* The mapping did not come along. */
+    /* The mapping is not inherited. */
 #ifndef KYMO_EMULATED /* qemu leaves madvise out */
     if (msync(inherited->ring.control, 1, MS_ASYNC) == 0 || errno != ENOMEM)
         return 9;
@@ -486,8 +485,8 @@ static int remove_inherited_writer(void *context)
     return kymo_writer_remove(inherited) != -EPERM;
 }
 
-/* H: a child publishes nothing, and neither takes nor ends its parent's hold on the segment. */
-Test(segment, belongs_to_the_parent_after_fork)
+/* H: a child cannot publish, and does not affect its parent's lock. */
+Test(segment, belongs_to_parent_after_fork)
 {
     struct kymo_reader *reader;
 
@@ -504,7 +503,7 @@ Test(segment, belongs_to_the_parent_after_fork)
     kymo_writer_close(inherited);
 }
 
-/* Pipes: the child says that it is there, and is told to end. */
+/* Pipes: the child reports its start, and waits for its end. */
 struct family {
     int born[2];
     int end[2];
@@ -528,7 +527,7 @@ static int fork_and_die(void *context)
 }
 
 /* H: a child that outlives the writer keeps nothing alive. */
-Test(segment, dies_with_its_writer_and_not_with_its_writers_children)
+Test(segment, is_dead_despite_surviving_children)
 {
     struct family family;
 
@@ -576,7 +575,7 @@ static void leave_the_next_half_written(unsigned char *bytes, struct kymo_header
 }
 
 /* C: complete in its slot and not yet in head: it counts. */
-Test(segment, adopts_a_record_that_was_not_counted)
+Test(segment, adopts_complete_record)
 {
     struct kymo_reader *reader;
     struct kymo_writer *writer;
@@ -599,7 +598,7 @@ Test(segment, adopts_a_record_that_was_not_counted)
 }
 
 /* C: begun and not complete: it never was. */
-Test(segment, loses_a_record_that_was_half_written)
+Test(segment, drops_incomplete_record)
 {
     struct kymo_reader *reader;
     struct kymo_writer *writer;
@@ -637,7 +636,7 @@ Test(segment, is_removed)
 }
 
 /* A name that leads to another generation by now is not this writer's to remove. */
-Test(segment, is_removed_by_its_own_writer_only)
+Test(segment, is_removed_only_by_its_writer)
 {
     struct kymo_writer *writer = unit_writer("own", &of_payloads);
     char path[UNIT_PATH], moved[UNIT_PATH];
@@ -651,7 +650,7 @@ Test(segment, is_removed_by_its_own_writer_only)
     cr_assert_eq(unlink(moved), 0);
 }
 
-Test(segment, is_reaped_when_its_writer_died)
+Test(segment, is_reaped_after_writer_death)
 {
     make_dead("reaped");
     cr_assert_eq(kymo_segment_reap("reaped"), 1);
@@ -661,8 +660,8 @@ Test(segment, is_reaped_when_its_writer_died)
     cr_assert_eq(kymo_segment_exists("reaped"), 1);
 }
 
-/* I: what a creator that was killed left behind has a hidden name, and can be swept up. */
-Test(segment, sweeps_up_what_was_never_finished)
+/* I: the unfinished file of a killed creator has a hidden name, and is reaped. */
+Test(segment, reaps_unfinished_files)
 {
     static const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
     char path[UNIT_PATH], other[UNIT_PATH];
@@ -683,7 +682,7 @@ Test(segment, sweeps_up_what_was_never_finished)
 
 /* ---- a full file system (promise I) ---- */
 
-/* A directory with room for so many bytes only; 0 where this process may not mount. */
+/* A directory with limited space; returns 0 if this process may not mount. */
 static int mount_small(const char *name, const char *options)
 {
     char path[UNIT_PATH];
@@ -728,7 +727,7 @@ static int create_in_little_room(void *context)
     return kymo_writer_open(&writer, "fits", &options) || writer->pos != 1 ? 8 : 0;
 }
 
-Test(segment, is_not_made_without_room)
+Test(segment, is_not_created_without_space)
 {
     int status = unit_child(create_in_little_room, NULL);
 
@@ -738,7 +737,7 @@ Test(segment, is_not_made_without_room)
 }
 
 /* A hole in the file would be a SIGBUS later: every block is there from the start. */
-Test(segment, has_all_its_room_from_the_start)
+Test(segment, allocates_all_blocks_at_creation)
 {
     struct kymo_options options = of_payloads;
     struct kymo_writer *writer;
@@ -832,7 +831,7 @@ Test(segment, is_listed_by_name)
 
 /* ---- many at once ---- */
 
-/* Whoever holds the lock has the name: nobody may take it away meanwhile. */
+/* While the lock is held, the name keeps referring to the segment. */
 static int has_the_name(const struct kymo_writer *writer)
 {
     struct kymo_info info;
@@ -885,8 +884,7 @@ static int open_and_read(void *context)
     return 0;
 }
 
-/* H, I: seen from outside, a name leads to a whole segment or to nothing, whoever fights over it;
- * and who wins has won the name, not a generation that lost it meanwhile. */
+/* H, I: under racing writers, a name refers to a complete segment or is absent; the winner's generation has the name. */
 Test(segment, appears_complete_or_not_at_all)
 {
     struct kymo_options options[3] = {of_payloads, of_payloads, of_payloads};

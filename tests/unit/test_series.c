@@ -1,7 +1,5 @@
 /*
- * test_series.c - questions about time, held against an oracle that looks at every record (promise
- * G). Times go in patterns that an interpolation search likes and in those that it hates; the
- * questions fall before, on, between and behind them.
+ * test_series.c - time queries, compared with an oracle that scans every record (promise G: exact queries). Times follow patterns that are good and bad for interpolation search; queries are before, at, between and after them.
  */
 #include "unit.h"
 
@@ -15,7 +13,7 @@ struct history {
     uint64_t head;
 };
 
-/* How far the next time lies behind the last one. */
+/* The difference to the next time. */
 typedef uint64_t pattern(uint64_t *random);
 
 static uint64_t evenly(uint64_t *random)
@@ -80,7 +78,7 @@ static uint64_t oracle_closest(const struct history *history, uint64_t time)
     return best;
 }
 
-/* The newest position whose time is not after `time`, or head. */
+/* The newest position with a time of at most `time`, or head. */
 static uint64_t oracle_as_of(const struct history *history, uint64_t time)
 {
     for (uint64_t pos = history->head; pos-- > history->low;)
@@ -101,7 +99,7 @@ static uint64_t oracle_next(const struct history *history, uint64_t time)
     return next;
 }
 
-/* ---- one question, each way to ask it ---- */
+/* ---- each query ---- */
 
 static void expect_read(const struct kymo_record *record, const struct unit_payload *payload,
                         const struct history *history, uint64_t pos)
@@ -286,19 +284,19 @@ static void ask_of_depths(uint64_t from, uint64_t to)
 }
 
 /* G */
-Test(series, answers_as_the_oracle_in_shallow_rings)
+Test(series, equals_oracle_in_shallow_rings)
 {
     ask_of_depths(2, 64);
 }
 
 /* G: beyond KYMO_IMPL_BISECT_LIMIT the search guesses. */
-Test(series, answers_as_the_oracle_in_deep_rings)
+Test(series, equals_oracle_in_deep_rings)
 {
     ask_of_depths(128, DEEPEST);
 }
 
 /* Differences of times fill 64 bits, and the sums of two do not fit. */
-Test(series, knows_times_up_to_the_last)
+Test(series, handles_largest_times)
 {
     static struct history history = {.depth = 256};
     struct kymo_writer *writer = unit_writer_of_depth("last", 256);
@@ -352,7 +350,7 @@ Test(series, counts_beyond_32_bits)
     kymo_writer_close(writer);
 }
 
-Test(series, has_no_answer_before_the_first_record)
+Test(series, returns_nothing_before_first_record)
 {
     struct kymo_writer *writer = unit_writer_of_depth("empty", 8);
     struct kymo_reader *reader = unit_reader("empty");
@@ -374,7 +372,7 @@ Test(series, has_no_answer_before_the_first_record)
     kymo_writer_close(writer);
 }
 
-Test(series, says_whether_the_newest_is_fresh)
+Test(series, fresh_limits_the_age)
 {
     struct kymo_writer *writer = unit_writer_of_depth("fresh", 8);
     struct kymo_reader *reader = unit_reader("fresh");
@@ -395,7 +393,7 @@ Test(series, says_whether_the_newest_is_fresh)
 }
 
 /* G: the slot that the writer is at belongs to no window. */
-Test(series, leaves_out_the_slot_being_written)
+Test(series, excludes_slot_being_written)
 {
     static struct history history = {.depth = 4};
     struct kymo_writer *writer = unit_writer_of_depth("written", 4);
@@ -413,7 +411,7 @@ Test(series, leaves_out_the_slot_being_written)
 }
 
 /* I */
-Test(series, says_that_the_generation_is_gone)
+Test(series, reports_removed_generation)
 {
     struct kymo_writer *writer = unit_writer_of_depth("gone", 8);
     struct kymo_reader *reader = unit_reader("gone");

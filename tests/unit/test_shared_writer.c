@@ -1,7 +1,5 @@
 /*
- * test_shared_writer.c - several writers of one segment: who may publish when, who counts as alive,
- * how many there may be, and what a lock in shared memory does with strange owners. What happens
- * when they are killed is in proc/shared_writer.c.
+ * test_shared_writer.c - several writers of one segment: order, liveness, limits, and a lock with an invalid owner. proc/shared_writer.c kills them.
  */
 #include "unit.h"
 
@@ -50,7 +48,7 @@ static void set_lock_timeout(struct kymo_writer *writer, uint64_t timeout)
 
 /* ---- one after the other ---- */
 
-Test(shared_writer, publishes_behind_the_others)
+Test(shared_writer, publishes_after_other_writers)
 {
     struct kymo_writer *writers[3];
     struct kymo_reader *reader;
@@ -63,7 +61,7 @@ Test(shared_writer, publishes_behind_the_others)
         expect_latest(reader, pos);
     }
     cr_assert_eq(unit_info(reader->segment).writers, 3U);
-    /* The newest time is everybody's, whoever published it. */
+    /* All writers share the newest time. */
     cr_assert_eq(publish(writers[0], 300), 0);
     cr_assert_eq(kymo_ring_publish(writers[1], "late", 4, 2999, 0), -EINVAL);
     cr_assert_eq(kymo_ring_publish(writers[1], "equal", 5, 3000, 0), 0);
@@ -75,7 +73,7 @@ Test(shared_writer, publishes_behind_the_others)
     cr_assert_eq(kymo_segment_remove("turns"), 0);
 }
 
-Test(shared_writer, refuses_what_every_writer_refuses)
+Test(shared_writer, refuses_invalid_records)
 {
     struct kymo_writer *one = open_shared("refuses");
     struct kymo_writer *other = open_shared("refuses");
@@ -95,7 +93,7 @@ Test(shared_writer, refuses_what_every_writer_refuses)
 
 /* ---- loans ---- */
 
-Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
+Test(shared_writer, blocks_others_during_loan)
 {
     struct kymo_writer *one = open_shared("loans");
     struct kymo_writer *other = open_shared("loans");
@@ -113,7 +111,7 @@ Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
     cr_assert_eq(publish(one, 0), -EINVAL);
     cr_assert_eq(kymo_ring_loan(one, &again), 0);
     cr_assert_eq(again, loan);
-    /* An error of commit leaves the loan, and the lock, where they are. */
+    /* After an error of commit, the loan and the lock remain. */
     cr_assert_eq(kymo_ring_commit(one, 17, 0, 0), -EMSGSIZE);
     cr_assert_eq(publish(other, 0), -ETIMEDOUT);
     memcpy(loan, &payload, sizeof(payload));
@@ -127,7 +125,7 @@ Test(shared_writer, holds_the_others_back_while_it_has_a_loan)
     cr_assert_eq(kymo_writer_remove(other), 0);
 }
 
-Test(shared_writer, gives_a_loan_back)
+Test(shared_writer, aborts_loan)
 {
     struct kymo_writer *one = open_shared("aborts");
     struct kymo_writer *other = open_shared("aborts");
@@ -169,7 +167,7 @@ static void *abort_later(void *context)
     return NULL;
 }
 
-Test(shared_writer, waits_as_long_as_it_is_told)
+Test(shared_writer, keeps_lock_timeout)
 {
     static const uint64_t timeouts[] = {2 * UINT64_C(1000000000), UINT64_MAX / 2, UINT64_MAX - 1,
                                         KYMO_FOREVER};
@@ -193,7 +191,7 @@ Test(shared_writer, waits_as_long_as_it_is_told)
     cr_assert_eq(kymo_writer_remove(one), 0);
 }
 
-/* ---- who is alive ---- */
+/* ---- liveness ---- */
 
 struct other_process {
     int ready[2];
@@ -201,7 +199,7 @@ struct other_process {
     pid_t pid;
 };
 
-/* A writer in a process of its own, which publishes `number`, if there is one, and then waits. */
+/* A writer in a child process, which publishes `number` unless it is 0, and then waits. */
 static struct other_process start_writer(const char *name)
 {
     struct other_process other;
@@ -218,7 +216,7 @@ static struct other_process start_writer(const char *name)
         close(other.go[1]);
         if (kymo_writer_open(&writer, name, &shared) != 0 || write(other.ready[1], "r", 1) != 1)
             _exit(1);
-        /* Told to end, or left alone by the end of the test. */
+        /* Ends on request, or at the end of the test. */
         if (read(other.go[0], &byte, 1) == 1)
             kymo_writer_close(writer);
         _exit(0);
@@ -240,7 +238,7 @@ static void end_writer(struct other_process *other, int number)
     close(other->go[1]);
 }
 
-Test(shared_writer, is_alive_while_any_of_them_is)
+Test(shared_writer, is_alive_while_any_writer_is)
 {
     struct kymo_writer *one = open_shared("alive");
     struct kymo_writer *two = open_shared("alive");
@@ -291,7 +289,7 @@ static int open_with(const char *name, enum kymo_existing existing, uint32_t siz
 }
 
 /* Nothing is taken away from a writer that is alive. */
-Test(shared_writer, keeps_its_segment_while_any_of_them_lives)
+Test(shared_writer, keeps_segment_while_any_writer_lives)
 {
     struct kymo_writer *one = open_shared("keeps");
     struct kymo_writer *two = open_shared("keeps");
@@ -318,8 +316,8 @@ Test(shared_writer, keeps_its_segment_while_any_of_them_lives)
     kymo_reader_close(reader);
 }
 
-/* The flag belongs to the layout: one who wants to be alone is not let in beside others. */
-Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
+/* The flag is part of the layout: an exclusive writer cannot join shared writers. */
+Test(shared_writer, refuses_exclusive_writer)
 {
     struct kymo_options options = shared;
     struct kymo_writer *one = open_shared("alone"), *two;
@@ -337,7 +335,7 @@ Test(shared_writer, is_not_joined_by_one_that_wants_to_be_alone)
 
 /* ---- lock slots ---- */
 
-Test(shared_writer, has_1024_lock_slots, .timeout = 100)
+Test(shared_writer, has_1024_lock_slots)
 {
     static struct kymo_writer *writers[KYMO_LOCK_SLOTS];
     const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
@@ -370,7 +368,7 @@ Test(shared_writer, has_1024_lock_slots, .timeout = 100)
     cr_assert_eq(kymo_segment_remove("slots"), 0);
 }
 
-Test(shared_writer, reuses_a_released_lock_slot, .timeout = 100)
+Test(shared_writer, reuses_a_released_lock_slot)
 {
     struct kymo_writer *one = open_shared("reused");
     struct kymo_reader *reader = unit_reader("reused");
@@ -393,7 +391,7 @@ Test(shared_writer, reuses_a_released_lock_slot, .timeout = 100)
 
 #define VISITS 400
 
-/* A shared segment is never taken: whoever comes is let in, also while the last one goes. */
+/* A writer can always join a shared segment, also while the last one closes. */
 static int come_and_go(void *context)
 {
     (void)context;
@@ -412,7 +410,7 @@ static int come_and_go(void *context)
     return 0;
 }
 
-Test(shared_writer, may_come_while_others_go, .timeout = 100)
+Test(shared_writer, opens_while_others_close)
 {
     struct kymo_reader *reader;
     pid_t pids[3];
@@ -437,7 +435,7 @@ Test(shared_writer, may_come_while_others_go, .timeout = 100)
     cr_assert_eq(kymo_segment_remove("visits"), 0);
 }
 
-/* As one who closes, replaces or removes does, for as long as is said. */
+/* Holds the exclusive lock, as close, replace and remove do, for a given time. */
 struct alone {
     int fd;
     useconds_t length;
@@ -462,7 +460,7 @@ static void *let_go_later(void *context)
     return NULL;
 }
 
-Test(shared_writer, waits_for_one_that_is_alone_for_a_moment)
+Test(shared_writer, waits_for_exclusive_lock)
 {
     struct alone alone = {.length = 5000};
     struct kymo_writer *writer;
@@ -483,7 +481,7 @@ Test(shared_writer, waits_for_one_that_is_alone_for_a_moment)
 
 /* ---- strange words in the lock ---- */
 
-Test(shared_writer, takes_the_lock_from_nobody)
+Test(shared_writer, does_not_take_lock_of_living_owner)
 {
     static const uint32_t words[] = {
         900, 1024, 1025, 5000, 0x7fffffff, 0xffffffff, KYMO_LOCK_WAITING, KYMO_LOCK_WAITING | 77};
@@ -504,8 +502,8 @@ Test(shared_writer, takes_the_lock_from_nobody)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* The lock says that it is held by one who lives and does not hold it: nothing hangs. */
-Test(shared_writer, is_patient_with_a_lock_that_lies)
+/* The lock names a living owner that does not hold it: no call hangs. */
+Test(shared_writer, times_out_at_corrupted_lock)
 {
     struct kymo_writer *one = open_shared("lies");
     struct kymo_writer *other = open_shared("lies");
@@ -524,7 +522,7 @@ Test(shared_writer, is_patient_with_a_lock_that_lies)
     cr_assert_eq(kymo_writer_remove(other), 0);
 }
 
-/* ---- a lock slot whose owner dies at the worst time ---- */
+/* ---- an owner that is killed while its lock slot is reused ---- */
 
 static void (*before_slot_claim)(void);
 int __real_fcntl(int fd, int command, ...);
@@ -547,7 +545,7 @@ int __wrap_fcntl(int fd, int command, void *argument)
 static pid_t doomed;
 static int doomed_go[2], doomed_ready[2];
 
-/* Takes the lock when it is told to, and stays so. */
+/* Takes the lock on request, and keeps it. */
 static int loan_and_wait(void)
 {
     struct kymo_writer *writer;
@@ -570,7 +568,7 @@ static void await_doomed(void)
     cr_assert_eq(read(doomed_ready[0], &byte, 1), 1);
 }
 
-/* It takes the lock, and dies with it, after the newcomer has begun to look for a lock slot. */
+/* It takes the lock and is killed with it, after the new writer has begun to search a lock slot. */
 static void doom(void)
 {
     cr_assert_eq(write(doomed_go[1], "g", 1), 1);
@@ -579,9 +577,8 @@ static void doom(void)
     cr_assert_eq(waitpid(doomed, NULL, 0), doomed);
 }
 
-/* The newcomer must not sit down where the lock's dead owner sat: it would seem to hold the lock,
- * and nobody could ever take it. */
-Test(shared_writer, does_not_sit_down_on_a_dead_owner)
+/* The new writer must not use the dead owner's lock slot: it would seem to hold the lock for ever. */
+Test(shared_writer, does_not_reuse_lock_slot_of_dead_owner)
 {
     struct kymo_writer *newcomer;
 
@@ -617,7 +614,7 @@ static int use_in_child(void *context)
     return 0;
 }
 
-Test(shared_writer, is_dead_in_a_forked_child)
+Test(shared_writer, is_unusable_in_forked_child)
 {
     struct kymo_writer *writer = open_shared("forked");
     struct kymo_writer *other = open_shared("forked");
@@ -642,7 +639,7 @@ Test(shared_writer, is_dead_in_a_forked_child)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* Killed, with a child of its own that lives on: dead it is, and its lock is there to be taken. */
+/* Killed, with a surviving child: it is DEAD, and its lock can be taken over. */
 static int fork_and_die(void *context)
 {
     const int *alive = context;
@@ -667,7 +664,7 @@ static int fork_and_die(void *context)
     return 3;
 }
 
-Test(shared_writer, is_not_kept_alive_by_a_forked_child)
+Test(shared_writer, is_dead_despite_forked_child)
 {
     struct kymo_reader *reader;
     struct kymo_writer *next;

@@ -1,5 +1,5 @@
 /*
- * test_stats.c - counters: each event counted once and in its own place, and nothing else.
+ * test_stats.c - counters: each event is counted once, in the right counter.
  */
 #include "unit.h"
 
@@ -46,7 +46,7 @@ Test(stats, count_reads_and_failures)
 }
 
 /* A slot that stays taken away is found so at each try: all of them are counted. */
-Test(stats, count_reads_that_began_anew)
+Test(stats, count_retries)
 {
     struct kymo_writer *writer = unit_writer_of_depth("retries", 2);
     struct kymo_reader *reader = unit_reader("retries");
@@ -64,7 +64,7 @@ Test(stats, count_reads_that_began_anew)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-Test(stats, count_what_a_cursor_missed)
+Test(stats, count_missed_records)
 {
     struct kymo_writer *writer = unit_writer_of_depth("missed", 8);
     struct kymo_reader *reader = unit_reader("missed");
@@ -115,7 +115,7 @@ Test(stats, count_and_time_waits)
     cr_assert_eq(kymo_stats_wait(reader, 1, began + 20 * MILLISECOND, &stats), -ETIMEDOUT);
     ended = kymo_clock_now(KYMO_MONOTONIC);
     expect(&stats, (struct counts){.waits = 1, .timeouts = 1});
-    /* It began after our look at the clock, and ended at the deadline at the earliest. */
+    /* It began after the reading of the clock, and ended at the deadline or later. */
     cr_assert_leq(stats.waited, ended - began);
     cr_assert_gt(stats.waited, 0U);
     cr_assert_eq(kymo_writer_remove(writer), 0);
@@ -126,7 +126,7 @@ Test(stats, count_and_time_waits)
 
 /* ---- what the segment counts of its writers ---- */
 
-Test(stats, of_a_writer_are_in_its_segment)
+Test(stats, of_writer_are_in_segment)
 {
     struct kymo_options options = {.clock = KYMO_USER, .depth = 4, .size = 16};
     struct kymo_writer *writer = unit_writer("written", &options);
@@ -167,7 +167,7 @@ Test(stats, of_a_writer_are_in_its_segment)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* With wake=always the bell is rung at each publish: somebody may wait whom the writer cannot see. */
+/* With wake=always each publish wakes: read-only waiters set no bit. */
 Test(stats, count_wakes)
 {
     const struct kymo_options options = {.clock = KYMO_USER,
@@ -186,7 +186,7 @@ Test(stats, count_wakes)
     waiting = unit_reader("wakes");
     unit_publish(writer, 5);
     cr_assert_eq(unit_info(waiting->segment).wakes, 0U);
-    /* Who has slept leaves the bit behind, if nobody wakes him, and costs one wake. */
+    /* A waiter that timed out leaves its bit, which costs one wake. */
     for (int tries = 0; tries < 1000 && unit_info(waiting->segment).wakes == 0; tries++) {
         const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + MILLISECOND;
 

@@ -101,7 +101,7 @@ static void expect_out_of_memory(struct kymo_text *text)
     cr_assert_eq(text->len, 0);
 }
 
-Test(text, lack_of_memory_is_kept)
+Test(text, enomem_is_sticky)
 {
     struct kymo_text text = {0};
 
@@ -240,7 +240,7 @@ Test(text, floats)
 
 #define DIGITS 40
 
-/* The digits of a decimal, without the zeros before and behind them. */
+/* The digits of a decimal, without leading and trailing zeros. */
 static const char *significant(const char *decimal, char digits[DIGITS])
 {
     size_t len = 0, last = 0;
@@ -323,7 +323,7 @@ Test(text, any_double_reads_back_from_the_fewest_digits)
         uint64_t bits = random_u64(&state);
         double value;
 
-        /* Every second one where numbers usually lie: exponents from -15 to 52. */
+        /* Every second one in the usual range: exponents from -15 to 52. */
         if (i % 2)
             bits = (bits & UINT64_C(0x800fffffffffffff)) |
                    (uint64_t)(1023 - 15 + random_below(&state, 68)) << 52;
@@ -349,7 +349,7 @@ Test(text, any_float_reads_back_from_the_fewest_digits)
     kymo_text_free(&number);
 }
 
-/* Where spelling is hardest: short decimals and their neighbours, powers of two and theirs. */
+/* The hardest cases: short decimals, powers of two, and their neighbours. */
 Test(text, neighbours_of_round_numbers)
 {
     uint64_t state = 5;
@@ -404,7 +404,7 @@ static void make_locale(void)
     cr_assert_eq(system(command), 0);
 }
 
-Test(text, numbers_know_no_locale)
+Test(text, numbers_ignore_locale)
 {
     char printed[16];
     uint64_t ns;
@@ -456,7 +456,7 @@ Test(text, strings_are_escaped)
     EXPECT_QUOTED("\xf4\x8f\xbf\xbf", "\"\xf4\x8f\xbf\xbf\"");
 }
 
-Test(text, what_is_not_utf8_is_replaced)
+Test(text, invalid_utf8_is_replaced)
 {
     EXPECT_QUOTED("a\xff"
                   "b",
@@ -473,7 +473,7 @@ Test(text, what_is_not_utf8_is_replaced)
     EXPECT_QUOTED("\xf8\x88\x80\x80\x80", "\"" BAD BAD BAD BAD BAD "\"");
 }
 
-Test(text, any_bytes_make_a_string)
+Test(text, any_bytes_give_valid_string)
 {
     struct kymo_text text = {0};
     uint64_t state = 6;

@@ -55,7 +55,7 @@ Test(time, units)
     expect_time("1.5s", KYMO_USER, 1500000000);
 }
 
-Test(time, digits_below_a_nanosecond_are_cut)
+Test(time, digits_below_nanosecond_are_truncated)
 {
     expect_time("0.9999999999s", KYMO_MONOTONIC, 999999999);
     expect_time("1.0000000019s", KYMO_MONOTONIC, 1000000001);
@@ -96,7 +96,7 @@ Test(time, dates)
     expect_time("2554-07-21T23:34:33.709551615Z", KYMO_REALTIME, UINT64_MAX);
 }
 
-Test(time, dates_that_do_not_exist)
+Test(time, invalid_dates)
 {
     static const char *const texts[] = {
         "2026-02-29T00:00:00Z",
@@ -144,7 +144,7 @@ Test(time, dates_are_for_realtime)
     expect_error("2026-01-01T00:00:00Z", KYMO_USER, -EINVAL);
 }
 
-Test(time, what_is_no_time)
+Test(time, invalid_times)
 {
     static const char *const texts[] = {
         "",      " ",     "abc",   "s",      "-",       "+",          "--1",   "now-", "nowx",
@@ -177,7 +177,7 @@ Test(time, out_of_range)
     expect_error("1970-01-01T00:00:00+00:01", KYMO_REALTIME, -ERANGE);
     expect_error("2554-07-21T23:34:33.709551616Z", KYMO_REALTIME, -ERANGE);
     expect_error("9999-12-31T23:59:59Z", KYMO_REALTIME, -ERANGE);
-    /* What cannot be read is no time at all, however large. */
+    /* Invalid text gives no time, for any size. */
     expect_error("99999999999999999999x", KYMO_MONOTONIC, -EINVAL);
     expect_error("9999-12-31T23:59:59", KYMO_REALTIME, -EINVAL);
 }
@@ -241,7 +241,7 @@ Test(time, when)
 }
 
 /* Every day of the calendar, against the C library's. */
-Test(time, every_day_is_the_c_library_s)
+Test(time, days_equal_the_c_library)
 {
     for (uint64_t day = 0; day <= UINT64_MAX / SECOND / 86400; day++) {
         time_t seconds = (time_t)(day * 86400 + day % 86400);
@@ -322,8 +322,8 @@ Test(time, any_duration_reads_back_nearly)
     kymo_text_free(&text);
 }
 
-/* Any text is a time or an error; the copy ends where its memory does. */
-Test(time, any_text_is_survived)
+/* Any text is a time or an error. The copy has no slack, for the sanitizer. */
+Test(time, accepts_or_refuses_any_text)
 {
     static const char *const seeds[] = {"2026-01-31T23:59:59.5+02:00", "now-250ms", "12.5s",
                                         "18446744073709551615"};

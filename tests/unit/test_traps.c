@@ -1,6 +1,5 @@
 /*
- * test_traps.c - what others may leave in a directory that everybody writes to, or hold on to, so
- * as to have a program open, wait for, overwrite or remove the wrong thing: SECURITY.md names each.
+ * test_traps.c - hostile directory entries and locks in a world-writable directory: none is opened, followed, waited for, overwritten or removed (SECURITY.md).
  */
 #include "unit.h"
 
@@ -15,7 +14,7 @@ static const struct kymo_options of_payloads = {.clock = KYMO_USER,
 
 /* ---- things that are no segments ---- */
 
-/* Where no link may lead. */
+/* The target of links, which must not be reached. */
 static void make_target(void)
 {
     struct kymo_writer *writer = unit_writer("target", &of_payloads);
@@ -34,7 +33,7 @@ static void make_socket(const char *path)
     close(listener);
 }
 
-/* Returns 0 where this process may not make one. */
+/* Returns 0 if this process may not create one. */
 static int make_trap(const char *name)
 {
     char path[UNIT_PATH];
@@ -54,7 +53,7 @@ static int make_trap(const char *name)
     return 1;
 }
 
-/* Everything that takes a name; nothing may come of any of it. */
+/* Every call with a name must fail without an effect. */
 static void step_on(const char *name)
 {
     struct kymo_options options = of_payloads;
@@ -95,7 +94,7 @@ static int count_sound(void *context, const struct kymo_entry *entry)
 
 /* Opened, created over, replaced, consumed, listed, removed, reaped: none is followed, waited for
  * or touched. */
-Test(traps, catch_nobody, .timeout = 60)
+Test(traps, are_not_opened_or_removed)
 {
     static const char *const names[] = {"link",      "dangling", "fifo",
                                         "directory", "socket",   "device"};
@@ -120,8 +119,8 @@ Test(traps, catch_nobody, .timeout = 60)
     kymo_reader_close(reader);
 }
 
-/* The sweep takes files alone, and not what they or links lead to. */
-Test(traps, are_not_swept_up, .timeout = 60)
+/* Reaping removes regular files only, and follows no link. */
+Test(traps, are_not_reaped)
 {
     static const char *const names[] = {".kymo-link", ".kymo-fifo", ".kymo-directory"};
     char path[UNIT_PATH];
@@ -144,7 +143,7 @@ Test(traps, are_not_swept_up, .timeout = 60)
 /* ---- a second name ---- */
 
 /* Two names of one file are one generation: its writer has both, and it ends under both. */
-Test(traps, a_hard_link_is_the_same_segment)
+Test(traps, hard_link_is_same_segment)
 {
     struct kymo_writer *writer = unit_writer("name", &of_payloads);
     struct kymo_options options = of_payloads;
@@ -166,7 +165,7 @@ Test(traps, a_hard_link_is_the_same_segment)
     cr_assert_eq(kymo_segment_remove("name"), 0);
     cr_assert(kymo_ring_retired(&reader->ring));
     kymo_reader_close(reader);
-    /* Whoever kept the second name does not keep the segment: it is retired, and replaced. */
+    /* A second name does not keep the generation: it is retired and replaced. */
     writer = unit_writer("second-name", &of_payloads);
     cr_assert_eq(writer->pos, 0);
     cr_assert_eq(kymo_writer_remove(writer), 0);
@@ -184,9 +183,8 @@ static int die_writing(void *name)
     return 2;
 }
 
-/* H: a reader's own lock on the file does not make a dead writer look alive. It does keep the next
- * one out, with an error, for as long as the reader holds it. */
-Test(traps, a_readers_lock_is_no_sign_of_life)
+/* H: a reader's lock on the file does not make a dead writer ALIVE. While it is held, the next writer gets an error. */
+Test(traps, reader_lock_does_not_make_alive)
 {
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 10000};
     struct kymo_reader *reader;
@@ -207,8 +205,8 @@ Test(traps, a_readers_lock_is_no_sign_of_life)
     cr_assert_eq(kymo_segment_reap("locked"), 1);
 }
 
-/* E: nor does the owner of a file hold up for long whoever opens it, or waits for its records. */
-Test(traps, a_lease_holds_up_nobody, .timeout = 200)
+/* E: a lease of the file's owner does not block opening or waiting. */
+Test(traps, lease_does_not_block)
 {
     struct kymo_reader *reader;
     struct kymo_writer *writer;
@@ -216,7 +214,7 @@ Test(traps, a_lease_holds_up_nobody, .timeout = 200)
     char path[UNIT_PATH];
     int fd;
 
-    /* The kernel tells the holder that somebody else comes. */
+    /* The kernel signals the holder on a conflicting open. */
     signal(SIGIO, SIG_IGN);
     kymo_writer_close(unit_writer("leased", &of_payloads));
     fd = open(unit_path("leased", path), O_RDONLY | O_CLOEXEC);
@@ -227,7 +225,7 @@ Test(traps, a_lease_holds_up_nobody, .timeout = 200)
     kymo_reader_close(reader);
     cr_assert_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
     close(fd);
-    /* One that is for writing keeps everybody out, until its holder gives it back. */
+    /* A write lease makes all opens fail until it is released. */
     fd = open(unit_path("leased", path), O_RDWR | O_CLOEXEC);
     cr_assert_eq(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
     cr_assert_eq(kymo_reader_open(&reader, "leased"), -EAGAIN);
@@ -236,7 +234,7 @@ Test(traps, a_lease_holds_up_nobody, .timeout = 200)
     cr_assert_eq(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
     close(fd);
     kymo_reader_close(unit_reader("leased"));
-    /* Left alone, the kernel takes a lease away after 45 s. */
+    /* By default, the kernel breaks a lease after 45 s. */
     cr_assert_lt(kymo_clock_now(KYMO_MONOTONIC) - begin, UINT64_C(30000000000));
     cr_assert_eq(kymo_segment_remove("leased"), 0);
 }
@@ -276,7 +274,7 @@ Test(traps, sizes_do_not_overflow)
             cr_assert_eq(kymo_segment_exists("overflow"), 0);
         }
     }
-    /* 96 TiB at least, and no file system here has them: said at once, and nothing is left. */
+    /* 96 TiB at least, more than any file system here: fails at once, and no file is left. */
     options.depth = UINT64_C(1) << 40;
     options.size = 1;
     cr_assert_eq(kymo_writer_open(&writer, "overflow", &options), -ENOSPC);
@@ -353,7 +351,7 @@ Test(traps, schemas_do_not_overflow)
 
 /* ---- permissions ---- */
 
-/* Bits that run programs as somebody else, or say anything but who may read and write. */
+/* Set-user-ID and all other bits beside read and write. */
 Test(traps, special_modes_are_refused)
 {
     static const uint32_t modes[] = {04000, 02000, 01000, 04755, 07777, 010000, UINT32_MAX};

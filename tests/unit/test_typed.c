@@ -116,7 +116,7 @@ Test(typed, refuses_times_that_go_backwards, .init = open_both, .fini = close_bo
     cr_assert_eq(kymo_ring_head(&reader->untyped.ring), 3);
 }
 
-Test(typed, lends_the_slot, .init = open_both, .fini = close_both)
+Test(typed, loans_the_slot, .init = open_both, .fini = close_both)
 {
     struct imu_reading reading, *loan = NULL;
     struct kymo_record record;
@@ -173,7 +173,7 @@ Test(typed, moves_a_cursor, .init = open_both, .fini = close_both)
     cr_assert_eq(imu_cursor_next(&newest, &reading, NULL, NULL), 0);
 }
 
-Test(typed, answers_questions_about_time, .init = open_both, .fini = close_both)
+Test(typed, queries_times, .init = open_both, .fini = close_both)
 {
     struct imu_reading reading, after;
     struct kymo_record record;
@@ -280,7 +280,7 @@ Test(typed, resumes_its_own_layout_only)
     imu_reader_close(NULL);
 }
 
-Test(typed, means_the_same_in_cxx, .init = open_both, .fini = close_both)
+Test(typed, has_same_layout_in_cxx, .init = open_both, .fini = close_both)
 {
     struct imu_reader *answers = NULL;
     struct imu_reading reading;

@@ -50,7 +50,7 @@ Test(value, is_the_newest_that_was_stored)
 }
 
 /* C: while one is being written, the other is whole. */
-Test(value, can_be_loaded_while_the_next_is_written)
+Test(value, loads_during_next_store)
 {
     struct kymo_writer *writer = unit_writer("while", &value_options);
     struct kymo_reader *reader = unit_reader("while");

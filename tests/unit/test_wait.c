@@ -1,8 +1,7 @@
 /*
- * test_wait.c - blocking: nobody sleeps through a record, a deadline or the end of a generation;
- * whoever may not write sleeps as well and writes nothing.
+ * test_wait.c - blocking: no wait misses a record, a deadline or the end of a generation; a read-only reader blocks as well and writes nothing.
  *
- * Most of these hang where the library is wrong, and then fail by their time limit.
+ * Most of these tests hang if the library is wrong, until a time limit.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -19,7 +18,7 @@ static uint64_t in_ms(uint64_t ms)
     return kymo_clock_now(KYMO_MONOTONIC) + ms * 1000000;
 }
 
-/* The bell's word, as it stands in the file. */
+/* The bell's word in the file. */
 static uint32_t bell_word(const char *name)
 {
     struct kymo_header header = {0};
@@ -34,7 +33,7 @@ static uint32_t bell_word(const char *name)
     return word;
 }
 
-/* Until somebody waits for the segment. */
+/* Waits until the bell's waiter bit is set. */
 static void await_waiter(const char *name)
 {
     while (!(bell_word(name) & KYMO_BELL_WAITING))
@@ -69,7 +68,7 @@ static int end_waiter(struct waiter *waiter)
     return waiter->result;
 }
 
-Test(wait, looks_once_without_a_deadline)
+Test(wait, polls_with_past_deadline)
 {
     struct kymo_writer *writer = unit_writer_of_depth("look", 4);
     struct kymo_reader *reader = unit_reader("look");
@@ -88,7 +87,7 @@ Test(wait, looks_once_without_a_deadline)
 
 /* ---- deadlines (promise E) ---- */
 
-/* One wait that nothing comes for; ns late. */
+/* A wait that times out; returns its lateness in ns. */
 static uint64_t outwait(const struct kymo_reader *reader, int any, uint64_t ms)
 {
     const uint64_t deadline = in_ms(ms);
@@ -110,8 +109,8 @@ static int compare(const void *one, const void *other)
     return first < second ? -1 : first > second;
 }
 
-/* E: signals neither cut the wait short nor stretch it. */
-Test(wait, keeps_its_deadline_through_signals)
+/* E: signals do not change the wait's deadline. */
+Test(wait, keeps_deadline_under_signals)
 {
     enum { WAITS = 40 };
     struct kymo_writer *writer = unit_writer_of_depth("signals", 4);
@@ -133,7 +132,7 @@ Test(wait, keeps_its_deadline_through_signals)
     kymo_writer_close(writer);
 }
 
-Test(wait, is_over_when_its_deadline_is_past)
+Test(wait, returns_at_past_deadline)
 {
     struct kymo_writer *writer = unit_writer_of_depth("past", 4);
     struct kymo_reader *reader = unit_reader("past");
@@ -153,7 +152,7 @@ struct player {
     int error;
 };
 
-/* Answers each record of the other one with one of its own. */
+/* Publishes a record for each record of the other ring. */
 static void *answer(void *context)
 {
     struct player *player = context;
@@ -169,7 +168,7 @@ static void *answer(void *context)
 }
 
 /* D: of 20 000 wake-ups each way none is lost, or this never ends. */
-Test(wait, loses_no_wake_up, .timeout = 100)
+Test(wait, loses_no_wakeup)
 {
     struct player other = {.writer = unit_writer_of_depth("pong", 4), .rounds = 20000};
     struct kymo_writer *writer = unit_writer_of_depth("ping", 4);
@@ -190,7 +189,7 @@ Test(wait, loses_no_wake_up, .timeout = 100)
     kymo_writer_close(other.writer);
 }
 
-Test(wait, wakes_everybody)
+Test(wait, wakes_all_waiters)
 {
     enum { WAITERS = 16 };
     struct kymo_writer *writer = unit_writer_of_depth("everybody", 4);
@@ -216,8 +215,8 @@ static int wait_in_child(void *name)
     return kymo_reader_open(&reader, name) || kymo_ring_wait(reader, 0, KYMO_FOREVER);
 }
 
-/* D: nobody waits: the bell stays as it is. A waiter that was killed costs one ring. */
-Test(wait, costs_one_ring_for_a_killed_waiter)
+/* D: without a waiter, the bell is unchanged. A killed waiter costs one wake. */
+Test(wait, killed_waiter_costs_one_wake)
 {
     struct kymo_writer *writer = unit_writer_of_depth("killed", 4);
     uint64_t wakes;
@@ -250,7 +249,7 @@ Test(wait, costs_one_ring_for_a_killed_waiter)
 
 /* ---- generations that end (promise I) ---- */
 
-Test(wait, ends_with_its_generation)
+Test(wait, ends_with_generation)
 {
     struct kymo_writer *writer = unit_writer_of_depth("removed", 4);
     struct kymo_reader *reader = unit_reader("removed");
@@ -280,8 +279,8 @@ Test(wait, ends_with_its_generation)
     kymo_reader_close(reader);
 }
 
-/* A writer that ends cleanly ends nothing: another one may come. */
-Test(wait, outlasts_a_writer)
+/* A writer's close does not end the wait: another writer may open. */
+Test(wait, survives_writer_close)
 {
     struct kymo_reader *reader;
     struct kymo_writer *writer;
@@ -298,7 +297,7 @@ Test(wait, outlasts_a_writer)
     kymo_writer_close(writer);
 }
 
-/* ---- whoever sleeps by himself ---- */
+/* ---- waiters on the bell's word itself ---- */
 
 /* Follows the ring to record `seen`, counting on nothing but the token. */
 static void *sleep_by_oneself(void *context)
@@ -318,7 +317,7 @@ static void *sleep_by_oneself(void *context)
     return NULL;
 }
 
-Test(wait, rings_for_those_who_sleep_by_themselves, .timeout = 100)
+Test(wait, wakes_external_futex_waiters)
 {
     struct kymo_writer *writer = unit_writer_of_depth("token", 4);
     struct waiter waiter = {.reader = unit_reader("token"), .seen = 2000};
@@ -340,17 +339,17 @@ Test(wait, rings_for_those_who_sleep_by_themselves, .timeout = 100)
     kymo_reader_close(waiter.reader);
 }
 
-/* ---- guests (promise B) ---- */
+/* ---- read-only readers (promise B) ---- */
 
-/* What a waiter without write permission is told to do. */
+/* The arguments of a waiter without write permission. */
 struct guest {
     const char *name;
-    int rings; /* what listening says of the writer */
+    int rings; /* whether a wake-up is guaranteed */
     int go;    /* read: one byte for each wait */
     int ready; /* written: one byte for each wait that ended well */
 };
 
-/* Becomes somebody who may read the file and not write it. */
+/* Changes to a user who may only read the file. */
 static int become_guest(const char *name)
 {
     char path[UNIT_PATH];
@@ -385,7 +384,7 @@ static int wait_as_guest(void *context)
     return 0;
 }
 
-/* One record at a time, each published when the guest says that it is about to wait. */
+/* One record at a time, each published when the reader is about to wait. */
 static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy, int rounds)
 {
     const struct kymo_options options = {.clock = KYMO_USER,
@@ -427,14 +426,14 @@ static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy,
     kymo_writer_close(writer);
 }
 
-/* B: somebody who may not write blocks all the same, by looking again after short sleeps. */
-Test(wait, serves_those_who_may_not_write)
+/* B: a reader without write permission blocks in short time slices. */
+Test(wait, works_without_write_permission)
 {
     play_with_guest("nap", KYMO_WAKE_WAITERS, 200);
 }
 
-/* B: or, where the writer always rings, without looking again; so a lost ring would show. */
-Test(wait, wakes_those_who_may_not_write)
+/* B: with wake=always it sleeps without time slices, so that a lost wake-up is detected. */
+Test(wait, wakes_without_write_permission)
 {
     play_with_guest("always", KYMO_WAKE_ALWAYS, 2000);
 }
@@ -450,9 +449,8 @@ static int leave_without_a_word(void *name)
     return kymo_ring_wait(reader, 9, 0) != -ETIMEDOUT;
 }
 
-/* B: a thousand guests that come, read and go leave no trace in any byte, nor in the file's own
- * times; those that exit without closing included. */
-Test(wait, leaves_no_trace_of_readers)
+/* B: a thousand readers change no byte and no time of the file, even if they exit without closing. */
+Test(wait, readers_modify_nothing)
 {
     struct kymo_writer *writer = unit_writer_of_depth("trace", 4);
     struct stat before, after;

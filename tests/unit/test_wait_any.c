@@ -1,6 +1,5 @@
 /*
- * test_wait_any.c - blocking on several rings at once: woken by each of them, back at the deadline
- * and not before, however many signals come in between (promises D and E).
+ * test_wait_any.c - blocking on several rings at once: woken by each, never before the deadline, also under signals (promises D and E).
  */
 #include "unit.h"
 
@@ -105,7 +104,7 @@ static void *wait_in_thread(void *context)
     return NULL;
 }
 
-/* Until somebody has set the bit in that ring's bell: from then on he is awake, or gets woken. */
+/* Waits for the waiter bit of that ring's bell. */
 static void await_sleeper(const struct kymo_writer *writer)
 {
     for (int tries = 0; tries < 300000; tries++) {
@@ -128,7 +127,7 @@ static void wake_by(const struct rings *rings, size_t ring)
     cr_assert_eq(waiting.result, (int)ring);
 }
 
-Test(wait_any, is_woken_by_each, .timeout = 60)
+Test(wait_any, is_woken_by_each)
 {
     struct rings rings;
 
@@ -142,7 +141,7 @@ Test(wait_any, is_woken_by_each, .timeout = 60)
     }
 }
 
-Test(wait_any, is_woken_when_a_generation_ends, .timeout = 60)
+Test(wait_any, is_woken_when_a_generation_ends)
 {
     struct waiting waiting = {.result = -1};
     struct rings rings;
@@ -156,7 +155,7 @@ Test(wait_any, is_woken_when_a_generation_ends, .timeout = 60)
     pthread_join(thread, NULL);
     cr_assert_eq(waiting.result, -EIDRM);
     cr_assert_eq(wait_any(&rings, 0), -EIDRM);
-    /* What is there still counts: the first one has news, and comes first. */
+    /* Existing records count: the first ring has one, and is returned first. */
     unit_publish(rings.writers[0], 1);
     cr_assert_eq(wait_any(&rings, 0), 0);
     rings.writers[1] = unit_writer_of_depth("any.1", 4);
@@ -209,8 +208,7 @@ static timer_t make_storm(void)
     return timer;
 }
 
-/* Waits in vain, over and over; never back before the deadline. How late it is depends on the
- * machine, and is only told. */
+/* Repeated waits that time out, never before the deadline. The lateness depends on the machine, and is only printed. */
 static void expect_deadlines(const struct rings *rings, const char *how)
 {
     uint64_t most = 0, sum = 0;
@@ -278,7 +276,7 @@ Test(wait_any, has_a_single_twin_that_does_so_too)
 
 /* ---- readers that may not write the bell (promise B) ---- */
 
-/* Runs as somebody who may read the segments and not write them; root may always, so not as root. */
+/* Runs as a user who may only read the segments; root may always write. */
 static int wait_as_guest(void *context)
 {
     struct rings *rings = context;
@@ -300,7 +298,7 @@ static int wait_as_guest(void *context)
     return wait_any(rings, KYMO_FOREVER) == 2 ? 0 : 4;
 }
 
-Test(wait_any, works_for_guests_as_well, .timeout = 60)
+Test(wait_any, works_without_write_permission)
 {
     struct rings rings;
     char path[UNIT_PATH];

@@ -1,9 +1,7 @@
 /*
- * unit.h - what the unit tests share: handles that must open, a directory of one's own, children
- * that must end well.
+ * unit.h - helpers of the unit tests: opening handles, a subdirectory, child processes.
  *
- * A test names its segments after itself. A child says how it fared by its exit status, since only
- * the test's own process may use cr_assert.
+ * A test names its segments after itself. A child reports by its exit status, since only the test's process may use cr_assert.
  */
 #ifndef KYMO_UNIT_H
 #define KYMO_UNIT_H
@@ -26,7 +24,7 @@
 
 #define UNIT_PATH 512
 
-/* A payload that says which record it is, in more than one place. */
+/* A payload that contains its record's position twice. */
 struct unit_payload {
     uint64_t pos;
     uint64_t inverse; /* ~pos */
