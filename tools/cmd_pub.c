@@ -29,7 +29,8 @@ struct pub_options {
     uint64_t time_unit; /* ns */
     enum format format;
     bool remove;
-    bool layout_given; /* an option that only a new segment takes */
+    bool clock_given;
+    bool wake_given;
     struct kymo_options segment;
     struct pub_note *notes;
     size_t note_count;
@@ -103,15 +104,17 @@ static const struct argp_option pub_argp_options[] = {
     {"mode", KEY_MODE, "OCTAL", 0, "Permissions (default 0666 less the umask)", 4},
     {"wake", KEY_WAKE, "always|waiters", 0,
      "always: wake readers without write permission at each record, too", 4},
-    {"replace", KEY_REPLACE, 0, 0, "Start anew, even where the layout is the same", 4},
+    {"replace", KEY_REPLACE, 0, 0, "Start anew, without the history", 4},
     {"rm", KEY_RM, 0, 0, "Remove the segment at the end", 4},
     {0},
 };
 
 static const char pub_doc[] =
     "Publish records read from standard input, until it ends\v"
-    "A segment of the same layout is continued; one of another layout is replaced. At the end the "
-    "segment stays and reads as closed. A bad line is reported and skipped, and the exit status is "
+    "An existing segment is continued, with its own values for options that are not given; an "
+    "option "
+    "that differs from it is an error without --replace. At the end the segment stays and reads as "
+    "closed. A bad line is reported and skipped, and the exit status is "
     "then 1.\n\n"
     "  printf '{\"x\":1.5}\\n{\"x\":2.5}\\n' | kymo pub t --fields x:f64\n";
 
@@ -206,6 +209,7 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
         if (kymo_clock_parse(argument, &options->segment.clock))
             argp_error(state, "--clock %s: monotonic, realtime, boottime, tai or user is wanted",
                        argument);
+        options->clock_given = true;
         break;
     case KEY_CLAMP:
         options->segment.time_policy = KYMO_CLAMP;
@@ -221,6 +225,7 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
             argp_error(state, "--wake %s: always or waiters is wanted", argument);
         if (strcmp(argument, "always") == 0)
             options->segment.wake_policy = KYMO_WAKE_ALWAYS;
+        options->wake_given = true;
         break;
     case KEY_REPLACE:
         options->segment.existing = KYMO_REPLACE;
@@ -228,7 +233,6 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-    options->layout_given = true;
     return 0;
 }
 
@@ -242,8 +246,6 @@ static void check_options(struct pub_options *options, struct argp_state *state)
         argp_error(state, "--size goes with --raw; else --fields is wanted");
     if (options->note_count && !options->fields)
         argp_error(state, "--unit, --describe and --counter go with --fields");
-    if (options->layout_given && !options->fields && !options->segment.size)
-        argp_error(state, "what kind of segment it is goes with --fields, or --raw --size");
     if (options->time_unit && !options->time)
         argp_error(state, "--time-unit goes with --time");
     if (options->time_unit == 0)
@@ -385,49 +387,95 @@ static int complain_space(const struct pub_options *options)
                     needed, kymo_directory(), (uint64_t)files.f_bavail * files.f_frsize);
 }
 
-/* The generation that has the name, into uuid; zeros where there is none. */
-static void generation_of(const char *name, uint8_t uuid[16])
+/* What the command line does not say about a field is what the segment says. */
+static void adopt_field(struct kymo_field *field, const struct kymo_field *existing)
+{
+    if (field->unit[0] == 0)
+        memcpy(field->unit, existing->unit, sizeof(field->unit));
+    if (field->help[0] == 0)
+        memcpy(field->help, existing->help, sizeof(field->help));
+    if (field->metric == KYMO_GAUGE)
+        field->metric = existing->metric;
+    if (field->interp == KYMO_INTERP_LINEAR)
+        field->interp = existing->interp;
+}
+
+static void adopt_fields(const struct pub_options *options, const struct kymo_schema *schema)
+{
+    for (uint32_t i = 0; i < options->schema.count; i++) {
+        const struct kymo_field *existing = kymo_schema_find(schema, options->table[i].name);
+
+        if (existing)
+            adopt_field(&options->table[i], existing);
+    }
+}
+
+/* Takes from the existing segment what the command line does not say. Returns whether there is one. */
+static bool adopt_existing(const struct pub_options *options, struct kymo_options *segment)
 {
     struct kymo_reader *reader;
     struct kymo_info info;
+    bool found;
 
-    memset(uuid, 0, 16);
-    if (kymo_reader_open(&reader, name))
-        return;
-    if (kymo_segment_info(reader->segment, &info) == 0)
-        memcpy(uuid, info.uuid, 16);
+    if (kymo_reader_open(&reader, options->name))
+        return false;
+    found = kymo_segment_info(reader->segment, &info) == 0;
+    if (found && segment->existing != KYMO_REPLACE) {
+        segment->existing = KYMO_OPEN_EXISTING;
+        segment->kind = info.kind;
+        segment->flags = info.flags;
+        if (!options->clock_given)
+            segment->clock = info.clock;
+        if (!options->wake_given)
+            segment->wake_policy = info.wake_policy;
+        if (segment->time_policy == KYMO_REJECT)
+            segment->time_policy = info.time_policy;
+        adopt_fields(options, &info.schema);
+    }
     kymo_reader_close(reader);
+    return found;
 }
 
-/* Says so where a segment of another layout had to make room. */
-static void mention_replaced(const struct pub *pub, const uint8_t before[16])
+static int complain_opening(const struct pub_options *options, const struct kymo_options *segment,
+                            int error, const struct kymo_diagnostic *diagnostic)
 {
-    static const uint8_t none[16];
-    struct kymo_info info;
+    if (error == -ENOSPC)
+        return complain_space(options);
+    if (error == -EEXIST && segment->existing == KYMO_OPEN_EXISTING)
+        return complain(options->name, "%s: --replace starts anew, without the history",
+                        diagnostic->text);
+    if (error == -EINVAL && kymo_name_check(options->name) == 0)
+        return complain(options->name, "%s", diagnostic->text);
+    return complain_open(options->name, error);
+}
 
-    if (pub->options->segment.existing == KYMO_REPLACE || memcmp(before, none, 16) == 0 ||
-        kymo_segment_info(pub->writer->segment, &info) || memcmp(before, info.uuid, 16) == 0)
-        return;
-    complain(pub->options->name, "its layout was another one: its history was replaced");
+/* Opens the segment for the options. Returns an exit status. */
+static int open_writer(struct pub *pub)
+{
+    const struct pub_options *options = pub->options;
+    struct kymo_options segment = options->segment;
+    const bool found = adopt_existing(options, &segment);
+    struct kymo_diagnostic diagnostic;
+    int error;
+
+    if (!options->fields && options->segment.size == 0 && !found) {
+        error = kymo_segment_exists(options->name);
+        return error < 0
+                   ? complain_open(options->name, error)
+                   : complain_usage(options->name, "no such segment yet: --fields is missing");
+    }
+    error = kymo_writer_open_diagnosed(&pub->writer, options->name, &segment, &diagnostic);
+    return error ? complain_opening(options, &segment, error, &diagnostic) : 0;
 }
 
 /* Opens the segment and learns what its records are. Returns an exit status. */
 static int pub_open(struct pub *pub)
 {
     const struct pub_options *options = pub->options;
-    bool as_it_is = !options->fields && options->segment.size == 0;
-    uint8_t before[16];
-    int error;
+    int status = open_writer(pub);
 
-    generation_of(options->name, before);
-    error = kymo_writer_open(&pub->writer, options->name, as_it_is ? NULL : &options->segment);
-    if (error == -ENOSPC)
-        return complain_space(options);
-    if (error == -ENOENT && as_it_is)
-        return complain_usage(options->name, "there is no such segment yet: --fields is wanted");
-    if (error)
-        return complain_open(options->name, error);
-    mention_replaced(pub, before);
+    if (status)
+        return status;
     pub->schema = kymo_segment_schema(pub->writer->segment);
     pub->clock = kymo_segment_clock(pub->writer->segment);
     pub->size = pub->schema->count ? pub->schema->size : pub->writer->ring.size;

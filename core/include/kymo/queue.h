@@ -41,11 +41,18 @@ struct kymo_consumer {
  * permission on the file. Else as kymo_reader_open. In a forked child the handle is dead: -EPERM.
  */
 KYMO_EXPORT int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name,
-                                        uint32_t major);
+                                        uint32_t major, struct kymo_diagnostic *diagnostic);
 
 KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name)
 {
-    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR);
+    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR, NULL);
+}
+
+/* The same, with the cause of a failure in *diagnostic. */
+KYMO_INLINE int kymo_consumer_open_diagnosed(struct kymo_consumer **consumer, const char *name,
+                                             struct kymo_diagnostic *diagnostic)
+{
+    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR, diagnostic);
 }
 
 /* Leaves what was not acknowledged for the next consumer. NULL is fine. */

@@ -7,8 +7,9 @@
  *
  * The functions here that are inline allocate nothing and call nothing (promise J), except that a
  * publish with a sleeper to wake enters the kernel once. Positions count records from the ring's
- * first; the newest is head - 1; a read may ask for any of the newest depth, but only depth - 1 of
- * them are safe while the writer writes its next.
+ * first; the newest is head - 1. kymo_ring_back and the time queries read the newest depth - 1, as
+ * kymo_ring_available counts them. A read by position and a cursor also read the record at head - depth,
+ * until the writer begins the next one in its slot.
  *
  * All reads return 0, or
  *   -ENODATA   nothing published yet, or not yet at that position
@@ -94,8 +95,8 @@ KYMO_INLINE uint64_t kymo_ring_written(const struct kymo_ring *ring)
     return kymo_ring_head(ring) - ring->first;
 }
 
-/* Records that a query may use: the newest depth - 1 at most, for the oldest slot is the next to be
- * overwritten. */
+/* Records that kymo_ring_back and the time queries can read: back 0 to available - 1. At most the newest
+ * depth - 1, for the oldest slot is the next to be overwritten. */
 KYMO_INLINE uint64_t kymo_ring_available(const struct kymo_ring *ring)
 {
     uint64_t written = kymo_ring_written(ring);
@@ -351,7 +352,7 @@ KYMO_INLINE int kymo_ring_find_back(const struct kymo_ring *ring, uint64_t back,
     if (KYMO_UNLIKELY(back >= head - ring->first))
         return kymo_impl_ring_none(ring);
     *pos = head - 1 - back;
-    return back <= ring->mask ? 0 : kymo_impl_ring_lost(ring);
+    return KYMO_LIKELY(back < ring->mask) ? 0 : kymo_impl_ring_lost(ring);
 }
 
 /* Copies the record at pos into buffer[size]. */

@@ -35,9 +35,9 @@ struct kymo_schema {
 };
 
 /*
- * Reads "name:type[shape],..." with type one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char bool and
- * shape one to four numbers, [3] or [2][3]. Fields lie as a C compiler would lay them. The schema
- * is the caller's, for kymo_schema_free.
+ * Reads "name:type[shape]:interp,..." with type one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char bool,
+ * shape one to four numbers, [3] or [2][3], and interp one of linear (if it is absent) previous angle
+ * none. Fields lie as a C compiler would lay them. The schema is the caller's, for kymo_schema_free.
  * -EINVAL: `where`, if not NULL, gets the offset in text of what could not be read. -ENOMEM.
  */
 KYMO_EXPORT int kymo_schema_parse(struct kymo_schema **schema, const char *text, size_t *where);
@@ -47,8 +47,17 @@ KYMO_EXPORT void kymo_schema_free(struct kymo_schema *schema);
  * size. Else -EINVAL, and `field`, if not NULL, gets the number of the first that does not. */
 KYMO_EXPORT int kymo_schema_check(const struct kymo_schema *schema, uint32_t *field);
 
-/* 1 where both lay out the same payload: names, types, shapes, offsets, size. Units, helps and
- * metrics may differ. */
+/* The cause of an error in one sentence: the option or field, its value, what is allowed. */
+struct kymo_diagnostic {
+    char text[256];
+};
+
+/* As kymo_schema_check, with the cause in *diagnostic; its text is "" if every field holds. */
+KYMO_EXPORT int kymo_schema_diagnose(const struct kymo_schema *schema,
+                                     struct kymo_diagnostic *diagnostic);
+
+/* 1 if both describe the same payload: names, types, shapes, offsets, size, units, metrics and
+ * interps. Only helps may differ. */
 KYMO_EXPORT int kymo_schema_same(const struct kymo_schema *one, const struct kymo_schema *other);
 
 /* The field of that name, or NULL. */
@@ -58,6 +67,9 @@ KYMO_EXPORT const struct kymo_field *kymo_schema_find(const struct kymo_schema *
 /* Bytes of one element, 0 for a type that does not exist. "f32" and the like, "?" likewise. */
 KYMO_EXPORT uint32_t kymo_type_size(uint32_t type);
 KYMO_EXPORT const char *kymo_type_text(uint32_t type);
+
+/* "linear", "previous", "angle", "none"; "?" for any other number. */
+KYMO_EXPORT const char *kymo_interp_text(uint32_t interp);
 
 /* 1 where the type is a number: all but char. bool counts as 0 and 1. */
 KYMO_EXPORT int kymo_type_is_numeric(uint32_t type);
@@ -129,24 +141,29 @@ static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF takes long for 64 bits");
 #define KYMO_IMPL_COUNT_OF(type, member) \
     (KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_TYPE_BYTES(KYMO_IMPL_TYPE_OF(type, member)))
 
-#define KYMO_IMPL_FIELD_OF(type, member, unit, help, metric)                                    \
+#define KYMO_IMPL_FIELD_OF(type, member, unit, help, metric, interp)                            \
     {                                                                                           \
 #member, unit, help, KYMO_IMPL_TYPE_OF(type, member), metric,                           \
             (uint32_t)offsetof(type, member), KYMO_IMPL_COUNT_OF(type, member),                 \
             KYMO_IMPL_RANK_OF(type, member),                                                    \
             {KYMO_IMPL_RANK_OF(type, member) ? KYMO_IMPL_COUNT_OF(type, member) : 0, 0, 0, 0 }, \
+             interp,                                                                            \
         {                                                                                       \
-            0, 0, 0                                                                             \
+            0, 0                                                                                \
         }                                                                                       \
     }
 
 /* A member that is a number, a char, a bool, or an array of them; unit and help are literals. */
 #define KYMO_FIELD(type, member, unit, help) \
-    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE)
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE, KYMO_INTERP_LINEAR)
+
+/* The same with one of enum kymo_interp, such as KYMO_INTERP_ANGLE. */
+#define KYMO_FIELD_INTERP(type, member, unit, help, interp) \
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE, interp)
 
 /* The same for a number that only grows. */
 #define KYMO_FIELD_COUNTER(type, member, unit, help) \
-    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_COUNTER)
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_COUNTER, KYMO_INTERP_LINEAR)
 
 /* A member that is an array of arrays. */
 #define KYMO_FIELD_MATRIX(type, member, unit, help)                                              \
@@ -156,8 +173,9 @@ static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF takes long for 64 bits");
             KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 2,          \
             {KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0]),               \
              KYMO_IMPL_SIZE_OF(type, member[0]) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 0, 0 }, \
+             KYMO_INTERP_LINEAR,                                                                 \
         {                                                                                        \
-            0, 0, 0                                                                              \
+            0, 0                                                                                 \
         }                                                                                        \
     }
 

@@ -9,7 +9,9 @@
  *
  *     int  imu_writer_open(struct imu_writer **, const char *name, const struct kymo_options *)
  *     void imu_writer_close(struct imu_writer *)
+ *     int  imu_writer_open_diagnosed(..., struct kymo_diagnostic *)
  *     int  imu_reader_open(struct imu_reader **, const char *name)
+ *     int  imu_reader_open_diagnosed(..., struct kymo_diagnostic *)
  *     void imu_reader_close(struct imu_reader *)
  *
  *     int  imu_publish(writer, const struct imu_reading *, uint64_t time, uint64_t tag)
@@ -45,9 +47,10 @@
  *
  * - writer_open fills in size, alignment (at least the type's) and schema where the options leave
  *   them 0; -EINVAL where they name another size, or an alignment below the type's.
- * - Both opens return -EMSGSIZE where the segment's slots are not of the type's size, and
- *   -EPROTONOSUPPORT where they are not aligned for it, or its fields are not those of the type's
- *   schema: a sound segment, but of another program's layout.
+ * - Both opens return -EMSGSIZE if the segment's slots are not of the type's size, and
+ *   -EPROTONOSUPPORT if they are not aligned for it, its fields are not those of the type's schema,
+ *   or, without a schema, the segment's type id is that of another type (kymo_type_id): a valid
+ *   segment, but of another program's layout. The diagnostic names the difference.
  * - A record that an untyped writer published shorter than the type is -EMSGSIZE to every read;
  *   *record is filled in, and a cursor has moved on.
  *
@@ -70,14 +73,17 @@ struct kymo_impl_type {
     uint32_t size;                    /* bytes */
     uint32_t alignment;               /* bytes */
     const struct kymo_schema *schema; /* NULL: any */
+    const char *name;                 /* of the C type, for kymo_type_id; NULL: unknown */
 };
 
 /* The opens behind the typed ones. */
 KYMO_EXPORT int kymo_impl_typed_writer_open(struct kymo_writer **writer, const char *name,
                                             const struct kymo_options *options,
-                                            const struct kymo_impl_type *type, uint32_t major);
+                                            const struct kymo_impl_type *type, uint32_t major,
+                                            struct kymo_diagnostic *diagnostic);
 KYMO_EXPORT int kymo_impl_typed_reader_open(struct kymo_reader **reader, const char *name,
-                                            const struct kymo_impl_type *type, uint32_t major);
+                                            const struct kymo_impl_type *type, uint32_t major,
+                                            struct kymo_diagnostic *diagnostic);
 
 /* The end of every typed read: hands out *found, and refuses a record of another length. */
 KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_record *found,
@@ -138,24 +144,37 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
     };
 
 #define KYMO_IMPL_TYPED_OPENS(name, type, schema)                                                  \
+    KYMO_IMPL_TYPED int name##_writer_open_diagnosed(struct name##_writer **writer,                \
+                                                     const char *segment,                          \
+                                                     const struct kymo_options *options,           \
+                                                     struct kymo_diagnostic *diagnostic)           \
+    {                                                                                              \
+        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),        \
+                                             schema, #type};                                       \
+        return kymo_impl_typed_writer_open((struct kymo_writer **)(void *)writer, segment,         \
+                                           options, &typed, KYMO_LAYOUT_MAJOR, diagnostic);        \
+    }                                                                                              \
     KYMO_IMPL_TYPED int name##_writer_open(struct name##_writer **writer, const char *segment,     \
                                            const struct kymo_options *options)                     \
     {                                                                                              \
-        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),        \
-                                             schema};                                              \
-        return kymo_impl_typed_writer_open((struct kymo_writer **)(void *)writer, segment,         \
-                                           options, &typed, KYMO_LAYOUT_MAJOR);                    \
+        return name##_writer_open_diagnosed(writer, segment, options, NULL);                       \
     }                                                                                              \
     KYMO_IMPL_TYPED void name##_writer_close(struct name##_writer *writer)                         \
     {                                                                                              \
         kymo_writer_close(writer ? &writer->untyped : NULL);                                       \
     }                                                                                              \
-    KYMO_IMPL_TYPED int name##_reader_open(struct name##_reader **reader, const char *segment)     \
+    KYMO_IMPL_TYPED int name##_reader_open_diagnosed(struct name##_reader **reader,                \
+                                                     const char *segment,                          \
+                                                     struct kymo_diagnostic *diagnostic)           \
     {                                                                                              \
         const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),        \
-                                             schema};                                              \
+                                             schema, #type};                                       \
         return kymo_impl_typed_reader_open((struct kymo_reader **)(void *)reader, segment, &typed, \
-                                           KYMO_LAYOUT_MAJOR);                                     \
+                                           KYMO_LAYOUT_MAJOR, diagnostic);                         \
+    }                                                                                              \
+    KYMO_IMPL_TYPED int name##_reader_open(struct name##_reader **reader, const char *segment)     \
+    {                                                                                              \
+        return name##_reader_open_diagnosed(reader, segment, NULL);                                \
     }                                                                                              \
     KYMO_IMPL_TYPED void name##_reader_close(struct name##_reader *reader)                         \
     {                                                                                              \
