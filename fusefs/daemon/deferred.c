@@ -33,5 +33,5 @@ void deferred_run(const siginfo_t *info)
         return;
     /* Before the work, which may be requested again during it. */
     kymo_store_release32(&deferred->pending, 0);
-    deferred->run();
+    deferred->run(deferred->context);
 }

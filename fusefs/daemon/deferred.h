@@ -15,7 +15,8 @@
 
 /* Begin with run and delay set and all else zero. */
 struct deferred {
-    void (*run)(void);
+    void (*run)(void *context);
+    void *context;
     time_t delay; /* s */
     timer_t timer;
     uint32_t pending; /* 1: requested */

@@ -122,15 +122,22 @@ static int report(const char *about, const char *what)
 
 /* ---- deferred work ---- */
 
-/* Freed memory is returned to the system some time after the last large request: until then the
- * next one may use it. */
-static void trim_memory(void)
+/* Memory is returned to the system some time after a large request: until then the next one may use
+ * it. */
+static void trim_memory(void *registry)
 {
+    registry_unmap_unused(registry);
     malloc_trim(0);
 }
 
+static void report_skipped(void *unused)
+{
+    (void)unused;
+    skip_log_report();
+}
+
 static struct deferred trim = {.run = trim_memory, .delay = 5};
-static struct deferred skip_report = {.run = skip_log_report, .delay = SKIP_LOG_PERIOD};
+static struct deferred skip_report = {.run = report_skipped, .delay = SKIP_LOG_PERIOD};
 
 static void request_trim(void *context)
 {
@@ -327,6 +334,7 @@ static int run(struct fuse_args *args, const char *point, const struct options *
         error = kymo_guard_install();
     if (!error)
         error = registry_open(&daemon.registry, &listener);
+    trim.context = daemon.registry;
     if (error)
         report(kymo_directory(), kymo_error_text(error));
     else

@@ -51,6 +51,12 @@ void operation_fail(struct operation *operation, int error)
     operation_end(operation);
 }
 
+static void report_freed(struct session *session)
+{
+    if (session->options.memory_freed)
+        session->options.memory_freed(session->options.context);
+}
+
 /* ---- jobs ---- */
 
 static struct operation *operation_of(struct budget *budget)
@@ -70,10 +76,12 @@ static int pause_job(struct budget *budget)
 static void run_job(struct bulk_job *job)
 {
     struct operation *operation = (struct operation *)job;
+    struct session *session = operation->session;
 
     operation->finish(operation);
     operation_end(operation);
     free(operation);
+    report_freed(session);
 }
 
 static bool submit(const struct operation *operation)
@@ -106,6 +114,6 @@ void session_note_freed(struct session *session, uint64_t bytes)
 {
     const uint64_t before = kymo_fetch_add_relaxed(&session->freed, bytes);
 
-    if (before / FREED_MUCH != (before + bytes) / FREED_MUCH && session->options.memory_freed)
-        session->options.memory_freed(session->options.context);
+    if (before / FREED_MUCH != (before + bytes) / FREED_MUCH)
+        report_freed(session);
 }

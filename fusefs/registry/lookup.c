@@ -12,6 +12,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Smaller segments stay mapped: a scrape acquires all of them, and a page costs less than opening. */
+#define UNMAP_SIZE (UINT64_C(1) << 20)
+
 /* ---- notifications ---- */
 
 /* Calls the listener for the names, or forgets them. */
@@ -112,6 +115,11 @@ static uint64_t locked_load(struct registry *registry, const uint64_t *number)
     value = *number;
     pthread_mutex_unlock(&registry->lock);
     return value;
+}
+
+void registry_unmap_unused(struct registry *registry)
+{
+    readers_close_unused(&registry->readers, UNMAP_SIZE);
 }
 
 uint64_t registry_count(struct registry *registry)

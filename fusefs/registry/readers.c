@@ -117,6 +117,24 @@ void reader_close(struct entry *entry)
     kymo_reader_close(reader);
 }
 
+void readers_close_unused(struct readers *readers, uint64_t size)
+{
+    struct kymo_reader *reader;
+
+    do {
+        reader = NULL;
+        pthread_mutex_lock(&readers->lock);
+        for (size_t i = 0; i < readers->count && !reader; i++) {
+            struct entry *entry = readers->open[i].entry;
+
+            if (entry->segment.size >= size && kymo_load_relaxed32(&entry->pins) == 0)
+                reader = detach(entry);
+        }
+        pthread_mutex_unlock(&readers->lock);
+        kymo_reader_close(reader);
+    } while (reader);
+}
+
 static uint64_t next_random(struct readers *readers)
 {
     readers->random ^= readers->random << 13;

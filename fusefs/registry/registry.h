@@ -94,6 +94,9 @@ int registry_check_directory(struct registry *registry, struct credentials *cred
 int segment_acquire(struct segment *segment);
 void segment_release(struct segment *segment);
 
+/* Closes the unused readers of large segments, whose mapped pages count as this daemon's memory. */
+void registry_unmap_unused(struct registry *registry);
+
 void segment_hold(struct segment *segment);
 void segment_drop(struct segment *segment); /* NULL is allowed */
 

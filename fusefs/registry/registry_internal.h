@@ -118,6 +118,9 @@ void reader_retire(struct entry *entry);
 /* The same at once: it is not in use. */
 void reader_close(struct entry *entry);
 
+/* Closes the unused readers of at least that size, bytes. */
+void readers_close_unused(struct readers *readers, uint64_t size);
+
 /* ---- entry.c ---- */
 
 /* Long enough for kymo_segment_check(). */

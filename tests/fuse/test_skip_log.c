@@ -100,8 +100,9 @@ Test(skip_log, prints_no_control_characters)
 
 static int runs;
 
-static void count_run(void)
+static void count_run(void *unused)
 {
+    (void)unused;
     runs++;
 }
 
