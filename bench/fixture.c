@@ -52,12 +52,14 @@ int bench_pair_open(const struct bench_row *row, struct bench_pair *pair)
 
 static void touch_all(const struct bench_pair *pair)
 {
-    for (uint64_t back = 0; back < pair->depth; back++) {
+    const uint64_t head = kymo_ring_head(&pair->reader->ring);
+
+    for (uint64_t back = 1; back <= pair->depth; back++) {
         struct kymo_view view = {.payload = NULL};
         const unsigned char *byte;
         uint64_t pos = 0;
 
-        bench_require(kymo_ring_view_back(pair->reader, back, &view), "viewing");
+        bench_require(kymo_ring_view(pair->reader, head - back, &view), "viewing");
         byte = view.payload;
         for (uint64_t i = 0; i < pair->size; i += 4096)
             __asm__ volatile("" : : "r"(byte[i]) : "memory");

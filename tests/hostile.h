@@ -151,6 +151,15 @@ static inline void follow(const struct kymo_reader *reader, const struct fenced 
     expect_known(error < 0 ? error : 0, &record, UINT32_MAX);
 }
 
+static inline void describe(const struct kymo_reader *reader)
+{
+    struct kymo_text text = {0};
+    const int error = kymo_text_info(&text, reader);
+
+    cr_assert(error == 0 || error == -EIDRM || error == -EBADMSG, "%d", error);
+    kymo_text_free(&text);
+}
+
 static inline void read_everything(const struct kymo_reader *reader)
 {
     struct fenced fenced = fence(reader->ring.size);
@@ -162,6 +171,8 @@ static inline void read_everything(const struct kymo_reader *reader)
     cr_assert_leq(schema->size, fenced.size);
     cr_assert(liveness >= 0 || liveness == -EIDRM || liveness == -EBADMSG);
     cr_assert(kymo_segment_info(reader->segment, &info) == 0 || reader->ring.damaged);
+    cr_assert_leq(info.time_policy, KYMO_CLAMP);
+    describe(reader);
     read_positions(reader, &fenced);
     ask_times(reader, &fenced);
     align(reader, &fenced, 45);

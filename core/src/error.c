@@ -1,5 +1,5 @@
 /*
- * error.c - errors in words: what is wrong, and what to do.
+ * error.c - a sentence for each error: what is wrong, and what to do.
  */
 #include "internal.h"
 
@@ -11,27 +11,28 @@ static const struct {
     int error;
     const char *text;
 } errors[] = {
-    {ENODATA, "nothing has been published there yet"},
-    {ESTALE, "that record has been overwritten; ask for a newer one, or use a deeper ring"},
-    {EIDRM, "this generation was replaced or removed; open the segment again"},
-    {EAGAIN, "the writer kept overtaking; try again, or use a deeper ring"},
-    {ERANGE, "the closest record is farther away than the limit"},
-    {EDOM, "the time lies outside the history"},
-    {ETIME, "the newest record is older than asked for"},
-    {ETIMEDOUT, "nothing came before the deadline"},
-    {EBUSY, "another writer is alive; end it first, or use another name"},
-    {EBADMSG, "not a kymo segment, or a damaged one"},
-    {EPROTONOSUPPORT, "made by another layout version or another kind of machine"},
-    {EMSGSIZE, "the record is larger than the room for it"},
-    {EINVAL, "an argument is out of its range, or time went backwards"},
-    {EPIPE, "the other end of the queue is gone"},
+    {ENODATA, "no record published yet"},
+    {ESTALE, "the record has been overwritten: read a newer one, or use a deeper ring"},
+    {EIDRM, "this generation was replaced or removed: reopen the segment"},
+    {EAGAIN, "lapped by the writer, retries exhausted: try again, or use a deeper ring"},
+    {ERANGE, "the closest record is farther than the limit"},
+    {EDOM, "the time is outside the history"},
+    {ETIME, "the newest record is not fresh enough"},
+    {ETIMEDOUT, "the deadline passed"},
+    {EBUSY, "another writer is alive: end it first, or use another name"},
+    {EBADMSG, "not a kymo segment, or its header is invalid"},
+    {EPROTONOSUPPORT, "other layout version, byte order, page or word size"},
+    {EMSGSIZE, "larger than the slot"},
+    {EINVAL, "an argument is out of its range, or the time went backwards"},
+    {ENOTEMPTY, "a queue with records cannot be replaced: consume them first"},
+    {EPIPE, "the other end of the queue no longer exists"},
     {ENAMETOOLONG, "the name is longer than 200 bytes"},
-    {ENOSPC, "not enough room; remove segments, or use fewer or smaller slots"},
-    {EACCES, "permission denied; see the mode and owner of the file"},
-    {EPERM, "not permitted; a writer belongs to the process that opened it"},
-    {ENOENT, "there is no such segment"},
+    {ENOSPC, "not enough space: remove segments, or use fewer or smaller slots"},
+    {EACCES, "permission denied: see the mode and owner of the file"},
+    {EPERM, "not permitted: the owner forbids it, or the handle came through fork"},
+    {ENOENT, "no such segment"},
     {EEXIST, "a segment of that name exists already"},
-    {EOVERFLOW, "the segment would be larger than any file can be"},
+    {EOVERFLOW, "the segment would be larger than 2^62 bytes"},
 };
 
 const char *kymo_error_text(int error)

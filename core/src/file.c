@@ -5,25 +5,11 @@
 #include "internal.h"
 
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 /* ---- opening and checking ---- */
-
-__attribute__((format(printf, 3, 4))) static int report(struct kymo_diagnostic *diagnostic,
-                                                        int error, const char *format, ...)
-{
-    va_list arguments;
-
-    if (diagnostic) {
-        va_start(arguments, format);
-        vsnprintf(diagnostic->text, sizeof(diagnostic->text), format, arguments);
-        va_end(arguments);
-    }
-    return error;
-}
 
 static int check_status(const struct stat *status, struct kymo_diagnostic *diagnostic)
 {
@@ -38,13 +24,13 @@ static int check_status(const struct stat *status, struct kymo_diagnostic *diagn
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if ((status->st_mode & S_IFMT) == types[i].type)
-            return report(diagnostic, -EBADMSG, "%s", types[i].text);
+            return kymo_report(diagnostic, -EBADMSG, "%s", types[i].text);
     }
     if (status->st_size == 0)
-        return report(diagnostic, -EBADMSG, "an empty file");
+        return kymo_report(diagnostic, -EBADMSG, "an empty file");
     if (status->st_size < (off_t)sizeof(struct kymo_header))
-        return report(diagnostic, -EBADMSG, "not a kymo segment: only %lld bytes",
-                      (long long)status->st_size);
+        return kymo_report(diagnostic, -EBADMSG, "not a kymo segment: only %lld bytes",
+                           (long long)status->st_size);
     return 0;
 }
 
@@ -52,25 +38,40 @@ static int check_status(const struct stat *status, struct kymo_diagnostic *diagn
 static int check_version(const struct kymo_header *header, struct kymo_diagnostic *diagnostic)
 {
     if (memcmp(header->magic, KYMO_MAGIC, sizeof(header->magic)) != 0)
-        return report(diagnostic, -EBADMSG, "not a kymo segment");
+        return kymo_report(diagnostic, -EBADMSG, "not a kymo segment");
     if (header->byte_order != KYMO_BYTE_ORDER)
-        return report(diagnostic, -EPROTONOSUPPORT, "made on a machine of another byte order");
-    if (header->layout_major != KYMO_LAYOUT_MAJOR)
-        return report(diagnostic, -EPROTONOSUPPORT, "layout version %u.%u, this library reads %u",
-                      header->layout_major, header->layout_minor, KYMO_LAYOUT_MAJOR);
+        return kymo_report(diagnostic, -EPROTONOSUPPORT,
+                           "byte order: made on a machine of the opposite one");
+    if (header->layout_major < KYMO_LAYOUT_MAJOR)
+        return kymo_report(
+            diagnostic, -EPROTONOSUPPORT,
+            "layout version %u.%u of an older libkymo, this one reads version %u: link its "
+            "writer with this libkymo, and remove the file",
+            header->layout_major, header->layout_minor, KYMO_LAYOUT_MAJOR);
+    if (header->layout_major > KYMO_LAYOUT_MAJOR)
+        return kymo_report(
+            diagnostic, -EPROTONOSUPPORT,
+            "layout version %u.%u of a newer libkymo, this one reads version %u: link this "
+            "program with the newer libkymo",
+            header->layout_major, header->layout_minor, KYMO_LAYOUT_MAJOR);
     if (header->word_size != sizeof(void *))
-        return report(diagnostic, -EPROTONOSUPPORT, "made by a program of %u-bit words",
-                      header->word_size * 8);
+        return kymo_report(
+            diagnostic, -EPROTONOSUPPORT,
+            "word size: made by a program of %u-bit words, this one has %zu-bit words",
+            header->word_size * 8, sizeof(void *) * 8);
     if (header->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
-        return report(diagnostic, -EPROTONOSUPPORT, "made on a machine with pages of %u bytes",
-                      header->page_size);
+        return kymo_report(diagnostic, -EPROTONOSUPPORT,
+                           "page size: made on a machine with pages of %u bytes, this one has %ld",
+                           header->page_size, sysconf(_SC_PAGESIZE));
     return 0;
 }
 
 static int check_texts(const struct kymo_header *header)
 {
     return !header->creator[sizeof(header->creator) - 1] &&
-           !header->boot_id[sizeof(header->boot_id) - 1] && !header->host[sizeof(header->host) - 1];
+           !header->boot_id[sizeof(header->boot_id) - 1] &&
+           !header->host[sizeof(header->host) - 1] &&
+           !header->origin.host[sizeof(header->origin.host) - 1];
 }
 
 /* Holds the header against the plan of its own choices (layout.c). */
@@ -80,11 +81,11 @@ static int check_plan(const struct kymo_header *header, off_t size,
     struct kymo_header planned = *header;
 
     if (kymo_layout_plan(&planned) != 0 || memcmp(&planned, header, sizeof(planned)) != 0)
-        return report(diagnostic, -EBADMSG, "damaged: the header contradicts itself");
+        return kymo_report(diagnostic, -EBADMSG, "damaged: the header contradicts itself");
     if (header->file_size != (uint64_t)size)
-        return report(diagnostic, -EBADMSG, "%s: %lld bytes, the header says %llu",
-                      (uint64_t)size < header->file_size ? "truncated" : "overgrown",
-                      (long long)size, (unsigned long long)header->file_size);
+        return kymo_report(diagnostic, -EBADMSG, "%s: %lld bytes, the header says %llu",
+                           (uint64_t)size < header->file_size ? "truncated" : "overgrown",
+                           (long long)size, (unsigned long long)header->file_size);
     return 0;
 }
 
@@ -115,13 +116,13 @@ static int read_fields(struct kymo_file *file, struct kymo_diagnostic *diagnosti
             return -ENOMEM;
         if (read_exactly(file->fd, file->fields, count * sizeof(*file->fields),
                          sizeof(file->header)) != 0)
-            return report(diagnostic, -EBADMSG, "damaged: the schema can't be read");
+            return kymo_report(diagnostic, -EBADMSG, "damaged: the schema can't be read");
     }
     if (kymo_layout_checksum(&file->header, file->fields) != file->header.checksum)
-        return report(diagnostic, -EBADMSG, "damaged: the header's checksum does not hold");
+        return kymo_report(diagnostic, -EBADMSG, "damaged: the header's checksum does not hold");
     schema = (struct kymo_schema){file->fields, count, file->header.schema_size};
     if (count > 0 && kymo_schema_check(&schema, NULL) != 0)
-        return report(diagnostic, -EBADMSG, "damaged: the schema contradicts itself");
+        return kymo_report(diagnostic, -EBADMSG, "damaged: the schema contradicts itself");
     return 0;
 }
 
@@ -131,37 +132,36 @@ static int check_file(struct kymo_file *file, struct kymo_diagnostic *diagnostic
     int error = check_status(&file->status, diagnostic);
 
     if (!error && read_exactly(file->fd, &file->header, sizeof(file->header), 0) != 0)
-        error = report(diagnostic, -EBADMSG, "the header can't be read");
+        error = kymo_report(diagnostic, -EBADMSG, "the header can't be read");
     if (!error)
         error = check_version(&file->header, diagnostic);
     if (!error)
         error = check_plan(&file->header, file->status.st_size, diagnostic);
     if (!error && !check_texts(&file->header))
-        error = report(diagnostic, -EBADMSG, "damaged: a text in the header has no end");
+        error = kymo_report(diagnostic, -EBADMSG, "damaged: a text in the header has no end");
     return error ? error : read_fields(file, diagnostic);
 }
 
 int kymo_file_open(int directory, const char *name, int flags, struct kymo_file *file,
                    struct kymo_diagnostic *diagnostic)
 {
-    int error = kymo_name_check(name);
+    int error = kymo_name_diagnose(name, diagnostic);
 
     memset(file, 0, sizeof(*file));
     file->fd = -1;
-    if (diagnostic)
-        diagnostic->text[0] = 0;
     if (error)
-        return report(diagnostic, error, "not a segment name");
+        return error;
     /* Looked at before it is opened: opening a device can do things, and a fifo can wait. */
     if (fstatat(directory, name, &file->status, AT_SYMLINK_NOFOLLOW) != 0)
-        return report(diagnostic, -errno, "%s", kymo_error_text(errno));
+        return kymo_report(diagnostic, -errno, "%s", kymo_error_text(errno));
     if (!S_ISREG(file->status.st_mode))
         return check_status(&file->status, diagnostic);
     file->fd = openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (file->fd < 0)
-        return report(diagnostic, errno == ELOOP ? -EBADMSG : -errno, "%s", kymo_error_text(errno));
+        return kymo_report(diagnostic, errno == ELOOP ? -EBADMSG : -errno, "%s",
+                           kymo_error_text(errno));
     if (fstat(file->fd, &file->status) != 0)
-        error = report(diagnostic, -errno, "%s", kymo_error_text(errno));
+        error = kymo_report(diagnostic, -errno, "%s", kymo_error_text(errno));
     if (!error)
         error = check_file(file, diagnostic);
     if (error)

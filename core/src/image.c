@@ -24,8 +24,8 @@ static const struct format *find_format(uint32_t format)
     return format >= 1 && format <= FORMATS ? &formats[format - 1] : NULL;
 }
 
-/* Bytes of a frame, or 0. */
-static uint64_t frame_size(const struct kymo_geometry *geometry)
+/* Bytes of the pixels, or 0. */
+static uint64_t pixels_size(const struct kymo_geometry *geometry)
 {
     const struct format *format = find_format(geometry->format);
     uint64_t rows = geometry->height;
@@ -52,7 +52,7 @@ int kymo_image_geometry(enum kymo_pixel_format format, uint32_t width, uint32_t 
                                        .height = height,
                                        .stride = stride ? stride : (uint32_t)row,
                                        .format = format};
-    return frame_size(geometry) ? 0 : -EINVAL;
+    return pixels_size(geometry) ? 0 : -EINVAL;
 }
 
 int kymo_image_fhd(enum kymo_pixel_format format, struct kymo_geometry *geometry)
@@ -63,6 +63,16 @@ int kymo_image_fhd(enum kymo_pixel_format format, struct kymo_geometry *geometry
 int kymo_image_4k(enum kymo_pixel_format format, struct kymo_geometry *geometry)
 {
     return kymo_image_geometry(format, 3840, 2160, 0, geometry);
+}
+
+/* Bytes of a payload, or 0. */
+static uint64_t frame_size(const struct kymo_geometry *geometry)
+{
+    const uint64_t pixels = pixels_size(geometry);
+
+    return pixels && geometry->pixels_offset <= KYMO_SIZE_LIMIT - pixels
+               ? pixels + geometry->pixels_offset
+               : 0;
 }
 
 uint32_t kymo_image_size(const struct kymo_geometry *geometry)
@@ -83,7 +93,8 @@ int kymo_image_plane(const struct kymo_geometry *geometry, int index, struct kym
 
     if (frame_size(geometry) == 0 || index < 0 || index >= format->planes)
         return -EINVAL;
-    *plane = (struct kymo_plane){.offset = index ? geometry->stride * geometry->height : 0,
+    *plane = (struct kymo_plane){.offset = geometry->pixels_offset +
+                                           (index ? geometry->stride * geometry->height : 0),
                                  .stride = geometry->stride,
                                  .rows = index ? geometry->height / 2 : geometry->height,
                                  .bytes = geometry->width * format->bytes};

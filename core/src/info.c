@@ -10,7 +10,6 @@ static void describe_header(const struct kymo_segment *segment, struct kymo_info
     memcpy(info->name, segment->name, sizeof(info->name));
     info->kind = (enum kymo_kind)header->kind;
     info->clock = (enum kymo_clock)header->clock;
-    info->time_policy = (enum kymo_time_policy)header->time_policy;
     info->wake_policy = (enum kymo_wake_policy)header->wake_policy;
     info->flags = header->flags;
     info->layout_major = header->layout_major;
@@ -21,7 +20,9 @@ static void describe_header(const struct kymo_segment *segment, struct kymo_info
     info->alignment = header->alignment;
     info->file_size = header->file_size;
     info->first = header->first;
+    info->type_id = header->type_id;
     info->geometry = header->geometry;
+    info->origin = header->origin;
     info->schema = segment->schema;
     info->created_monotonic = header->created_monotonic;
     info->created_realtime = header->created_realtime;
@@ -58,12 +59,17 @@ static void describe_control(const struct kymo_segment *segment, struct kymo_inf
     info->opened = kymo_load_relaxed(&control->opened);
     info->writer_pid = kymo_load_relaxed32(&control->writer_pid);
     info->writers = kymo_load_relaxed32(&control->writers);
+    info->time_policy =
+        kymo_load_relaxed32(&control->time_policy) == KYMO_CLAMP ? KYMO_CLAMP : KYMO_REJECT;
     info->rejected = kymo_load_relaxed(&control->rejected);
     info->clamped = kymo_load_relaxed(&control->clamped);
     info->aborted = kymo_load_relaxed(&control->aborted);
     info->wakes = kymo_load_relaxed(&control->wakes);
     info->adopted = kymo_load_relaxed(&control->adopted);
     info->takeovers = kymo_load_relaxed(&control->takeovers);
+    info->frozen_realtime = kymo_load_relaxed(&control->frozen_realtime);
+    info->frozen_time = kymo_load_relaxed(&control->frozen_time);
+    info->frozen_missing = kymo_load_relaxed(&control->frozen_missing);
 }
 
 int kymo_segment_info(const struct kymo_segment *segment, struct kymo_info *info)

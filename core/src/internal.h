@@ -9,6 +9,7 @@
  *     robust_lock.c futex.c                 the lock of shared writers; sleeping and waking
  *     file.c layout.c                       the file: open, check, create
  *     directory.c clock.c error.c           names, clocks, messages
+ *     diagnose.c                            the causes of errors: struct kymo_diagnostic
  *     schema.c text*.c time.c metrics*.c    schema.h, text.h, metrics.h
  *
  * Each layer calls only the layers below it. Functions return 0 or a negative errno.
@@ -25,14 +26,39 @@
 
 /* Sets everything in the header that follows from the options. */
 int kymo_layout_plan(struct kymo_header *header);
-/* The header that these options ask for, with its layout planned. */
-int kymo_layout_from_options(struct kymo_header *header, const struct kymo_options *options);
+/* The header that these options describe, with its layout planned. -EINVAL, -EOVERFLOW, with the
+ * cause in *diagnostic. */
+int kymo_layout_from_options(struct kymo_header *header, const struct kymo_options *options,
+                             struct kymo_diagnostic *diagnostic);
 /* Sets creator, host and times; then the checksum over the header and its fields. */
 void kymo_layout_sign(struct kymo_header *header, const struct kymo_field *fields);
 uint64_t kymo_layout_checksum(const struct kymo_header *header, const struct kymo_field *fields);
-/* 1 if both have the same records, so that one may be resumed as the other. */
-int kymo_layout_same(const struct kymo_header *one, const struct kymo_field *one_fields,
-                     const struct kymo_header *other, const struct kymo_field *other_fields);
+
+/* ---- schema.c ---- */
+
+/* 1 if the name is well-formed and ends within size. */
+int kymo_field_name_is_valid(const char *name, size_t size);
+
+/* ---- diagnose.c: every `diagnostic` may be NULL ---- */
+
+/* Writes the cause of the error, and returns the error. */
+__attribute__((format(printf, 3, 4))) int kymo_report(struct kymo_diagnostic *diagnostic, int error,
+                                                      const char *format, ...);
+/* The last step of a call: an error without a cause so far gets its general text. */
+int kymo_report_end(struct kymo_diagnostic *diagnostic, int error);
+/* -EPROTONOSUPPORT: the caller was compiled for another layout version. */
+int kymo_report_major(struct kymo_diagnostic *diagnostic, uint32_t major);
+/* The directory of the segments can't be opened. */
+int kymo_report_directory(struct kymo_diagnostic *diagnostic, int error);
+/* 0 if each option by itself is valid. */
+int kymo_options_check(const struct kymo_options *options, struct kymo_diagnostic *diagnostic);
+/* 0 if both describe the same payload, else 1, and *diagnostic names the difference. */
+int kymo_schema_difference(const struct kymo_schema *theirs, const struct kymo_schema *ours,
+                           struct kymo_diagnostic *diagnostic);
+/* 0 if a segment with the first header may be resumed as one with the second, else 1, likewise. */
+int kymo_layout_difference(const struct kymo_header *theirs, const struct kymo_field *their_fields,
+                           const struct kymo_header *ours, const struct kymo_field *our_fields,
+                           struct kymo_diagnostic *diagnostic);
 
 /* ---- directory.c ---- */
 
@@ -50,11 +76,6 @@ struct kymo_file {
     struct stat status;
     struct kymo_header header;
     struct kymo_field *fields; /* header.field_count of them, or NULL */
-};
-
-/* Describes what is wrong with a file. */
-struct kymo_diagnostic {
-    char text[160];
 };
 
 /* Opens name in the directory with flags O_RDONLY or O_RDWR and checks its whole header (F: any
@@ -131,7 +152,8 @@ struct kymo_segment {
     uint64_t inode;
     int fd;              /* readers: to query the writer's lock; others: the lock, never mapped */
     enum kymo_role role; /* all but readers hold a lock */
-    int orphan;          /* inherited by fork: the mapping and the lock are the parent's */
+    enum kymo_time_policy time_policy; /* of this writer */
+    int orphan; /* inherited by fork: the mapping and the lock are the parent's */
     struct kymo_ring *ring;
     struct kymo_guard_entry *guard;
     /* Readers: the bell's page, mapped writable by the first blocking call that may. */

@@ -1,8 +1,8 @@
 /*
- * layout.c - the header's bytes: what follows from what, who signed it, whether two are the same.
+ * layout.c - the bytes of the header: the layout that follows from the options, creator, checksum.
  *
- * A layout is planned from a handful of choices by one function. The header of a file is held
- * against the plan of its own choices, so that no offset from a file is ever believed.
+ * One function plans a layout from a handful of choices. The header of a file is compared with the
+ * plan of its own choices, so that no offset from a file is trusted.
  */
 #include "internal.h"
 
@@ -32,10 +32,15 @@ static int flags_hold(const struct kymo_header *header)
            (header->kind == KYMO_QUEUE || !(header->flags & KYMO_SHARED_CONSUMER));
 }
 
+static int origin_holds(const struct kymo_origin *origin)
+{
+    return origin->clock <= KYMO_USER && origin->first < KYMO_POSITION_LIMIT;
+}
+
 static int choices_hold(const struct kymo_header *header)
 {
     return header->kind <= KYMO_QUEUE && header->clock <= KYMO_USER &&
-           header->time_policy <= KYMO_CLAMP && header->wake_policy <= KYMO_WAKE_ALWAYS &&
+           header->wake_policy <= KYMO_WAKE_ALWAYS && origin_holds(&header->origin) &&
            flags_hold(header) && is_power_of_two(header->depth) && header->depth >= 2 &&
            header->depth <= KYMO_DEPTH_LIMIT && header->size >= 1 &&
            header->size <= KYMO_SIZE_LIMIT && is_power_of_two(header->alignment) &&
@@ -98,18 +103,23 @@ static uint32_t plan_alignment(const struct kymo_header *header, uint32_t wanted
     return header->size < WIDE_RECORD ? 8 : KYMO_CACHE_LINE;
 }
 
-static int schema_holds(const struct kymo_schema *schema)
+static uint32_t plan_size(const struct kymo_options *options)
 {
-    return schema->count >= 1 && schema->count <= KYMO_FIELD_LIMIT &&
-           kymo_schema_check(schema, NULL) == 0;
+    if (options->size)
+        return options->size;
+    if (options->schema)
+        return options->schema->size;
+    return options->geometry ? kymo_image_size(options->geometry) : 0;
 }
 
-int kymo_layout_from_options(struct kymo_header *header, const struct kymo_options *options)
+int kymo_layout_from_options(struct kymo_header *header, const struct kymo_options *options,
+                             struct kymo_diagnostic *diagnostic)
 {
     const struct kymo_schema *schema = options->schema;
+    int error = kymo_options_check(options, diagnostic);
 
-    if (schema && !schema_holds(schema))
-        return -EINVAL;
+    if (error)
+        return error;
     memset(header, 0, sizeof(*header));
     memcpy(header->magic, KYMO_MAGIC, sizeof(header->magic));
     header->byte_order = KYMO_BYTE_ORDER;
@@ -119,31 +129,41 @@ int kymo_layout_from_options(struct kymo_header *header, const struct kymo_optio
     header->word_size = sizeof(void *);
     header->kind = options->kind;
     header->clock = options->clock;
-    header->time_policy = options->time_policy;
     header->wake_policy = options->wake_policy;
     header->flags = options->flags;
     header->depth = options->depth ? options->depth : options->kind == KYMO_VALUE ? 2 : 64;
-    header->size = options->size ? options->size : schema ? schema->size : 0;
+    header->size = plan_size(options);
     header->alignment = plan_alignment(header, options->alignment);
     header->first = options->first;
     header->field_count = schema ? schema->count : 0;
     header->schema_size = schema ? schema->size : 0;
+    header->type_id = options->type_id;
     if (options->geometry)
         header->geometry = *options->geometry;
-    if (options->alignment && !is_power_of_two(options->alignment))
-        return -EINVAL;
-    return kymo_layout_plan(header);
+    if (options->origin)
+        header->origin = *options->origin;
+    if (header->size == 0)
+        return kymo_report(
+            diagnostic, -EINVAL,
+            "size: missing: set size, schema or geometry to say how large a record is");
+    error = kymo_layout_plan(header);
+    if (error == -EOVERFLOW)
+        kymo_report(diagnostic, error, "depth: %llu slots of %llu bytes are more than 2^62 bytes",
+                    (unsigned long long)header->depth, (unsigned long long)header->stride);
+    return error;
 }
 
 int kymo_segment_size(const struct kymo_options *options, uint64_t *bytes)
 {
     struct kymo_header header;
-    int error = kymo_layout_from_options(&header, options);
+    int error = kymo_layout_from_options(&header, options, NULL);
 
     if (!error)
         *bytes = header.file_size;
     return error;
 }
+
+#define FNV1A_BASIS UINT64_C(0xcbf29ce484222325)
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo): any single changed bit changes it. */
 static uint64_t fnv1a(uint64_t hash, const void *bytes, size_t len)
@@ -161,8 +181,35 @@ uint64_t kymo_layout_checksum(const struct kymo_header *header, const struct kym
     uint64_t hash;
 
     blank.checksum = 0;
-    hash = fnv1a(UINT64_C(0xcbf29ce484222325), &blank, sizeof(blank));
+    hash = fnv1a(FNV1A_BASIS, &blank, sizeof(blank));
     return fnv1a(hash, fields, header->field_count * sizeof(*fields));
+}
+
+/* A C type by its name, without the keyword that C++ leaves out. */
+static const char *bare_type(const char *name)
+{
+    static const char *const keywords[] = {"struct ", "union ", "enum "};
+
+    for (size_t i = 0; i < sizeof(keywords) / sizeof(keywords[0]); i++) {
+        if (strncmp(name, keywords[i], strlen(keywords[i])) == 0)
+            return name + strlen(keywords[i]);
+    }
+    return name;
+}
+
+uint64_t kymo_type_id(const char *name, uint32_t size, uint32_t alignment)
+{
+    /* Byte by byte, so that machines of either byte order agree. */
+    const unsigned char shape[] = {
+        (unsigned char)size,         (unsigned char)(size >> 8), (unsigned char)(size >> 16),
+        (unsigned char)(size >> 24), (unsigned char)alignment,   (unsigned char)(alignment >> 8),
+    };
+    uint64_t hash;
+
+    name = bare_type(name);
+    hash = fnv1a(FNV1A_BASIS, name, strlen(name) + 1);
+    hash = fnv1a(hash, shape, sizeof(shape));
+    return hash ? hash : 1;
 }
 
 /* The first line of a small file, cut to fit; empty where it can't be read. */
@@ -201,18 +248,4 @@ void kymo_layout_sign(struct kymo_header *header, const struct kymo_field *field
         header->host[0] = 0;
     make_uuid(header->uuid);
     header->checksum = kymo_layout_checksum(header, fields);
-}
-
-int kymo_layout_same(const struct kymo_header *one, const struct kymo_field *one_fields,
-                     const struct kymo_header *other, const struct kymo_field *other_fields)
-{
-    struct kymo_schema one_schema = {one_fields, one->field_count, one->schema_size};
-    struct kymo_schema other_schema = {other_fields, other->field_count, other->schema_size};
-
-    return one->kind == other->kind && one->clock == other->clock &&
-           one->time_policy == other->time_policy && one->wake_policy == other->wake_policy &&
-           one->flags == other->flags && one->depth == other->depth && one->size == other->size &&
-           one->alignment == other->alignment &&
-           memcmp(&one->geometry, &other->geometry, sizeof(one->geometry)) == 0 &&
-           kymo_schema_same(&one_schema, &other_schema);
 }

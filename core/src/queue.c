@@ -304,16 +304,21 @@ int kymo_queue_pop(struct kymo_consumer *consumer, void *buffer, size_t size,
 /* ---- opening and closing ---- */
 
 /* A single consumer locks its byte exclusively, several lock it shared. */
-static int lock_consumer(const struct kymo_file *file, int directory, const char *name)
+static int lock_consumer(const struct kymo_file *file, int directory, const char *name,
+                         struct kymo_diagnostic *diagnostic)
 {
     int error;
 
     if (file->header.kind != KYMO_QUEUE)
-        return -EINVAL;
+        return kymo_report(diagnostic, -EINVAL,
+                           "kind: the segment is a %s, and a consumer needs a queue",
+                           kymo_kind_text((enum kymo_kind)file->header.kind));
     error = file->header.flags & KYMO_SHARED_CONSUMER
                 ? kymo_file_lock_shared(file->fd, KYMO_LOCK_CONSUMER)
                 : kymo_file_lock(file->fd, KYMO_LOCK_CONSUMER, 1);
     KYMO_TESTPOINT(CONSUMER_LOCKED);
+    if (error == -EBUSY)
+        kymo_report(diagnostic, error, "another consumer is alive: end it first");
     if (!error && !kymo_file_is_named(file, directory, name))
         error = -EAGAIN;
     return error;
@@ -388,38 +393,42 @@ static int make_consumer(struct kymo_consumer **out, const char *name, struct ky
     return error;
 }
 
-static int open_named(struct kymo_consumer **consumer, int directory, const char *name)
+static int open_named(struct kymo_consumer **consumer, int directory, const char *name,
+                      struct kymo_diagnostic *diagnostic)
 {
     struct kymo_file file;
     int error = -EAGAIN;
 
     for (int tries = 0; tries < 100 && error == -EAGAIN; tries++) {
-        error = kymo_file_open(directory, name, O_RDWR, &file, NULL);
+        error = kymo_file_open(directory, name, O_RDWR, &file, diagnostic);
         if (error)
             return error;
-        error = lock_consumer(&file, directory, name);
+        error = lock_consumer(&file, directory, name, diagnostic);
         if (error)
             kymo_file_close(&file);
     }
     return error ? error : make_consumer(consumer, name, &file);
 }
 
-int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name, uint32_t major)
+int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name, uint32_t major,
+                            struct kymo_diagnostic *diagnostic)
 {
     int directory;
     int error;
 
     *consumer = NULL;
+    if (diagnostic)
+        diagnostic->text[0] = 0;
     if (major != KYMO_LAYOUT_MAJOR)
-        return -EPROTONOSUPPORT;
+        return kymo_report_major(diagnostic, major);
     directory = kymo_directory_open();
     if (directory < 0)
-        return directory;
+        return kymo_report_directory(diagnostic, directory);
     kymo_library_lock();
-    error = open_named(consumer, directory, name);
+    error = open_named(consumer, directory, name, diagnostic);
     kymo_library_unlock();
     close(directory);
-    return error;
+    return kymo_report_end(diagnostic, error);
 }
 
 void kymo_consumer_close(struct kymo_consumer *consumer)

@@ -7,30 +7,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int kymo_impl_reader_open(struct kymo_reader **out, const char *name, uint32_t major)
+static int make_reader(struct kymo_reader **out, const char *name, struct kymo_file *file)
 {
-    struct kymo_reader *reader;
-    struct kymo_file file;
-    int directory;
+    struct kymo_reader *reader = aligned_alloc(KYMO_CACHE_LINE, 2 * KYMO_CACHE_LINE);
     int error;
 
-    *out = NULL;
-    if (major != KYMO_LAYOUT_MAJOR)
-        return -EPROTONOSUPPORT;
-    directory = kymo_directory_open();
-    if (directory < 0)
-        return directory;
-    error = kymo_file_open(directory, name, O_RDONLY, &file, NULL);
-    close(directory);
-    if (error)
-        return error;
-    reader = aligned_alloc(KYMO_CACHE_LINE, 2 * KYMO_CACHE_LINE);
     static_assert(sizeof(*reader) <= 2 * KYMO_CACHE_LINE, "two lines hold a reader");
     if (!reader) {
-        kymo_file_close(&file);
+        kymo_file_close(file);
         return -ENOMEM;
     }
-    error = kymo_mapping_open(&reader->segment, name, &file, KYMO_READING, &reader->ring);
+    error = kymo_mapping_open(&reader->segment, name, file, KYMO_READING, &reader->ring);
     if (!error && kymo_ring_retired(&reader->ring)) {
         kymo_mapping_close(reader->segment);
         error = -EIDRM;
@@ -40,6 +27,35 @@ int kymo_impl_reader_open(struct kymo_reader **out, const char *name, uint32_t m
     else
         *out = reader;
     return error;
+}
+
+static int open_file(const char *name, struct kymo_file *file, struct kymo_diagnostic *diagnostic)
+{
+    const int directory = kymo_directory_open();
+    int error;
+
+    if (directory < 0)
+        return kymo_report_directory(diagnostic, directory);
+    error = kymo_file_open(directory, name, O_RDONLY, file, diagnostic);
+    close(directory);
+    return error;
+}
+
+int kymo_impl_reader_open(struct kymo_reader **out, const char *name, uint32_t major,
+                          struct kymo_diagnostic *diagnostic)
+{
+    struct kymo_file file;
+    int error;
+
+    *out = NULL;
+    if (diagnostic)
+        diagnostic->text[0] = 0;
+    if (major != KYMO_LAYOUT_MAJOR)
+        return kymo_report_major(diagnostic, major);
+    error = open_file(name, &file, diagnostic);
+    if (!error)
+        error = make_reader(out, name, &file);
+    return kymo_report_end(diagnostic, error);
 }
 
 void kymo_reader_close(struct kymo_reader *reader)
@@ -54,18 +70,13 @@ int kymo_segment_check(const char *name, char *text, size_t size)
 {
     struct kymo_diagnostic diagnostic = {""};
     struct kymo_file file;
-    int directory = kymo_directory_open();
-    int error =
-        directory < 0 ? directory : kymo_file_open(directory, name, O_RDONLY, &file, &diagnostic);
+    int error = open_file(name, &file, &diagnostic);
 
     if (!error)
         kymo_file_close(&file);
-    if (directory >= 0)
-        close(directory);
-    if (error && !diagnostic.text[0])
-        snprintf(diagnostic.text, sizeof(diagnostic.text), "%s", kymo_error_text(error));
+    kymo_report_end(&diagnostic, error);
     if (size > 0)
-        snprintf(text, size, "%s", error ? diagnostic.text : "");
+        snprintf(text, size, "%s", diagnostic.text);
     return error;
 }
 
@@ -89,7 +100,7 @@ int kymo_segment_list(int (*visit)(void *context, const struct kymo_entry *entry
         struct kymo_entry entry = {.name = names[i], .reason = reason};
 
         entry.error = kymo_segment_check(names[i], reason, sizeof(reason));
-        /* It may have gone since the directory was read. */
+        /* It may have been removed since the directory was read. */
         if (entry.error != -ENOENT)
             result = visit(context, &entry);
     }

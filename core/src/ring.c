@@ -130,7 +130,7 @@ int kymo_impl_ring_order_time(struct kymo_writer *writer, uint64_t *time)
 {
     struct kymo_control *control = writer->ring.control;
 
-    if (writer->segment->header.time_policy == KYMO_REJECT) {
+    if (writer->segment->time_policy == KYMO_REJECT) {
         kymo_store_relaxed(&control->rejected, kymo_load_relaxed(&control->rejected) + 1);
         return -EINVAL;
     }

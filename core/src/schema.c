@@ -2,11 +2,9 @@
  * schema.c - tables of fields: parse, check, compare. Nothing here reads beyond a table or text,
  * whatever its content (F: any content is handled safely).
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include "internal.h"
 
-#include <kymo/schema.h>
+#include <stdlib.h>
 
 static const struct {
     char text[5];
@@ -42,6 +40,20 @@ const char *kymo_type_text(uint32_t type)
 int kymo_type_is_numeric(uint32_t type)
 {
     return kymo_type_size(type) > 0 && type != KYMO_CHAR;
+}
+
+static const char *const interps[] = {
+    [KYMO_INTERP_LINEAR] = "linear",
+    [KYMO_INTERP_PREVIOUS] = "previous",
+    [KYMO_INTERP_ANGLE] = "angle",
+    [KYMO_INTERP_NONE] = "none",
+};
+
+#define INTERP_COUNT (sizeof(interps) / sizeof(interps[0]))
+
+const char *kymo_interp_text(uint32_t interp)
+{
+    return interp < INTERP_COUNT ? interps[interp] : "?";
 }
 
 /* ---- from text ---- */
@@ -102,19 +114,37 @@ static int parse_separator(const char **at, char separator)
     return 0;
 }
 
-static int parse_type(const char **at, uint32_t *type)
+/* Whether the word at *at is this one; moves *at behind it. */
+static int parse_word(const char **at, const char *word)
 {
     size_t len = 0;
 
     while (is_name((*at)[len]))
         len++;
-    for (uint32_t i = 1; i < TYPE_COUNT; i++) {
-        if (len == strlen(types[i].text) && memcmp(*at, types[i].text, len) == 0) {
-            *type = i;
-            *at += len;
+    if (len != strlen(word) || memcmp(*at, word, len) != 0)
+        return 0;
+    *at += len;
+    return 1;
+}
+
+static int parse_type(const char **at, uint32_t *type)
+{
+    for (*type = 1; *type < TYPE_COUNT; ++*type)
+        if (parse_word(at, types[*type].text))
             return 0;
-        }
-    }
+    return -EINVAL;
+}
+
+/* The optional ":interp". */
+static int parse_interp(const char **at, uint32_t *interp)
+{
+    *interp = KYMO_INTERP_LINEAR;
+    if (**at != ':')
+        return 0;
+    *at = skip_blanks(*at + 1);
+    for (; *interp < INTERP_COUNT; ++*interp)
+        if (parse_word(at, interps[*interp]))
+            return 0;
     return -EINVAL;
 }
 
@@ -157,9 +187,9 @@ static int parse_shape(const char **at, struct kymo_field *field)
 static int parse_field(const char **at, struct kymo_field *field)
 {
     if (parse_name(at, field->name, sizeof(field->name)) || parse_separator(at, ':') ||
-        parse_type(at, &field->type))
+        parse_type(at, &field->type) || parse_shape(at, field))
         return -EINVAL;
-    return parse_shape(at, field);
+    return parse_interp(at, &field->interp);
 }
 
 static uint64_t align_up(uint64_t bytes, uint32_t alignment)
@@ -252,7 +282,7 @@ void kymo_schema_free(struct kymo_schema *schema)
 
 /* ---- checks ---- */
 
-static int name_is_valid(const char *name, size_t size)
+int kymo_field_name_is_valid(const char *name, size_t size)
 {
     const char *end = memchr(name, '\0', size);
 
@@ -286,7 +316,8 @@ static int field_is_valid(const struct kymo_field *field, uint64_t from, uint32_
     const uint64_t bytes = (uint64_t)field->count * kymo_type_size(field->type);
 
     return kymo_type_size(field->type) > 0 && field->metric <= KYMO_COUNTER &&
-           name_is_valid(field->name, sizeof(field->name)) &&
+           field->interp <= KYMO_INTERP_NONE &&
+           kymo_field_name_is_valid(field->name, sizeof(field->name)) &&
            memchr(field->unit, '\0', sizeof(field->unit)) &&
            memchr(field->help, '\0', sizeof(field->help)) && shape_is_valid(field) &&
            field->offset >= from && field->offset <= size && bytes <= size - field->offset;
@@ -338,7 +369,9 @@ static int field_same(const struct kymo_field *one, const struct kymo_field *oth
     return strncmp(one->name, other->name, sizeof(one->name)) == 0 && one->type == other->type &&
            one->offset == other->offset && one->count == other->count &&
            one->dimensions == other->dimensions &&
-           memcmp(one->shape, other->shape, sizeof(one->shape)) == 0;
+           memcmp(one->shape, other->shape, sizeof(one->shape)) == 0 &&
+           strncmp(one->unit, other->unit, sizeof(one->unit)) == 0 &&
+           one->metric == other->metric && one->interp == other->interp;
 }
 
 /* NULL in options and an empty table in a segment both mean bytes. */

@@ -1,18 +1,28 @@
 /*
  * text_info.c - a segment as lines of "key: value": what the file `info` and `kymo info` show.
- * The keys and their order are scripted against. Strings come from the segment's creator, who may
- * be anybody: they are escaped, so that none of them can forge a line.
+ *
+ * Scripts depend on the keys and their order. Each key contains its unit, which never changes.
+ * Strings come from the segment's creator, which need not be trusted: they are escaped, so that none
+ * of them can forge a line.
+ *
+ * The text changes its length only when the segment changes. What time alone changes, ages, the
+ * writer's state and the rate, has a constant width: the file view reports the size of `info` before
+ * it is read.
  */
 #include "text_internal.h"
 
+#include <kymo/image.h>
+
+#include <stdio.h>
+
 #define NS_PER_SECOND 1000000000u
 
-/* A writer that is silent for longer than both has stalled. */
+/* A writer that has been silent for longer than both has stalled. */
 #define STALL_LEAST   NS_PER_SECOND
 #define STALL_PERIODS 10
 
-/* The times at both ends of the history; count 0 where nothing is there, or it would not hold
- * still. */
+/* The times at both ends of the history; count 0 if it is empty, or was overwritten while it was
+ * read. */
 struct history {
     uint64_t count;
     uint64_t oldest;
@@ -20,7 +30,7 @@ struct history {
     uint64_t end; /* the position behind the newest */
 };
 
-/* Of records not after `time`. -ESTALE: it did not hold still, or there were some, all overwritten
+/* Of records not after `time`. -ESTALE: overwritten while it was read, or all of them are overwritten
  * by now. */
 static int history_read(const struct kymo_ring *ring, uint64_t time, struct history *history)
 {
@@ -46,8 +56,8 @@ static int history_read(const struct kymo_ring *ring, uint64_t time, struct hist
     return kymo_impl_ring_lost(ring);
 }
 
-/* A writer that runs flat out may pass the window's low end between two looks; it is so fast only
- * for rings so shallow that another try is cheap. */
+/* A writer at full speed may overwrite the window's low end between two loads, but only in rings so
+ * shallow that another try is cheap. */
 static int history_pin(const struct kymo_ring *ring, uint64_t time, struct history *history)
 {
     int error = -ESTALE;
@@ -57,7 +67,7 @@ static int history_pin(const struct kymo_ring *ring, uint64_t time, struct histo
     return error == -ENODATA ? 0 : error;
 }
 
-/* ns between two records on average; 0 where that cannot be told. */
+/* The mean ns between two records; 0 if it is unknown. */
 static uint64_t history_period(const struct history *history, enum kymo_clock clock)
 {
     if (clock == KYMO_USER || history->count < 2 || history->newest <= history->oldest)
@@ -88,37 +98,59 @@ static void line_u64(struct kymo_text *text, const char *key, uint64_t value)
     kymo_text_string(text, "\n");
 }
 
+/* A number of this many characters, sign and point included, below 10^9. */
+#define FIXED_WIDTH 11
+
+/* whole + nanos / 10^9, with as many decimals as the width leaves, at least one. */
+static void line_fixed(struct kymo_text *text, const char *key, int is_negative, uint64_t whole,
+                       uint64_t nanos)
+{
+    char number[48];
+    const int point = snprintf(number, sizeof(number), "%s%llu", is_negative ? "-" : "",
+                               (unsigned long long)whole);
+    const int width = point + 2 > FIXED_WIDTH ? point + 2 : FIXED_WIDTH;
+
+    snprintf(number + point, sizeof(number) - (size_t)point, ".%09llu", (unsigned long long)nanos);
+    kymo_text_printf(text, "%s: %.*s\n", key, width, number);
+}
+
+/* Negative if `then` is in the future. */
 static void line_age(struct kymo_text *text, const char *key, uint64_t now, uint64_t then)
 {
-    kymo_text_printf(text, "%s: ", key);
-    kymo_text_duration(text, now > then ? now - then : 0);
-    kymo_text_string(text, "\n");
+    const uint64_t age = now >= then ? now - then : then - now;
+
+    line_fixed(text, key, now < then, age / NS_PER_SECOND, age % NS_PER_SECOND);
 }
 
+/* Padded to the longest state. */
 static void line_writer(struct kymo_text *text, int liveness)
 {
+    char state[8] = "       ";
     const char *word = kymo_liveness_text(liveness);
 
-    kymo_text_string(text, "writer: ");
-    for (; *word; word++)
-        kymo_text_printf(text, "%c", *word - 'a' + 'A');
-    kymo_text_string(text, "\n");
+    for (size_t i = 0; word[i] && i < sizeof(state) - 1; i++)
+        state[i] = (char)(word[i] - 'a' + 'A');
+    kymo_text_printf(text, "writer: %s\n", state);
 }
 
-static void line_rate(struct kymo_text *text, const struct history *history, enum kymo_clock clock)
+/* 0 if no writer is alive. */
+static void line_rate(struct kymo_text *text, const struct history *history, enum kymo_clock clock,
+                      int is_alive)
 {
-    double seconds = (double)(history->newest - history->oldest) / NS_PER_SECOND;
+    const uint64_t span = history->newest - history->oldest;
+    double rate = 0;
 
-    kymo_text_string(text, "rate: ");
-    if (clock == KYMO_USER)
-        kymo_text_string(text, "unknown");
-    else if (history->count < 2)
-        kymo_text_string(text, "0");
-    else if (history->newest <= history->oldest)
-        kymo_text_string(text, "unknown"); /* all at one instant */
-    else
-        kymo_text_rounded(text, (double)(history->count - 1) / seconds, 6);
-    kymo_text_string(text, "\n");
+    if (clock == KYMO_USER || (history->count >= 2 && history->newest <= history->oldest)) {
+        kymo_text_string(text, "rate_hertz: unknown\n");
+        return;
+    }
+    if (is_alive && history->count >= 2)
+        rate = (double)(history->count - 1) / ((double)span / NS_PER_SECOND);
+    /* At most 2^40 records a nanosecond: larger than 64 bits, and no rate that anything reaches. */
+    if (rate > 1e18)
+        rate = 1e18;
+    line_fixed(text, "rate_hertz", 0, (uint64_t)rate,
+               (uint64_t)((rate - (double)(uint64_t)rate) * NS_PER_SECOND));
 }
 
 static void lines_layout(struct kymo_text *text, const struct kymo_info *info)
@@ -126,11 +158,11 @@ static void lines_layout(struct kymo_text *text, const struct kymo_info *info)
     line_string(text, "name", info->name, sizeof(info->name));
     kymo_text_printf(text, "kind: %s\n", kymo_kind_text(info->kind));
     line_u64(text, "depth", info->depth);
-    line_u64(text, "size", info->size);
+    line_u64(text, "size_bytes", info->size);
     kymo_text_printf(text, "clock: %s\n", kymo_clock_text(info->clock));
-    kymo_text_printf(text, "time-policy: %s\n",
+    kymo_text_printf(text, "time_policy: %s\n",
                      info->time_policy == KYMO_CLAMP ? "clamp" : "reject");
-    kymo_text_printf(text, "wake-policy: %s\n",
+    kymo_text_printf(text, "wake_policy: %s\n",
                      info->wake_policy == KYMO_WAKE_ALWAYS ? "always" : "waiters");
     kymo_text_printf(text, "layout: %u.%u\n", info->layout_major, info->layout_minor);
 }
@@ -138,26 +170,33 @@ static void lines_layout(struct kymo_text *text, const struct kymo_info *info)
 static void lines_writer(struct kymo_text *text, const struct kymo_info *info, int liveness)
 {
     line_writer(text, liveness);
-    line_u64(text, "writer-pid", info->writer_pid);
-    if (info->heartbeat)
-        line_age(text, "heartbeat-age", kymo_clock_now(KYMO_MONOTONIC), info->heartbeat);
+    line_u64(text, "writer_pid", info->writer_pid);
+    if (info->heartbeat && !info->frozen_realtime)
+        line_age(text, "heartbeat_age_seconds", kymo_clock_now(KYMO_MONOTONIC), info->heartbeat);
     else
-        kymo_text_string(text, "heartbeat-age: none\n");
+        kymo_text_string(text, "heartbeat_age_seconds: none\n");
 }
 
-/* `now`: 0 where nobody knows. */
+/* The clock's time, in a frozen copy that of the freeze; 0 if the clock has no current time. */
+static uint64_t now_of(const struct kymo_info *info)
+{
+    return info->frozen_realtime ? info->frozen_time : kymo_clock_now(info->clock);
+}
+
+/* `now`: 0 if it is unknown. */
 static void lines_records(struct kymo_text *text, const struct kymo_info *info, uint64_t records,
-                          uint64_t available, const struct history *history, uint64_t now)
+                          uint64_t available, const struct history *history, uint64_t now,
+                          int is_alive)
 {
     if (records == 0)
-        kymo_text_string(text, "age: none\n");
+        kymo_text_string(text, "age_seconds: none\n");
     else if (now == 0 || history->count == 0)
-        kymo_text_string(text, "age: unknown\n");
+        kymo_text_string(text, "age_seconds: unknown\n");
     else
-        line_age(text, "age", now, history->newest);
+        line_age(text, "age_seconds", now, history->newest);
     line_u64(text, "records", records);
     line_u64(text, "available", available);
-    line_rate(text, history, info->clock);
+    line_rate(text, history, info->clock, is_alive);
 }
 
 static void lines_counters(struct kymo_text *text, const struct kymo_info *info)
@@ -172,17 +211,38 @@ static void lines_counters(struct kymo_text *text, const struct kymo_info *info)
 }
 
 /* 16 bytes as 8-4-4-4-12 hex digits. */
-static void line_generation(struct kymo_text *text, const uint8_t uuid[16])
+static void line_uuid(struct kymo_text *text, const char *key, const uint8_t uuid[16])
 {
     static const uint8_t groups[] = {4, 2, 2, 2, 6};
 
-    kymo_text_string(text, "generation: ");
+    kymo_text_printf(text, "%s: ", key);
     for (size_t i = 0; i < sizeof(groups); uuid += groups[i++]) {
         if (i > 0)
             kymo_text_string(text, "-");
         kymo_text_hex(text, uuid, groups[i]);
     }
     kymo_text_string(text, "\n");
+}
+
+/* Copies only: what they are copies of. */
+static void lines_copy(struct kymo_text *text, const struct kymo_info *info)
+{
+    static const uint8_t none[16];
+    const struct kymo_origin *origin = &info->origin;
+
+    if (memcmp(origin->uuid, none, sizeof(none)) != 0) {
+        line_uuid(text, "origin_generation", origin->uuid);
+        line_string(text, "origin_host", origin->host, sizeof(origin->host));
+        kymo_text_printf(text, "origin_clock: %s\n",
+                         kymo_clock_text((enum kymo_clock)origin->clock));
+        line_u64(text, "origin_first", origin->first);
+    }
+    if (info->frozen_realtime) {
+        kymo_text_string(text, "frozen: ");
+        kymo_text_when(text, info->frozen_realtime);
+        kymo_text_string(text, "\n");
+        line_u64(text, "frozen_missing", info->frozen_missing);
+    }
 }
 
 static void lines_origin(struct kymo_text *text, const struct kymo_info *info)
@@ -194,12 +254,13 @@ static void lines_origin(struct kymo_text *text, const struct kymo_info *info)
     kymo_text_printf(text, ", pid %u, uid %u\n", info->creator_pid, info->creator_uid);
     line_string(text, "host", info->host, sizeof(info->host));
     line_string(text, "boot", info->boot_id, sizeof(info->boot_id));
-    line_generation(text, info->uuid);
+    line_uuid(text, "generation", info->uuid);
+    lines_copy(text, info);
 }
 
 static void lines_file(struct kymo_text *text, const struct kymo_info *info)
 {
-    line_u64(text, "file-size", info->file_size);
+    line_u64(text, "file_size_bytes", info->file_size);
     kymo_text_printf(text, "mode: %04o\n", info->mode & 07777);
     kymo_text_printf(text, "owner: %u:%u\n", info->uid, info->gid);
 }
@@ -217,16 +278,20 @@ static void line_schema(struct kymo_text *text, const struct kymo_schema *schema
                          kymo_type_text(field->type));
         for (uint32_t d = 0; d < field->dimensions; d++)
             kymo_text_printf(text, "[%u]", field->shape[d]);
+        if (field->interp != KYMO_INTERP_LINEAR)
+            kymo_text_printf(text, ":%s", kymo_interp_text(field->interp));
     }
     kymo_text_string(text, "\n");
 }
 
-static void line_image(struct kymo_text *text, const struct kymo_geometry *geometry)
+static void lines_image(struct kymo_text *text, const struct kymo_geometry *geometry)
 {
     if (geometry->width == 0 || geometry->height == 0)
         return;
-    kymo_text_printf(text, "image: %ux%u format %u\n", geometry->width, geometry->height,
-                     geometry->format);
+    kymo_text_printf(text, "image_pixels: %ux%u\nimage_format: %s\n", geometry->width,
+                     geometry->height, kymo_format_text((enum kymo_pixel_format)geometry->format));
+    line_u64(text, "image_stride_bytes", geometry->stride);
+    line_u64(text, "image_offset_bytes", geometry->pixels_offset);
 }
 
 int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader)
@@ -249,12 +314,12 @@ int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader)
     lines_layout(text, &info);
     lines_writer(text, &info, liveness);
     lines_records(text, &info, records, records < info.depth ? records : info.depth - 1, &history,
-                  kymo_clock_now(info.clock));
+                  now_of(&info), liveness != KYMO_LIVE_CLOSED && liveness != KYMO_LIVE_DEAD);
     lines_counters(text, &info);
     lines_origin(text, &info);
     lines_file(text, &info);
     line_schema(text, &info.schema);
-    line_image(text, &info.geometry);
+    lines_image(text, &info.geometry);
     return text->error;
 }
 
@@ -269,11 +334,11 @@ int kymo_text_info_as_of(struct kymo_text *text, const struct kymo_reader *reade
     if (error)
         return error;
     lines_layout(text, &info);
-    line_u64(text, "as-of", time);
-    lines_records(text, &info, history.end - info.first, history.count, &history, time);
+    line_u64(text, "as_of_nanoseconds", time);
+    lines_records(text, &info, history.end - info.first, history.count, &history, time, 1);
     lines_origin(text, &info);
     lines_file(text, &info);
     line_schema(text, &info.schema);
-    line_image(text, &info.geometry);
+    lines_image(text, &info.geometry);
     return text->error;
 }

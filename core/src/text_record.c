@@ -148,12 +148,44 @@ static double interpolate(double before, double after, double alpha)
     return before + alpha * (after - before);
 }
 
+/* A turn in the field's unit. */
+static double turn_of(const struct kymo_field *field)
+{
+    return strncmp(field->unit, "deg", sizeof(field->unit)) == 0 ? 360 : 6.283185307179586;
+}
+
+/* The same direction in [-turn/2, turn/2]; NaN beyond 10^15 turns, where doubles no longer tell
+ * directions apart. */
+static double wrap_angle(double angle, double turn)
+{
+    const double turns = angle / turn;
+
+    if (!(turns > -1e15 && turns < 1e15))
+        return NAN;
+    angle -= (double)(int64_t)turns * turn;
+    if (angle > turn / 2)
+        return angle - turn;
+    return angle < -turn / 2 ? angle + turn : angle;
+}
+
+/* On the shorter arc. The result is in [0, turn) if both ends are, else in [-turn/2, turn/2]. */
+static double interpolate_angle(double before, double after, double alpha, double turn)
+{
+    const double value = wrap_angle(before + alpha * wrap_angle(after - before, turn), turn);
+
+    if (before < 0 || after < 0 || before >= turn || after >= turn)
+        return value;
+    return value < 0 ? value + turn : value;
+}
+
 static void text_mixed_element(struct kymo_text *text, const struct kymo_field *field,
                                uint32_t element, const struct source *source)
 {
     double before = kymo_element_value(field, element, source->payload, source->len);
     double after = kymo_element_value(field, element, source->after, source->after_len);
-    double value = interpolate(before, after, source->alpha);
+    double value = field->interp == KYMO_INTERP_ANGLE
+                       ? interpolate_angle(before, after, source->alpha, turn_of(field))
+                       : interpolate(before, after, source->alpha);
 
     if (field->type == KYMO_F32)
         kymo_text_f32(text, (float)value);
@@ -161,11 +193,18 @@ static void text_mixed_element(struct kymo_text *text, const struct kymo_field *
         kymo_text_f64(text, value);
 }
 
+static int is_interpolated(const struct kymo_field *field)
+{
+    return field->type != KYMO_BOOL && field->interp != KYMO_INTERP_PREVIOUS;
+}
+
 /* One number or bool, as JSON. At alpha 0 the value is exactly the published one. */
 static void text_element(struct kymo_text *text, const struct kymo_field *field, uint32_t element,
                          const struct source *source)
 {
-    if (source->after && source->alpha != 0 && field->type != KYMO_BOOL)
+    if (source->after && source->alpha != 0 && field->interp == KYMO_INTERP_NONE)
+        kymo_text_string(text, "null");
+    else if (source->after && source->alpha != 0 && is_interpolated(field))
         text_mixed_element(text, field, element, source);
     else
         text_plain_element(text, field, element, source);
@@ -464,8 +503,9 @@ static void text_schema_field(struct kymo_text *text, const struct kymo_field *f
         kymo_text_printf(text, "%s%u", i ? "," : "", field->shape[i]);
     kymo_text_printf(text, "],\"offset\":%u,", field->offset);
     text_quoted_member(text, "unit", field->unit, sizeof(field->unit));
-    kymo_text_printf(text, ",\"metric\":\"%s\",",
-                     field->metric == KYMO_COUNTER ? "counter" : "gauge");
+    kymo_text_printf(text, ",\"metric\":\"%s\",\"interp\":\"%s\",",
+                     field->metric == KYMO_COUNTER ? "counter" : "gauge",
+                     kymo_interp_text(field->interp));
     text_quoted_member(text, "help", field->help, sizeof(field->help));
     kymo_text_append(text, "}", 1);
 }

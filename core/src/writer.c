@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* ---- taking a generation over ---- */
@@ -52,8 +53,11 @@ void kymo_writer_catch_up(struct kymo_writer *writer)
         head > ring->first ? kymo_load_relaxed(&ring->times[(head - 1) & ring->mask]) : 0;
 }
 
-static void announce_owner(struct kymo_control *control)
+static void announce_owner(struct kymo_control *control, enum kymo_time_policy policy)
 {
+    kymo_store_relaxed32(&control->time_policy, policy);
+    /* A frozen copy that gets a writer is one no longer. */
+    kymo_store_relaxed(&control->frozen_realtime, 0);
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
     /* STATE-3 (release store): the lock before that we are here. Pairs with liveness.c. */
@@ -76,7 +80,7 @@ static int take_over(struct kymo_writer *writer)
         return -EBADMSG;
     kymo_writer_adopt(writer);
     kymo_writer_catch_up(writer);
-    announce_owner(writer->ring.control);
+    announce_owner(writer->ring.control, writer->segment->time_policy);
     /* A queue's limit is where its consumer is: the first push finds out. */
     writer->limit = writer->segment->header.kind == KYMO_QUEUE ? 0 : KYMO_POSITION_LIMIT;
     return 0;
@@ -96,7 +100,7 @@ static int join(struct kymo_writer *writer)
         return locked;
     if (locked == 1)
         kymo_writer_adopt(writer);
-    announce_owner(control);
+    announce_owner(control, writer->segment->time_policy);
     kymo_robust_unlock(&writer->segment->lock_slot);
     return 0;
 }
@@ -106,8 +110,35 @@ static int is_shared(const struct kymo_header *header)
     return header->flags & KYMO_SHARED_WRITER ? 1 : 0;
 }
 
-/* A handle on a locked file, which it takes. */
-static int make_writer(struct kymo_writer **out, const char *name, struct kymo_file *file)
+/* ---- the ways to open ---- */
+
+/* What an open needs to know, collected once. */
+struct request {
+    const char *name;
+    int directory;
+    enum kymo_existing existing;
+    const struct kymo_options *options; /* NULL: any layout */
+    struct kymo_diagnostic *diagnostic;
+};
+
+/* What a new generation is made from. */
+struct plan {
+    struct kymo_header header;
+    const struct kymo_field *fields;
+};
+
+/* The policy that the options choose; without options that of the writer before. */
+static enum kymo_time_policy choose_policy(const struct request *request,
+                                           const struct kymo_control *control)
+{
+    if (request->options)
+        return request->options->time_policy;
+    return kymo_load_relaxed32(&control->time_policy) == KYMO_CLAMP ? KYMO_CLAMP : KYMO_REJECT;
+}
+
+/* A handle on a locked file; takes the file over. */
+static int make_writer(const struct request *request, struct kymo_file *file,
+                       struct kymo_writer **out)
 {
     struct kymo_writer *writer = aligned_alloc(KYMO_CACHE_LINE, 2 * KYMO_CACHE_LINE);
     int error;
@@ -118,12 +149,13 @@ static int make_writer(struct kymo_writer **out, const char *name, struct kymo_f
         return -ENOMEM;
     }
     memset(writer, 0, sizeof(*writer));
-    error = kymo_mapping_open(&writer->segment, name, file, KYMO_WRITING, &writer->ring);
+    error = kymo_mapping_open(&writer->segment, request->name, file, KYMO_WRITING, &writer->ring);
     if (error) {
         free(writer);
         return error;
     }
     writer->segment->limit = &writer->limit;
+    writer->segment->time_policy = choose_policy(request, writer->ring.control);
     writer->bell = (void *)(writer->segment->map + writer->segment->header.bell_offset);
     writer->wake_always = writer->segment->header.wake_policy == KYMO_WAKE_ALWAYS;
     kymo_fork_watch(writer->segment);
@@ -137,26 +169,30 @@ static int make_writer(struct kymo_writer **out, const char *name, struct kymo_f
     return 0;
 }
 
-/* ---- the three ways to open ---- */
+static int report_space(const struct request *request, const struct plan *plan)
+{
+    struct statvfs files;
 
-/* What an open needs to know, gathered once. */
-struct request {
-    const char *name;
-    int directory;
-    enum kymo_existing existing;
-    const struct kymo_header *header; /* NULL: whatever layout there is */
-    const struct kymo_field *fields;
-    uint32_t mode;
-};
+    if (fstatvfs(request->directory, &files) != 0 ||
+        plan->header.file_size <= (uint64_t)files.f_bavail * files.f_frsize)
+        return -ENOSPC;
+    return kymo_report(request->diagnostic, -ENOSPC,
+                       "depth, size: the segment needs %llu bytes, and %s has %llu free",
+                       (unsigned long long)plan->header.file_size, kymo_directory(),
+                       (unsigned long long)files.f_bavail * files.f_frsize);
+}
 
 /* A new generation, which gets the name once it is complete; over another one, if that is to be
  * replaced. */
-static int make_file(const struct request *request, int replacing, struct kymo_file *file)
+static int make_file(const struct request *request, const struct plan *plan, int replacing,
+                     struct kymo_file *file)
 {
     char unfinished[64];
-    int error = kymo_file_create(request->directory, request->header, request->fields,
-                                 request->mode, file, unfinished);
+    int error = kymo_file_create(request->directory, &plan->header, plan->fields,
+                                 request->options->mode, file, unfinished);
 
+    if (error == -ENOSPC)
+        report_space(request, plan);
     if (error)
         return error;
     error = kymo_file_link(file, request->directory, request->name, unfinished, replacing);
@@ -165,25 +201,58 @@ static int make_file(const struct request *request, int replacing, struct kymo_f
     return error;
 }
 
+/* Takes what describes the payload from the segment that exists, if the options leave it open. */
+static struct kymo_options fill_payload(const struct request *request, const struct kymo_file *old,
+                                        struct kymo_schema *schema)
+{
+    struct kymo_options options = *request->options;
+
+    if (options.size || options.schema || options.geometry)
+        return options;
+    options.size = old->header.size;
+    options.geometry = &old->header.geometry;
+    *schema = (struct kymo_schema){old->fields, old->header.field_count, old->header.schema_size};
+    if (schema->count > 0)
+        options.schema = schema;
+    if (!options.type_id)
+        options.type_id = old->header.type_id;
+    return options;
+}
+
+static int make_plan(const struct request *request, const struct kymo_options *options,
+                     struct plan *plan)
+{
+    plan->fields = options->schema ? options->schema->fields : NULL;
+    return kymo_layout_from_options(&plan->header, options, request->diagnostic);
+}
+
 static int create(const struct request *request, struct kymo_writer **writer)
 {
     struct kymo_file file;
-    int error = make_file(request, 0, &file);
+    struct plan plan;
+    int error = make_plan(request, request->options, &plan);
 
-    return error ? error : make_writer(writer, request->name, &file);
+    if (!error)
+        error = make_file(request, &plan, 0, &file);
+    return error ? error : make_writer(request, &file, writer);
 }
 
-/* `old` is locked by us and has the name; it stays locked until its readers have been told. */
+/* `old` is locked by us and has the name; it stays locked until its readers have been woken. */
 static int replace(const struct request *request, const struct kymo_file *old,
                    struct kymo_writer **writer)
 {
+    struct kymo_schema schema;
+    const struct kymo_options options = fill_payload(request, old, &schema);
     struct kymo_file file;
-    int error = make_file(request, 1, &file);
+    struct plan plan;
+    int error = make_plan(request, &options, &plan);
 
+    if (!error)
+        error = make_file(request, &plan, 1, &file);
     if (error)
         return error;
     kymo_mapping_retire(old);
-    return make_writer(writer, request->name, &file);
+    return make_writer(request, &file, writer);
 }
 
 static int is_retired(const struct kymo_file *file)
@@ -195,15 +264,36 @@ static int is_retired(const struct kymo_file *file)
            control.state == KYMO_RETIRED;
 }
 
-/* Writers that share take the lock beside each other; all else takes it alone. -EAGAIN: the name
- * changed hands while we looked. */
+/* Whether the segment has the layout of the options; what these leave open does not differ. */
+static int is_resumable(const struct request *request, const struct kymo_file *file)
+{
+    struct kymo_schema schema;
+    struct kymo_options options;
+    struct plan plan;
+
+    if (request->existing == KYMO_REPLACE || is_retired(file))
+        return 0;
+    if (!request->options)
+        return 1;
+    options = fill_payload(request, file, &schema);
+    if (!options.depth)
+        options.depth = file->header.depth;
+    if (!options.alignment)
+        options.alignment = file->header.alignment;
+    return make_plan(request, &options, &plan) == 0 &&
+           kymo_layout_difference(&file->header, file->fields, &plan.header, plan.fields,
+                                  request->diagnostic) == 0;
+}
+
+/* Shared writers take the lock beside each other; all others take it alone. -EAGAIN: the name
+ * changed while we looked. */
 static int lock_named(const struct request *request, const struct kymo_file *file, int shared)
 {
     int error = shared ? kymo_file_lock_shared(file->fd, KYMO_LOCK_WRITER)
                        : kymo_file_lock(file->fd, KYMO_LOCK_WRITER, 1);
 
     KYMO_TESTPOINT(LOCKED);
-    /* The lock may have come from a generation that lost its name meanwhile (promise H). */
+    /* The generation may have lost its name before it was locked (promise H). */
     if (!error && !kymo_file_is_named(file, request->directory, request->name))
         error = -EAGAIN;
     return error;
@@ -213,21 +303,31 @@ static int open_existing(const struct request *request, struct kymo_writer **wri
 {
     struct kymo_file file;
     int same;
-    int error = kymo_file_open(request->directory, request->name, O_RDWR, &file, NULL);
+    int error =
+        kymo_file_open(request->directory, request->name, O_RDWR, &file, request->diagnostic);
 
     if (error)
         return error;
-    same = !request->header ||
-           kymo_layout_same(&file.header, file.fields, request->header, request->fields);
-    if (request->existing == KYMO_REPLACE || is_retired(&file))
-        same = 0;
+    same = is_resumable(request, &file);
     error = lock_named(request, &file, same && is_shared(&file.header));
     if (!error && same)
-        return make_writer(writer, request->name, &file);
-    if (!error)
+        return make_writer(request, &file, writer);
+    if (error)
+        kymo_report(request->diagnostic, error, "%s", kymo_error_text(error));
+    else
         error = request->existing == KYMO_OPEN_EXISTING ? -EEXIST : replace(request, &file, writer);
     kymo_file_close(&file);
     return error;
+}
+
+static int report_missing(const struct request *request)
+{
+    if (request->options)
+        return -ENOENT;
+    return kymo_report(
+        request->diagnostic, -ENOENT,
+        "no such segment, and without options (size, schema or geometry) it can't be "
+        "created");
 }
 
 static int open_request(const struct request *request, struct kymo_writer **writer)
@@ -238,8 +338,12 @@ static int open_request(const struct request *request, struct kymo_writer **writ
         return create(request, writer);
     for (int tries = 0; tries < 100 && error == -EAGAIN; tries++) {
         error = open_existing(request, writer);
-        if (error != -ENOENT || request->existing == KYMO_OPEN_EXISTING)
+        if (error != -ENOENT)
             continue;
+        if (request->existing == KYMO_OPEN_EXISTING)
+            return report_missing(request);
+        if (request->diagnostic)
+            request->diagnostic->text[0] = 0;
         error = create(request, writer);
         if (error == -EEXIST)
             error = -EAGAIN;
@@ -247,38 +351,42 @@ static int open_request(const struct request *request, struct kymo_writer **writ
     return error;
 }
 
-int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
-                          const struct kymo_options *options, uint32_t major)
+static int open_checked(struct request *request, struct kymo_writer **writer)
 {
-    struct request request = {.name = name, .existing = KYMO_OPEN_EXISTING};
-    struct kymo_header header;
-    int error = kymo_name_check(name);
+    int error = kymo_name_diagnose(request->name, request->diagnostic);
 
-    *writer = NULL;
+    if (!error && request->options)
+        error = kymo_options_check(request->options, request->diagnostic);
     if (error)
         return error;
-    if (major != KYMO_LAYOUT_MAJOR)
-        return -EPROTONOSUPPORT;
-    if (options) {
-        error = options->mode & ~0777u ? -EINVAL : kymo_layout_from_options(&header, options);
-        if (error)
-            return error;
-        request.header = &header;
-        request.existing = options->existing;
-        request.fields = options->schema ? options->schema->fields : NULL;
-        request.mode = options->mode;
-    }
-    request.directory = kymo_directory_open();
-    if (request.directory < 0)
-        return request.directory;
+    request->directory = kymo_directory_open();
+    if (request->directory < 0)
+        return kymo_report_directory(request->diagnostic, request->directory);
     kymo_library_lock();
-    error = open_request(&request, writer);
+    error = open_request(request, writer);
     kymo_library_unlock();
-    close(request.directory);
+    close(request->directory);
     return error;
 }
 
-/* ---- letting go ---- */
+int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
+                          const struct kymo_options *options, uint32_t major,
+                          struct kymo_diagnostic *diagnostic)
+{
+    struct request request = {.name = name,
+                              .existing = options ? options->existing : KYMO_OPEN_EXISTING,
+                              .options = options,
+                              .diagnostic = diagnostic};
+
+    *writer = NULL;
+    if (diagnostic)
+        diagnostic->text[0] = 0;
+    if (major != KYMO_LAYOUT_MAJOR)
+        return kymo_report_major(diagnostic, major);
+    return kymo_report_end(diagnostic, open_checked(&request, writer));
+}
+
+/* ---- closing ---- */
 
 static void destroy_handle(struct kymo_writer *writer)
 {

@@ -5,7 +5,7 @@ mount_view
 
 state()
 {
-    sed -n 's/^writer: //p' "$mnt/$1/info"
+    sed -n 's/^writer: *\([A-Z]*\) *$/\1/p' "$mnt/$1/info"
 }
 
 newest()

@@ -80,7 +80,8 @@ Test(as_of, shows_nothing_that_was_published_later, .init = open_fixture, .fini 
     request.query = (struct query){.from = 26, .to = 99};
     expect_history(&request, true, "");
     cr_assert_eq(render_as_of(&request, render_info, &text), 0);
-    cr_assert_not_null(strstr(text.data, "\nas-of: 25\nage: 5ns\nrecords: 3\n"));
+    cr_assert_not_null(
+        strstr(text.data, "\nas_of_nanoseconds: 25\nage_seconds: 0.000000005\nrecords: 3\n"));
     cr_assert_null(strstr(text.data, "writer"));
     kymo_text_free(&text);
     cr_assert_eq(request.reader, request.segment->reader);

@@ -51,6 +51,7 @@ static inline void compact_repair(struct compact *compact)
         header->creator[sizeof(header->creator) - 1] = 0;
         header->boot_id[sizeof(header->boot_id) - 1] = 0;
         header->host[sizeof(header->host) - 1] = 0;
+        header->origin.host[sizeof(header->origin.host) - 1] = 0;
     }
     if (compact->repairs & COMPACT_SMALL) {
         header->depth = UINT64_C(2) << header->depth % 6;

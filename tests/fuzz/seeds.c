@@ -49,8 +49,15 @@ static void put_segment(const char *name)
 
 static void put_segments(void)
 {
-    static const char *const fields[] = {"x:u64", "accel:f32[3],temp:f64,on:bool,name:char[8]",
-                                         "m:i16[2][3],count:u32"};
+    static const char *const fields[] = {"x:u64",
+                                         "accel:f32[3],temp:f64:angle,on:bool,name:char[8]",
+                                         "m:i16[2][3]:previous,count:u32:none"};
+    static const struct kymo_geometry geometry = {
+        .width = 2, .height = 2, .stride = 6, .format = KYMO_RGB8, .pixels_offset = 12};
+    static const struct kymo_origin origin = {.uuid = {1},
+                                              .first = 100,
+                                              .clock = KYMO_REALTIME,
+                                              .host = "far"};
 
     for (unsigned int i = 0; i < 12; i++) {
         struct kymo_options options = {.kind = i % 4 == 3 ? KYMO_QUEUE : KYMO_RING,
@@ -64,7 +71,10 @@ static void put_segments(void)
         struct kymo_writer *writer;
         unsigned char payload[64] = {0};
 
-        if (i % 4 == 0)
+        options.origin = i % 3 == 0 ? &origin : NULL;
+        if (i == 8)
+            options.geometry = &geometry;
+        else if (i % 4 == 0)
             options.size = 24;
         else
             cr_assert_eq(kymo_schema_parse(&schema, fields[i % 3], NULL), 0);
@@ -116,6 +126,9 @@ static const char *const schemas[] = {"x:f64",
                                       "name:char[16],on:bool,flags:bool[8]",
                                       "\t x : u8 [ 3 ] , y : char",
                                       "x:u8[1073741824]",
+                                      "a:f64:angle,b:u8[2]:previous , c:f32 : none,d:i8:linear",
+                                      "a:f64:",
+                                      "a:f64:angle:none",
                                       "a_total:u64,a:u64,a_total_value:u64",
                                       "x:u9",
                                       "x:f64,x:f64",

@@ -162,7 +162,7 @@ static void open_and_close(const struct explore_scenario *scenario)
     struct kymo_writer *writer;
 
     if (fstat(file.fd, &file.status) != 0 || lock_named(&request, &file, 0) != 0 ||
-        make_writer(&writer, NAME, &file) != 0)
+        make_writer(&request, &file, &writer) != 0)
         explore_fail("not opened");
     publish_all(scenario, writer);
     kymo_writer_close(writer);
@@ -200,7 +200,7 @@ static void resume(const struct explore_scenario *scenario)
         explore_fail("no file");
     while (lock_named(&request, &file, 0) == -EBUSY)
         explored_kernel_await(KYMO_LOCK_WRITER);
-    if (make_writer(&writer, NAME, &file) != 0)
+    if (make_writer(&request, &file, &writer) != 0)
         explore_fail("not resumed");
     if (writer->pos != 1 && writer->pos != 2)
         explore_fail("resumed at %d", (int)writer->pos);

@@ -114,9 +114,9 @@ static const char *judge_back(int error, uint64_t back, const struct kymo_record
     if (error == -ENODATA)
         return back >= published ? NULL : "no data where there is some";
     if (error == -ESTALE)
-        return back > reader.ring.mask ? NULL : "stale";
-    if (error == -EAGAIN) /* the oldest slot while the writer holds it; else retries suffice */
-        return back == reader.ring.mask ? NULL : "gave up";
+        return back >= reader.ring.mask ? NULL : "stale";
+    if (error == -EAGAIN)
+        return "gave up";
     if (error)
         return "error";
     if (record->pos + 1 + back < head_before || record->pos + 1 + back > head_now())

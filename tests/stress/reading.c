@@ -77,9 +77,9 @@ static const char *reading_back(const struct reading *reading)
         int result = kymo_ring_back(reading->reader, back, buffer, sizeof(buffer), &record);
         int expected = back < reading->head ? reading_expected(reading, pos) : -ENODATA;
 
-        /* Such a record exists always again, so the retries end with -EAGAIN. */
-        if (expected == -ESTALE && back < depth)
-            expected = -EAGAIN;
+        /* The oldest slot is read by position alone, as kymo_ring_available says. */
+        if (expected == 0 && back >= depth - 1)
+            expected = -ESTALE;
         fault = reading_compare(reading, result, expected, pos, &record, buffer);
     }
     return fault;

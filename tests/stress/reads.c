@@ -140,7 +140,7 @@ static void run_back(struct role *role)
     void *buffer = malloc(ring->size);
 
     for (uint64_t i = 0; goes_on(role); i++) {
-        const uint64_t back = checked_mix(i) % kymo_ring_depth(ring);
+        const uint64_t back = checked_mix(i) % (kymo_ring_depth(ring) - 1);
         const uint64_t before = kymo_ring_head(ring);
         int error = kymo_ring_back(role->reader, back, buffer, ring->size, &record);
         const uint64_t after = kymo_ring_head(ring);
@@ -180,7 +180,7 @@ static void run_view(struct role *role)
     struct kymo_view view = {0};
 
     for (uint64_t i = 0; goes_on(role); i++) {
-        const uint64_t back = checked_mix(i) % kymo_ring_depth(ring);
+        const uint64_t back = checked_mix(i) % (kymo_ring_depth(ring) - 1);
         int error = kymo_ring_view_back(role->reader, i % 2 ? 0 : back, &view);
 
         if (!error) {

@@ -244,8 +244,9 @@ static int read_back(struct kymo_reader *reader, const char *name, struct readin
 {
     const uint64_t head = kymo_ring_head(&reader->ring);
     struct kymo_record record;
-    int error = kymo_ring_back(reader, soak_roll(4) ? 0 : soak_roll(kymo_ring_depth(&reader->ring)),
-                               buffers->one, SOAK_SIZE, &record);
+    int error =
+        kymo_ring_back(reader, soak_roll(4) ? 0 : soak_roll(kymo_ring_depth(&reader->ring) - 1),
+                       buffers->one, SOAK_SIZE, &record);
 
     if (!error && checked_fault(&record, buffers->one, SOAK_SIZE))
         soak_blame("%s: record %llu is wrong", name, (unsigned long long)record.pos);

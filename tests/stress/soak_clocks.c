@@ -634,27 +634,35 @@ static void inquire(struct inquiry *inquiry, const struct manner *manner, int by
     inquiry->held = clocks_held(steps);
 }
 
-/* An age is that of a record that was the newest in the meantime; 0 of one that is ahead of its clock,
- * which was set back. Six digits of it are shown. */
+/* a - b; times of a test are far from the ends of 64 bits. */
+static double difference(uint64_t a, uint64_t b)
+{
+    return a >= b ? (double)(a - b) : -(double)(b - a);
+}
+
+/* The age is that of a record which was the newest during the inquiry; negative if the clock was set back
+ * behind it. Ten digits of it are printed. */
 static void check_info(const struct inquiry *inquiry)
 {
-    const char *at = strstr(inquiry->text, "\nage: ");
+    const char *at = strstr(inquiry->text, "\nage_seconds: ");
     const char *writer = strstr(inquiry->text, "\nwriter: ");
-    uint64_t before, after, age;
-    char text[32];
+    uint64_t before, after;
+    double seconds, age, slack;
 
     if (!writer || strncmp(writer, "\nwriter: DEAD", 13) == 0 || !at)
         soak_blame("%s: info: %.80s", inquiry->dial.name, writer ? writer : inquiry->text);
     if (!at || !inquiry->held || kymo_ring_retired(&inquiry->dial.reader->ring) ||
-        sscanf(at, "\nage: %31s", text) != 1 || kymo_duration_parse(text, &age) != 0)
+        sscanf(at, "\nage_seconds: %lf", &seconds) != 1)
         return;
+    age = seconds * 1e9;
+    slack = (age < 0 ? -age : age) / 1e8 + 1000;
     if (time_at(&inquiry->dial, inquiry->head - 1, inquiry->head, &before) &&
-        age > (inquiry->high > before ? inquiry->high - before : 0) + age / 1000 + 1)
-        soak_blame("%s: %s old at %llu, and is of %llu", inquiry->dial.name, text,
+        age > difference(inquiry->high, before) + slack)
+        soak_blame("%s: %.0f ns old at %llu, and is of %llu", inquiry->dial.name, age,
                    (unsigned long long)inquiry->high, (unsigned long long)before);
     if (time_at(&inquiry->dial, head_of(&inquiry->dial) - 1, UINT64_MAX, &after) &&
-        inquiry->low > after && age + age / 1000 + 1 < inquiry->low - after)
-        soak_blame("%s: %s old at %llu, and is of %llu", inquiry->dial.name, text,
+        age + slack < difference(inquiry->low, after))
+        soak_blame("%s: %.0f ns old at %llu, and is of %llu", inquiry->dial.name, age,
                    (unsigned long long)inquiry->low, (unsigned long long)after);
 }
 

@@ -7,9 +7,9 @@
 
 /* DESIGN's list, and those that segments add. */
 static const int errors[] = {
-    ENODATA,      ESTALE, EIDRM,   EAGAIN,          ERANGE,   EDOM,   ETIME,
-    ETIMEDOUT,    EBUSY,  EBADMSG, EPROTONOSUPPORT, EMSGSIZE, EINVAL, EPIPE,
-    ENAMETOOLONG, ENOSPC, EACCES,  EPERM,           ENOENT,   EEXIST,
+    ENODATA,   ESTALE,       EIDRM,  EAGAIN,  ERANGE,          EDOM,     ETIME,
+    ENOTEMPTY, ETIMEDOUT,    EBUSY,  EBADMSG, EPROTONOSUPPORT, EMSGSIZE, EINVAL,
+    EPIPE,     ENAMETOOLONG, ENOSPC, EACCES,  EPERM,           ENOENT,   EEXIST,
 };
 
 #define ERRORS (sizeof(errors) / sizeof(errors[0]))
@@ -183,9 +183,9 @@ Test(errors, of_compiled_layout)
     const struct kymo_options options = {.size = 8};
 
     kymo_writer_close(unit_writer("major", &options));
-    cr_assert_eq(kymo_impl_writer_open(&writer, "major", &options, 2), -EPROTONOSUPPORT);
-    cr_assert_eq(kymo_impl_writer_open(&writer, "major", &options, 0), -EPROTONOSUPPORT);
-    cr_assert_eq(kymo_impl_reader_open(&reader, "major", 2), -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_writer_open(&writer, "major", &options, 1, NULL), -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_writer_open(&writer, "major", &options, 3, NULL), -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_reader_open(&reader, "major", 1, NULL), -EPROTONOSUPPORT);
     cr_assert_null(writer);
     cr_assert_null(reader);
     cr_assert_str_eq(kymo_version(), "0.2.0");

@@ -157,6 +157,23 @@ Test(image, has_no_size_for_invalid_geometry)
     cr_assert_eq(kymo_image_plane(&geometry, 0, &plane), -EINVAL);
 }
 
+Test(image, planes_begin_behind_a_user_header)
+{
+    struct kymo_geometry geometry = {
+        .width = 4, .height = 2, .stride = 4, .format = KYMO_NV12, .pixels_offset = 100};
+    struct kymo_plane plane;
+
+    cr_assert_eq(kymo_image_size(&geometry), 112U);
+    cr_assert_eq(kymo_image_plane(&geometry, 0, &plane), 0);
+    cr_assert_eq(plane.offset, 100U);
+    cr_assert_eq(kymo_image_plane(&geometry, 1, &plane), 0);
+    cr_assert_eq(plane.offset, 108U);
+    geometry.pixels_offset = KYMO_SIZE_LIMIT;
+    cr_assert_eq(kymo_image_size(&geometry), 0U);
+    geometry.pixels_offset = UINT32_MAX;
+    cr_assert_eq(kymo_image_size(&geometry), 0U);
+}
+
 Test(image, names_formats)
 {
     enum kymo_pixel_format format;

@@ -26,8 +26,11 @@ static const char *value_of(const char *key)
 
     for (const char *line = text.data; *line; line = strchr(line, '\n') + 1) {
         if (strncmp(line, key, len) == 0 && strncmp(line + len, ": ", 2) == 0) {
-            snprintf(value, sizeof(value), "%.*s", (int)strcspn(line + len + 2, "\n"),
-                     line + len + 2);
+            size_t end = strcspn(line + len + 2, "\n");
+
+            while (end > 0 && line[len + 2 + end - 1] == ' ')
+                end--; /* the padding */
+            snprintf(value, sizeof(value), "%.*s", (int)end, line + len + 2);
             return value;
         }
     }
@@ -49,9 +52,10 @@ static void expect_keys(const char *expected)
 }
 
 #define KEYS                                                                                     \
-    "name kind depth size clock time-policy wake-policy layout writer writer-pid heartbeat-age " \
-    "age records available rate rejected clamped aborted wakes adopted takeovers writers "       \
-    "created creator host boot generation file-size mode owner schema "
+    "name kind depth size_bytes clock time_policy wake_policy layout writer writer_pid "         \
+    "heartbeat_age_seconds age_seconds records available rate_hertz rejected clamped aborted "   \
+    "wakes adopted takeovers writers created creator host boot generation file_size_bytes mode " \
+    "owner schema "
 
 static struct kymo_writer *writer_of(const char *name, enum kymo_clock clock, uint64_t depth)
 {
@@ -77,7 +81,7 @@ Test(info, of_a_new_segment)
     struct kymo_reader *reader;
     char expected[128];
 
-    cr_assert_eq(kymo_schema_parse(&schema, "accel:f32[3],m:u8[2][4],temp:f64", NULL), 0);
+    cr_assert_eq(kymo_schema_parse(&schema, "accel:f32[3],m:u8[2][4],temp:f64:previous", NULL), 0);
     options.schema = schema;
     writer = unit_writer("new", &options);
     reader = unit_reader("new");
@@ -86,24 +90,24 @@ Test(info, of_a_new_segment)
     cr_assert_str_eq(value_of("name"), "new");
     cr_assert_str_eq(value_of("kind"), "value");
     cr_assert_str_eq(value_of("depth"), "2");
-    cr_assert_str_eq(value_of("size"), "32");
+    cr_assert_str_eq(value_of("size_bytes"), "32");
     cr_assert_str_eq(value_of("clock"), "realtime");
-    cr_assert_str_eq(value_of("time-policy"), "clamp");
-    cr_assert_str_eq(value_of("wake-policy"), "always");
-    cr_assert_str_eq(value_of("layout"), "1.0");
+    cr_assert_str_eq(value_of("time_policy"), "clamp");
+    cr_assert_str_eq(value_of("wake_policy"), "always");
+    cr_assert_str_eq(value_of("layout"), "2.0");
     cr_assert_str_eq(value_of("writer"), "ALIVE");
     snprintf(expected, sizeof(expected), "%d", getpid());
-    cr_assert_str_eq(value_of("writer-pid"), expected);
-    cr_assert_str_eq(value_of("heartbeat-age"), "none");
-    cr_assert_str_eq(value_of("age"), "none");
+    cr_assert_str_eq(value_of("writer_pid"), expected);
+    cr_assert_str_eq(value_of("heartbeat_age_seconds"), "none");
+    cr_assert_str_eq(value_of("age_seconds"), "none");
     cr_assert_str_eq(value_of("records"), "0");
     cr_assert_str_eq(value_of("available"), "0");
-    cr_assert_str_eq(value_of("rate"), "0");
+    cr_assert_str_eq(value_of("rate_hertz"), "0.000000000");
     cr_assert_str_eq(value_of("writers"), "1");
     cr_assert_str_eq(value_of("mode"), "0640");
     snprintf(expected, sizeof(expected), "%u:%u", geteuid(), getegid());
     cr_assert_str_eq(value_of("owner"), expected);
-    cr_assert_str_eq(value_of("schema"), "accel:f32[3],m:u8[2][4],temp:f64");
+    cr_assert_str_eq(value_of("schema"), "accel:f32[3],m:u8[2][4],temp:f64:previous");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
     kymo_schema_free(schema);
@@ -120,15 +124,15 @@ Test(info, prints_header_fields)
     uint64_t created;
 
     info_of(reader);
-    cr_assert_str_eq(value_of("time-policy"), "reject");
-    cr_assert_str_eq(value_of("wake-policy"), "waiters");
+    cr_assert_str_eq(value_of("time_policy"), "reject");
+    cr_assert_str_eq(value_of("wake_policy"), "waiters");
     cr_assert_str_eq(value_of("schema"), "none");
     cr_assert_str_eq(value_of("host"), info.host);
     cr_assert_str_eq(value_of("boot"), info.boot_id);
     snprintf(line, sizeof(line), "%s, pid %u, uid %u", info.creator, getpid(), geteuid());
     cr_assert_str_eq(value_of("creator"), line);
     snprintf(line, sizeof(line), "%llu", (unsigned long long)info.file_size);
-    cr_assert_str_eq(value_of("file-size"), line);
+    cr_assert_str_eq(value_of("file_size_bytes"), line);
     cr_assert_eq(kymo_time_parse(value_of("created"), KYMO_REALTIME, 0, &created), 0);
     cr_assert_eq(created, info.created_realtime);
     for (size_t i = 0; i < sizeof(info.uuid); i++)
@@ -146,16 +150,14 @@ Test(info, of_a_history)
     struct kymo_writer *writer = writer_of("history", KYMO_MONOTONIC, 8);
     struct kymo_reader *reader = unit_reader("history");
     const uint64_t begin = kymo_clock_now(KYMO_MONOTONIC) - 20 * SECOND;
-    uint64_t age;
 
     for (uint64_t i = 0; i < 5; i++)
         publish_at(writer, begin + i * SECOND / 8);
     info_of(reader);
     cr_assert_str_eq(value_of("records"), "5");
     cr_assert_str_eq(value_of("available"), "5");
-    cr_assert_str_eq(value_of("rate"), "8");
-    cr_assert_eq(kymo_duration_parse(value_of("age"), &age), 0);
-    cr_assert_geq(age, 19 * SECOND + SECOND / 2);
+    cr_assert_str_eq(value_of("rate_hertz"), "8.000000000");
+    cr_assert_geq(strtod(value_of("age_seconds"), NULL), 19.5);
 
     for (uint64_t i = 0; i < 10; i++)
         publish_at(writer, begin + SECOND + i * SECOND / 3);
@@ -164,9 +166,9 @@ Test(info, of_a_history)
     info_of(reader);
     cr_assert_str_eq(value_of("records"), "15");
     cr_assert_str_eq(value_of("available"), "7");
-    cr_assert_str_eq(value_of("rate"), "3");
+    cr_assert_str_eq(value_of("rate_hertz"), "3.000000000");
     cr_assert_str_eq(value_of("rejected"), "1");
-    cr_assert_eq(kymo_duration_parse(value_of("heartbeat-age"), &age), 0);
+    cr_assert_lt(strtod(value_of("heartbeat_age_seconds"), NULL), 10);
     kymo_reader_close(reader);
     kymo_writer_close(writer);
     kymo_text_free(&text);
@@ -178,28 +180,28 @@ Test(info, of_user_clock)
     struct kymo_reader *reader = unit_reader("user");
 
     info_of(reader);
-    cr_assert_str_eq(value_of("age"), "none");
+    cr_assert_str_eq(value_of("age_seconds"), "none");
     publish_at(writer, 1);
     publish_at(writer, 2);
     info_of(reader);
-    cr_assert_str_eq(value_of("age"), "unknown");
-    cr_assert_str_eq(value_of("rate"), "unknown");
+    cr_assert_str_eq(value_of("age_seconds"), "unknown");
+    cr_assert_str_eq(value_of("rate_hertz"), "unknown");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
     kymo_text_free(&text);
 }
 
-/* Times in the future have no age, and many at one instant no rate. */
+/* Times in the future have a negative age, and many at one instant no rate. */
 Test(info, of_future_and_equal_times)
 {
     struct kymo_writer *writer = writer_of("odd", KYMO_MONOTONIC, 8);
     struct kymo_reader *reader = unit_reader("odd");
 
-    publish_at(writer, UINT64_MAX);
-    publish_at(writer, UINT64_MAX);
+    publish_at(writer, kymo_clock_now(KYMO_MONOTONIC) + 3601 * SECOND);
+    publish_at(writer, writer->time);
     info_of(reader);
-    cr_assert_str_eq(value_of("age"), "0s");
-    cr_assert_str_eq(value_of("rate"), "unknown");
+    cr_assert_eq(strncmp(value_of("age_seconds"), "-3600.", 6), 0, "%s", value_of("age_seconds"));
+    cr_assert_str_eq(value_of("rate_hertz"), "unknown");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
 
@@ -208,8 +210,8 @@ Test(info, of_future_and_equal_times)
     publish_at(writer, 0);
     publish_at(writer, UINT64_MAX);
     info_of(reader);
-    cr_assert_str_eq(value_of("age"), "0s");
-    cr_assert_str_eq(value_of("rate"), "5.42101e-11");
+    cr_assert_eq(strncmp(value_of("age_seconds"), "-1844", 5), 0, "%s", value_of("age_seconds"));
+    cr_assert_str_eq(value_of("rate_hertz"), "0.000000000");
     cr_assert_str_eq(value_of("writer"), "ALIVE");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
@@ -321,8 +323,11 @@ Test(info, of_an_image)
     struct kymo_reader *reader = unit_reader("image");
 
     info_of(reader);
-    expect_keys(KEYS "image ");
-    cr_assert_str_eq(value_of("image"), "1920x1080 format 1");
+    expect_keys(KEYS "image_pixels image_format image_stride_bytes image_offset_bytes ");
+    cr_assert_str_eq(value_of("image_pixels"), "1920x1080");
+    cr_assert_str_eq(value_of("image_format"), "gray8");
+    cr_assert_str_eq(value_of("image_stride_bytes"), "5760");
+    cr_assert_str_eq(value_of("image_offset_bytes"), "0");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
     kymo_text_free(&text);
@@ -369,13 +374,78 @@ Test(info, escapes_newlines_in_names)
     kymo_text_free(&text);
 }
 
-/* ---- as of an instant ---- */
-
 static int info_as_of(const struct kymo_reader *reader, uint64_t time)
 {
     kymo_text_clear(&text);
     return kymo_text_info_as_of(&text, reader, time);
 }
+
+/* Without the one value that is not the same in all of these texts. */
+static size_t length_without(const char *key)
+{
+    return text.len - strlen(value_of(key));
+}
+
+static int publish_and_vanish(void *context)
+{
+    const struct kymo_options options = {.clock = KYMO_REALTIME, .depth = 4, .size = 8};
+    const uint64_t now = kymo_clock_now(KYMO_REALTIME);
+    struct kymo_writer *writer;
+
+    if (kymo_writer_open(&writer, context, &options) ||
+        kymo_ring_publish(writer, "12345678", 8, now - SECOND / 10, 0) ||
+        kymo_ring_publish(writer, "12345678", 8, now, 0) || kymo_writer_heartbeat(writer))
+        return 1;
+    return 0;
+}
+
+Test(info, keeps_its_length_while_the_segment_does_not_change)
+{
+    static const uint64_t ages[] = {0,           1,           SECOND - 1,     SECOND,
+                                    10 * SECOND, 99999999999, 86400 * SECOND, 999999999 * SECOND};
+    const struct kymo_options options = {.clock = KYMO_REALTIME, .depth = 4, .size = 8};
+    struct kymo_writer *writer = unit_writer("length", &options);
+    struct kymo_reader *reader = unit_reader("length");
+    const uint64_t base = 20 * SECOND;
+    size_t len;
+
+    publish_at(writer, base);
+    publish_at(writer, base + SECOND / 3);
+    cr_assert_eq(info_as_of(reader, base + SECOND), 0);
+    len = length_without("as_of_nanoseconds");
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        cr_assert_eq(info_as_of(reader, base + SECOND / 3 + ages[i]), 0);
+        cr_assert_eq(length_without("as_of_nanoseconds"), len, "%s", text.data);
+        cr_assert_eq(strlen(value_of("age_seconds")), 11);
+    }
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+
+    /* Alive, stalled and dead, with a rate and without. */
+    cr_assert_eq(unit_child(publish_and_vanish, (void *)(uintptr_t) "dies"), 0);
+    reader = unit_reader("dies");
+    info_of(reader);
+    cr_assert_str_eq(value_of("writer"), "DEAD");
+    cr_assert_str_eq(value_of("rate_hertz"), "0.000000000", "no writer is alive");
+    len = length_without("writer_pid");
+    writer = unit_writer("dies", NULL);
+    info_of(reader);
+    cr_assert_str_eq(value_of("writer"), "ALIVE");
+    cr_assert_str_eq(value_of("rate_hertz"), "10.00000000");
+    cr_assert_eq(length_without("writer_pid"), len, "%s", text.data);
+    usleep(1100000);
+    info_of(reader);
+    cr_assert_str_eq(value_of("writer"), "STALLED");
+    cr_assert_eq(length_without("writer_pid"), len, "%s", text.data);
+    kymo_writer_close(writer);
+    info_of(reader);
+    cr_assert_str_eq(value_of("writer"), "CLOSED");
+    cr_assert_eq(length_without("writer_pid"), len, "%s", text.data);
+    kymo_reader_close(reader);
+    kymo_text_free(&text);
+}
+
+/* ---- as of an instant ---- */
 
 Test(info, as_of_an_instant)
 {
@@ -388,13 +458,14 @@ Test(info, as_of_an_instant)
     for (uint64_t i = 0; i < 6; i++)
         cr_assert_eq(kymo_ring_publish(writer, &i, 8, i * SECOND, 0), 0);
     cr_assert_eq(info_as_of(reader, 4 * SECOND + SECOND / 2), 0);
-    expect_keys("name kind depth size clock time-policy wake-policy layout as-of age records "
-                "available rate created creator host boot generation file-size mode owner schema ");
-    cr_assert_str_eq(value_of("as-of"), "4500000000");
-    cr_assert_str_eq(value_of("age"), "500ms");
+    expect_keys("name kind depth size_bytes clock time_policy wake_policy layout as_of_nanoseconds "
+                "age_seconds records available rate_hertz created creator host boot generation "
+                "file_size_bytes mode owner schema ");
+    cr_assert_str_eq(value_of("as_of_nanoseconds"), "4500000000");
+    cr_assert_str_eq(value_of("age_seconds"), "0.500000000");
     cr_assert_str_eq(value_of("records"), "5");
     cr_assert_str_eq(value_of("available"), "2");
-    cr_assert_str_eq(value_of("rate"), "1");
+    cr_assert_str_eq(value_of("rate_hertz"), "1.000000000");
     /* Two records were overwritten: the state at that instant is unknown. */
     cr_assert_eq(info_as_of(reader, SECOND), -ESTALE);
     cr_assert_eq(info_as_of(reader, KYMO_FOREVER), 0);

@@ -1,5 +1,5 @@
 /*
- * test_layout.c - LAYOUT.md, layout.h and the bytes of a file agree.
+ * test_layout.c - LAYOUT.md agrees with layout.h, and a file with both.
  */
 #include "unit.h"
 
@@ -35,13 +35,13 @@ static const struct member header[] = {
     MEMBER(kymo_header, word_size),
     MEMBER(kymo_header, kind),
     MEMBER(kymo_header, clock),
-    MEMBER(kymo_header, time_policy),
     MEMBER(kymo_header, wake_policy),
     MEMBER(kymo_header, flags),
+    MEMBER(kymo_header, alignment),
     MEMBER(kymo_header, depth),
     MEMBER(kymo_header, stride),
     MEMBER(kymo_header, size),
-    MEMBER(kymo_header, alignment),
+    MEMBER(kymo_header, schema_size),
     MEMBER(kymo_header, first),
     MEMBER(kymo_header, file_size),
     MEMBER(kymo_header, control_offset),
@@ -53,7 +53,8 @@ static const struct member header[] = {
     MEMBER(kymo_header, fields_offset),
     MEMBER(kymo_header, field_size),
     MEMBER(kymo_header, field_count),
-    MEMBER(kymo_header, schema_size),
+    MEMBER(kymo_header, reserved0),
+    MEMBER(kymo_header, type_id),
     MEMBER(kymo_header, geometry),
     MEMBER(kymo_header, created_monotonic),
     MEMBER(kymo_header, created_realtime),
@@ -63,34 +64,42 @@ static const struct member header[] = {
     MEMBER(kymo_header, uuid),
     MEMBER(kymo_header, boot_id),
     MEMBER(kymo_header, host),
+    MEMBER(kymo_header, origin),
     MEMBER(kymo_header, reserved),
     MEMBER(kymo_header, checksum),
 };
 
 static const struct member geometry[] = {
-    MEMBER(kymo_geometry, width),
-    MEMBER(kymo_geometry, height),
-    MEMBER(kymo_geometry, stride),
-    MEMBER(kymo_geometry, format),
+    MEMBER(kymo_geometry, width),         MEMBER(kymo_geometry, height),
+    MEMBER(kymo_geometry, stride),        MEMBER(kymo_geometry, format),
+    MEMBER(kymo_geometry, pixels_offset), MEMBER(kymo_geometry, reserved),
+};
+
+static const struct member origin[] = {
+    MEMBER(kymo_origin, uuid),     MEMBER(kymo_origin, first), MEMBER(kymo_origin, clock),
+    MEMBER(kymo_origin, reserved), MEMBER(kymo_origin, host),
 };
 
 static const struct member field[] = {
-    MEMBER(kymo_field, name),     MEMBER(kymo_field, unit),       MEMBER(kymo_field, help),
-    MEMBER(kymo_field, type),     MEMBER(kymo_field, metric),     MEMBER(kymo_field, offset),
-    MEMBER(kymo_field, count),    MEMBER(kymo_field, dimensions), MEMBER(kymo_field, shape),
-    MEMBER(kymo_field, reserved),
+    MEMBER(kymo_field, name),   MEMBER(kymo_field, unit),       MEMBER(kymo_field, help),
+    MEMBER(kymo_field, type),   MEMBER(kymo_field, metric),     MEMBER(kymo_field, offset),
+    MEMBER(kymo_field, count),  MEMBER(kymo_field, dimensions), MEMBER(kymo_field, shape),
+    MEMBER(kymo_field, interp), MEMBER(kymo_field, reserved),
 };
 
 static const struct member control[] = {
-    MEMBER(kymo_control, head),      MEMBER(kymo_control, state),
-    MEMBER(kymo_control, reserved0), MEMBER(kymo_control, heartbeat),
-    MEMBER(kymo_control, opened),    MEMBER(kymo_control, writer_pid),
-    MEMBER(kymo_control, writers),   MEMBER(kymo_control, reserved1),
-    MEMBER(kymo_control, rejected),  MEMBER(kymo_control, clamped),
-    MEMBER(kymo_control, aborted),   MEMBER(kymo_control, wakes),
-    MEMBER(kymo_control, adopted),   MEMBER(kymo_control, reserved2),
-    MEMBER(kymo_control, lock),      MEMBER(kymo_control, reserved3),
-    MEMBER(kymo_control, takeovers), MEMBER(kymo_control, reserved4),
+    MEMBER(kymo_control, head),        MEMBER(kymo_control, state),
+    MEMBER(kymo_control, reserved0),   MEMBER(kymo_control, heartbeat),
+    MEMBER(kymo_control, opened),      MEMBER(kymo_control, writer_pid),
+    MEMBER(kymo_control, writers),     MEMBER(kymo_control, time_policy),
+    MEMBER(kymo_control, reserved1),   MEMBER(kymo_control, rejected),
+    MEMBER(kymo_control, clamped),     MEMBER(kymo_control, aborted),
+    MEMBER(kymo_control, wakes),       MEMBER(kymo_control, adopted),
+    MEMBER(kymo_control, reserved2),   MEMBER(kymo_control, lock),
+    MEMBER(kymo_control, reserved3),   MEMBER(kymo_control, takeovers),
+    MEMBER(kymo_control, reserved4),   MEMBER(kymo_control, frozen_realtime),
+    MEMBER(kymo_control, frozen_time), MEMBER(kymo_control, frozen_missing),
+    MEMBER(kymo_control, reserved5),
 };
 
 static const struct member bell[] = {
@@ -111,9 +120,13 @@ static const struct member slot[] = {
 };
 
 static const struct layout layouts[] = {
-    LAYOUT(kymo_header, header), LAYOUT(kymo_geometry, geometry),
-    LAYOUT(kymo_field, field),   LAYOUT(kymo_control, control),
-    LAYOUT(kymo_bell, bell),     LAYOUT(kymo_consumer_control, consumer),
+    LAYOUT(kymo_header, header),
+    LAYOUT(kymo_geometry, geometry),
+    LAYOUT(kymo_origin, origin),
+    LAYOUT(kymo_field, field),
+    LAYOUT(kymo_control, control),
+    LAYOUT(kymo_bell, bell),
+    LAYOUT(kymo_consumer_control, consumer),
     LAYOUT(kymo_slot, slot),
 };
 
@@ -215,7 +228,7 @@ static uint64_t checksum_of(const unsigned char *bytes, size_t size)
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
     for (size_t i = 0; i < size; i++) {
-        const unsigned char byte = i >= 504 && i < 512 ? 0 : bytes[i];
+        const unsigned char byte = i >= 1016 && i < 1024 ? 0 : bytes[i];
 
         hash = (hash ^ byte) * UINT64_C(0x100000001b3);
     }
@@ -247,9 +260,9 @@ static void expect_file(const unsigned char *bytes, size_t size, const struct ky
 
     cr_assert_arr_eq(head->magic, "kymoseg", 8);
     cr_assert_eq(head->byte_order, 0x01020304);
-    cr_assert_eq(head->layout_major, 1);
+    cr_assert_eq(head->layout_major, 2);
     cr_assert_eq(head->layout_minor, 0);
-    cr_assert_eq(head->header_size, 512 + 256 * head->field_count);
+    cr_assert_eq(head->header_size, 1024 + 256 * head->field_count);
     cr_assert_eq(head->page_size, sysconf(_SC_PAGESIZE));
     cr_assert_eq(head->file_size, size);
     cr_assert_eq(head->checksum, checksum_of(bytes, head->header_size));

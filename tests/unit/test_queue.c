@@ -283,7 +283,8 @@ Test(queue, has_one_consumer)
     cr_assert_null(second);
     cr_assert_eq(kymo_consumer_open(&second, "nothing"), -ENOENT);
     cr_assert_eq(kymo_consumer_open(&second, "no/name"), -EINVAL);
-    cr_assert_eq(kymo_impl_consumer_open(&second, "one", KYMO_LAYOUT_MAJOR + 1), -EPROTONOSUPPORT);
+    cr_assert_eq(kymo_impl_consumer_open(&second, "one", KYMO_LAYOUT_MAJOR + 1, NULL),
+                 -EPROTONOSUPPORT);
     cr_assert_eq(unit_child(consume_without_permission, NULL), 0);
     kymo_consumer_close(NULL);
     end(producer, consumer);

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,6 +254,42 @@ Test(record, a_bracket_interpolates_numbers)
     kymo_text_free(&text);
 }
 
+/* Between 350 and 20 degrees lie 30; between -3 and 3 rad lies pi. */
+Test(record, a_bracket_interpolates_as_the_field_says)
+{
+    struct turn {
+        double deg, rad, previous, none;
+    };
+    static const struct kymo_field fields[] = {
+        KYMO_FIELD_INTERP(struct turn, deg, "deg", "", KYMO_INTERP_ANGLE),
+        KYMO_FIELD_INTERP(struct turn, rad, "rad", "", KYMO_INTERP_ANGLE),
+        KYMO_FIELD_INTERP(struct turn, previous, "", "", KYMO_INTERP_PREVIOUS),
+        KYMO_FIELD_INTERP(struct turn, none, "", "", KYMO_INTERP_NONE),
+    };
+    static const struct kymo_schema schema = KYMO_SCHEMA(struct turn, fields);
+    const struct turn before = {350, -3, 1, 1}, after = {20, 3, 2, 2};
+    struct kymo_bracket found = {.before = {.time = 10, .len = sizeof(before)},
+                                 .after = {.time = 20, .len = sizeof(after)}};
+    static const struct {
+        double alpha, deg, rad;
+    } cases[] = {{0.25, 357.5, -3.0707963}, {0.5, 5, -3.1415926}, {0.75, 12.5, 3.0707963}};
+    double deg, rad;
+
+    for (int i = 0; i < 3; i++) {
+        found.alpha = cases[i].alpha;
+        bracket(&schema, KYMO_USER, 15, &found, &before, &after);
+        cr_assert_eq(sscanf(strstr(text.data, "\"deg\""), "\"deg\":%lf,\"rad\":%lf", &deg, &rad),
+                     2);
+        cr_assert_float_eq(deg, cases[i].deg, 1e-9, "%g", deg);
+        cr_assert_float_eq(fabs(rad), fabs(cases[i].rad), 1e-6, "%g", rad);
+        cr_assert_not_null(strstr(text.data, "\"previous\":1,\"none\":null},"), "%s", text.data);
+    }
+    found.alpha = 0;
+    bracket(&schema, KYMO_USER, 10, &found, &before, &after);
+    cr_assert_not_null(strstr(text.data, "{\"deg\":350,\"rad\":-3,\"previous\":1,\"none\":1}"));
+    kymo_text_free(&text);
+}
+
 Test(record, a_bracket_at_a_record_is_that_record)
 {
     const struct mixed exact = {0.1, 0.1f, -7, UINT64_MAX, true, "x"};
@@ -410,8 +447,8 @@ Test(record, the_value_of_an_element)
 Test(record, schema_as_json)
 {
     static const struct kymo_field fields[] = {
-        {"accel", "m/s^2", "of the \"chip\"", KYMO_F32, KYMO_GAUGE, 0, 6, 2, {2, 3}, {0}},
-        {"ticks", "", "", KYMO_U64, KYMO_COUNTER, 24, 1, 0, {0}, {0}},
+        {"accel", "m/s^2", "of the \"chip\"", KYMO_F32, KYMO_GAUGE, 0, 6, 2, {2, 3}, 0, {0}},
+        {"ticks", "", "", KYMO_U64, KYMO_COUNTER, 24, 1, 0, {0}, KYMO_INTERP_ANGLE, {0}},
     };
     const struct kymo_schema schema = {fields, 2, 32};
 
@@ -420,9 +457,10 @@ Test(record, schema_as_json)
     cr_assert_str_eq(text.data,
                      "{\"size\":32,\"fields\":["
                      "{\"name\":\"accel\",\"type\":\"f32\",\"shape\":[2,3],\"offset\":0,"
-                     "\"unit\":\"m/s^2\",\"metric\":\"gauge\",\"help\":\"of the \\\"chip\\\"\"},"
+                     "\"unit\":\"m/s^2\",\"metric\":\"gauge\",\"interp\":\"linear\",\"help\":\"of "
+                     "the \\\"chip\\\"\"},"
                      "{\"name\":\"ticks\",\"type\":\"u64\",\"shape\":[],\"offset\":24,"
-                     "\"unit\":\"\",\"metric\":\"counter\",\"help\":\"\"}]}");
+                     "\"unit\":\"\",\"metric\":\"counter\",\"interp\":\"angle\",\"help\":\"\"}]}");
     cr_assert(json_is_valid(text.data, text.len));
     kymo_text_clear(&text);
     kymo_text_schema(&text, NULL);

@@ -71,6 +71,8 @@ static void expect_trouble(const char *text, size_t expected)
 Test(schema, text_has_c_struct_layout)
 {
     struct kymo_schema *schema = parse(every_text);
+    struct kymo_field plain[13];
+    const struct kymo_schema plain_schema = {plain, 13, sizeof(struct every_type)};
     uint32_t field = UINT32_MAX;
 
     cr_assert_eq(schema->size, sizeof(struct every_type));
@@ -78,7 +80,13 @@ Test(schema, text_has_c_struct_layout)
     for (uint32_t i = 0; i < schema->count; i++)
         cr_assert_eq(schema->fields[i].offset, every_fields[i].offset, "field %u", i);
     cr_assert_eq(kymo_schema_check(&every_schema, &field), 0, "field %u", field);
-    cr_assert(kymo_schema_same(schema, &every_schema));
+    cr_assert_not(kymo_schema_same(schema, &every_schema), "text has no units");
+    for (uint32_t i = 0; i < schema->count; i++) {
+        plain[i] = every_fields[i];
+        plain[i].metric = KYMO_GAUGE;
+        memset(plain[i].unit, 0, sizeof(plain[i].unit));
+    }
+    cr_assert(kymo_schema_same(schema, &plain_schema));
     kymo_schema_free(schema);
 }
 
@@ -124,6 +132,60 @@ Test(schema, holes_and_padding)
     cr_assert_eq(schema->fields[5].offset, offsetof(struct late, sixth));
     cr_assert_eq(schema->fields[6].offset, offsetof(struct late, seventh));
     kymo_schema_free(schema);
+}
+
+Test(schema, text_chooses_the_interpolation)
+{
+    struct kymo_schema *schema =
+        parse("a:f64:linear,b:f32[2]:previous , c : f64 : angle,d:u8[2][2]:none,e:f64");
+    static const uint32_t expected[] = {KYMO_INTERP_LINEAR, KYMO_INTERP_PREVIOUS, KYMO_INTERP_ANGLE,
+                                        KYMO_INTERP_NONE, KYMO_INTERP_LINEAR};
+    static const struct kymo_field field =
+        KYMO_FIELD_INTERP(struct every_type, f32, "deg", "", KYMO_INTERP_ANGLE);
+
+    for (uint32_t i = 0; i < 5; i++)
+        cr_assert_eq(schema->fields[i].interp, expected[i], "field %u", i);
+    kymo_schema_free(schema);
+    cr_assert_eq(field.interp, KYMO_INTERP_ANGLE);
+    cr_assert_eq(every_fields[0].interp, KYMO_INTERP_LINEAR);
+    expect_trouble("a:f64:cubic", 6);
+    expect_trouble("a:f64:", 6);
+    expect_trouble("a:f64:angle:angle", 11);
+    cr_assert_str_eq(kymo_interp_text(KYMO_INTERP_NONE), "none");
+    cr_assert_str_eq(kymo_interp_text(4), "?");
+}
+
+/* One cause each: the sentence names the field and what is wrong with it. */
+Test(schema, diagnostic_names_the_field_and_the_cause)
+{
+    static const struct {
+        struct kymo_field field;
+        const char *part;
+    } cases[] = {
+        {{.name = "1x", .type = KYMO_U8, .offset = 8, .count = 1}, "field 1: its name is not"},
+        {{.name = "x", .type = 99, .offset = 8, .count = 1}, "\"x\": type 99"},
+        {{.name = "x", .type = KYMO_U8, .offset = 8, .count = 1, .metric = 2}, "\"x\": metric 2"},
+        {{.name = "x", .type = KYMO_U8, .offset = 8, .count = 1, .interp = 4}, "\"x\": interp 4"},
+        {{.name = "x", .type = KYMO_U8, .offset = 7, .count = 1}, "offset 7 is before 8"},
+        {{.name = "x", .type = KYMO_U64, .offset = 16, .count = 1},
+         "ends at byte 24 of a payload of 16"},
+        {{.name = "a", .type = KYMO_U8, .offset = 8, .count = 1},
+         "a field before it has that name"},
+        {{.name = "x", .type = KYMO_U8, .offset = 8, .count = 2}, "count 2, dimensions 0"},
+    };
+    struct kymo_field fields[2] = {{.name = "a", .type = KYMO_U64, .count = 1}};
+    const struct kymo_schema schema = {fields, 2, 16};
+    struct kymo_diagnostic diagnostic;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fields[1] = cases[i].field;
+        cr_assert_eq(kymo_schema_diagnose(&schema, &diagnostic), -EINVAL, "case %zu", i);
+        cr_assert_not_null(strstr(diagnostic.text, cases[i].part), "%s", diagnostic.text);
+        cr_assert_eq(kymo_schema_diagnose(&schema, NULL), -EINVAL);
+    }
+    fields[1] = (struct kymo_field){.name = "x", .type = KYMO_U8, .offset = 8, .count = 1};
+    cr_assert_eq(kymo_schema_diagnose(&schema, &diagnostic), 0);
+    cr_assert_str_eq(diagnostic.text, "");
 }
 
 Test(schema, blanks_around_separators)
@@ -442,7 +504,7 @@ Test(schema, accepts_or_refuses_any_table)
 
 /* ---- the rest ---- */
 
-Test(schema, same_compares_layout_only)
+Test(schema, same_compares_all_but_help)
 {
     struct kymo_field fields[4];
     struct kymo_schema one = {sound, 4, 32};
@@ -450,10 +512,17 @@ Test(schema, same_compares_layout_only)
 
     make_sound();
     memcpy(fields, sound, sizeof(fields));
-    strcpy(fields[0].unit, "m");
     strcpy(fields[0].help, "how far");
-    fields[0].metric = KYMO_COUNTER;
     cr_assert(kymo_schema_same(&one, &other));
+    strcpy(fields[0].unit, "m");
+    cr_assert_not(kymo_schema_same(&one, &other));
+    memcpy(fields, sound, sizeof(fields));
+    fields[0].metric = KYMO_COUNTER;
+    cr_assert_not(kymo_schema_same(&one, &other));
+    memcpy(fields, sound, sizeof(fields));
+    fields[0].interp = KYMO_INTERP_ANGLE;
+    cr_assert_not(kymo_schema_same(&one, &other));
+    memcpy(fields, sound, sizeof(fields));
 
     other.size = 40;
     cr_assert_not(kymo_schema_same(&one, &other));

@@ -112,7 +112,10 @@ Test(segment, does_not_exist_before_creation)
 
 Test(segment, reports_its_attributes)
 {
-    static const struct kymo_geometry geometry = {640, 480, 1920, 1};
+    static const struct kymo_geometry geometry = {.width = 640,
+                                                  .height = 480,
+                                                  .stride = 1920,
+                                                  .format = 1};
     struct kymo_schema *schema;
     struct kymo_options options = {.clock = KYMO_BOOTTIME,
                                    .time_policy = KYMO_CLAMP,
@@ -280,7 +283,7 @@ Test(segment, is_replaced_for_another_layout)
     others[1].size = 24;
     others[2].clock = KYMO_MONOTONIC;
     others[3].alignment = 64;
-    others[4].time_policy = KYMO_CLAMP;
+    others[4].flags = KYMO_SHARED_WRITER;
     others[5].wake_policy = KYMO_WAKE_ALWAYS;
     others[6].schema = schema;
     others[7].kind = KYMO_VALUE;
@@ -308,8 +311,8 @@ Test(segment, is_replaced_for_another_layout)
     kymo_schema_free(schema);
 }
 
-/* Helps and units may change without a new generation. */
-Test(segment, resumes_with_other_texts)
+/* Helps may change without a new generation; names and units are part of the type. */
+Test(segment, resumes_with_other_help)
 {
     struct kymo_field fields[] = {
         {.name = "x", .unit = "m", .help = "old", .type = KYMO_F64, .count = 1}};
@@ -320,12 +323,146 @@ Test(segment, resumes_with_other_texts)
     kymo_writer_close(unit_writer("words", &options));
     inode = inode_of("words");
     strcpy(fields[0].help, "new");
-    strcpy(fields[0].unit, "mm");
     kymo_writer_close(unit_writer("words", &options));
     cr_assert_eq(inode_of("words"), inode);
+    strcpy(fields[0].unit, "mm");
+    kymo_writer_close(unit_writer("words", &options));
+    cr_assert_neq(inode_of("words"), inode);
+    inode = inode_of("words");
+    fields[0].metric = KYMO_COUNTER;
+    kymo_writer_close(unit_writer("words", &options));
+    cr_assert_neq(inode_of("words"), inode);
+    inode = inode_of("words");
+    fields[0].interp = KYMO_INTERP_PREVIOUS;
+    kymo_writer_close(unit_writer("words", &options));
+    cr_assert_neq(inode_of("words"), inode);
+    inode = inode_of("words");
     strcpy(fields[0].name, "y");
     kymo_writer_close(unit_writer("words", &options));
     cr_assert_neq(inode_of("words"), inode);
+}
+
+/* What the options leave at 0 is taken from the segment. */
+Test(segment, is_resumed_with_its_own_depth_and_alignment)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+    uint64_t inode;
+
+    options.depth = 1024;
+    options.alignment = 256;
+    kymo_writer_close(unit_writer("own", &options));
+    inode = inode_of("own");
+    options.depth = 0;
+    options.alignment = 0;
+    writer = unit_writer("own", &options);
+    cr_assert_eq(inode_of("own"), inode);
+    cr_assert_eq(unit_info(writer->segment).depth, 1024);
+    cr_assert_eq(unit_info(writer->segment).alignment, 256);
+    kymo_writer_close(writer);
+    options.size = 0;
+    writer = unit_writer("own", &options);
+    cr_assert_eq(inode_of("own"), inode, "the payload, too");
+    kymo_writer_close(writer);
+    options = of_payloads;
+    options.depth = 64;
+    kymo_writer_close(unit_writer("own", &options));
+    cr_assert_neq(inode_of("own"), inode, "64 is not 0");
+}
+
+/* The policy is the writer's: another one needs no new generation, and no options keep it. */
+Test(segment, time_policy_is_chosen_on_resume)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer = unit_writer("policy", &options);
+    struct unit_payload payload = unit_payload(0);
+    const uint64_t inode = inode_of("policy");
+
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 100, 0), 0);
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 99, 0), -EINVAL);
+    kymo_writer_close(writer);
+    options.time_policy = KYMO_CLAMP;
+    writer = unit_writer("policy", &options);
+    cr_assert_eq(inode_of("policy"), inode);
+    cr_assert_eq(unit_info(writer->segment).time_policy, KYMO_CLAMP);
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 99, 0), 0);
+    cr_assert_eq(writer->time, 100);
+    cr_assert_eq(kymo_ring_available(&writer->ring), 2, "the history is kept");
+    kymo_writer_close(writer);
+    writer = unit_writer("policy", NULL);
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 99, 0), 0);
+    kymo_writer_close(writer);
+    writer = unit_writer("policy", &of_payloads);
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 99, 0), -EINVAL);
+    cr_assert_eq(unit_info(writer->segment).time_policy, KYMO_REJECT);
+    kymo_writer_close(writer);
+}
+
+Test(segment, size_follows_from_a_geometry)
+{
+    const struct kymo_geometry geometry = {
+        .width = 8, .height = 4, .stride = 24, .format = KYMO_RGB8, .pixels_offset = 64};
+    const struct kymo_options options = {.geometry = &geometry};
+    struct kymo_writer *writer = unit_writer("frames", &options);
+    const struct kymo_info info = unit_info(writer->segment);
+
+    cr_assert_eq(info.size, 64 + 96);
+    cr_assert_arr_eq(&info.geometry, &geometry, sizeof(geometry));
+    kymo_writer_close(writer);
+}
+
+/* 0 is unknown, and differs from no other. */
+Test(segment, type_id_tells_types_of_one_size_apart)
+{
+    struct kymo_options options = of_payloads;
+    uint64_t inode;
+
+    cr_assert_eq(kymo_type_id("struct imu", 16, 8), kymo_type_id("imu", 16, 8));
+    cr_assert_neq(kymo_type_id("imu", 16, 8), kymo_type_id("imv", 16, 8));
+    cr_assert_neq(kymo_type_id("imu", 16, 8), kymo_type_id("imu", 16, 4));
+    cr_assert_neq(kymo_type_id("imu", 16, 8), kymo_type_id("imu", 24, 8));
+    options.type_id = 7;
+    kymo_writer_close(unit_writer("typed", &options));
+    inode = inode_of("typed");
+    options.type_id = 0;
+    kymo_writer_close(unit_writer("typed", &options));
+    cr_assert_eq(inode_of("typed"), inode);
+    options.type_id = 8;
+    kymo_writer_close(unit_writer("typed", &options));
+    cr_assert_neq(inode_of("typed"), inode);
+}
+
+/* A copy lacks two records of its origin, which began at 2^33. */
+Test(segment, copy_knows_its_origin)
+{
+    const struct kymo_origin origin = {.uuid = {1, 2, 3},
+                                       .first = UINT64_C(1) << 33,
+                                       .clock = KYMO_TAI,
+                                       .host = "far"};
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+    struct kymo_info info;
+    struct kymo_origin other = origin;
+    uint64_t inode, ahead;
+
+    options.origin = &origin;
+    options.first = 5;
+    writer = unit_writer("copy", &options);
+    info = unit_info(writer->segment);
+    cr_assert_arr_eq(&info.origin, &origin, sizeof(origin));
+    ahead = origin.first - 5;
+    cr_assert_eq(kymo_origin_pos(&info.origin, info.first, 5, (uint32_t)ahead), origin.first);
+    cr_assert_eq(kymo_origin_pos(&info.origin, info.first, 9, (uint32_t)(ahead + 2)),
+                 origin.first + 4 + 2);
+    kymo_writer_close(writer);
+    inode = inode_of("copy");
+    options.origin = NULL;
+    kymo_writer_close(unit_writer("copy", &options));
+    cr_assert_eq(inode_of("copy"), inode);
+    other.uuid[0] = 9;
+    options.origin = &other;
+    kymo_writer_close(unit_writer("copy", &options));
+    cr_assert_neq(inode_of("copy"), inode, "of another generation");
 }
 
 Test(segment, is_replaced_on_request)

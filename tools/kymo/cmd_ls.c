@@ -18,10 +18,10 @@ static const struct {
     const char *key;
     bool right; /* aligned to the right */
 } columns[] = {
-    {"NAME", "name", false}, {"KIND", "kind", false},   {"DEPTH", "depth", true},
-    {"SIZE", "size", true},  {"CLOCK", "clock", false}, {"RECORDS", "records", true},
-    {"AGE", "age", true},    {"RATE", "rate", true},    {"WRITER", "writer", false},
-    {"MODE", "mode", false}, {"OWNER", NULL, false},
+    {"NAME", "name", false},      {"KIND", "kind", false},      {"DEPTH", "depth", true},
+    {"SIZE", "size_bytes", true}, {"CLOCK", "clock", false},    {"RECORDS", "records", true},
+    {"AGE", "age_seconds", true}, {"RATE", "rate_hertz", true}, {"WRITER", "writer", false},
+    {"MODE", "mode", false},      {"OWNER", NULL, false},
 };
 
 enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
@@ -84,8 +84,9 @@ static const char *details_value(const struct details *details, const char *key,
     for (const char *line = details->lines.data; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncmp(line, key, key_len) == 0 && strncmp(line + key_len, ": ", 2) == 0) {
-            *len = strcspn(line + key_len + 2, "\n");
-            return line + key_len + 2;
+            line += key_len + 2;
+            *len = strcspn(line, " \n");
+            return line;
         }
     }
     *len = 0;
@@ -128,18 +129,30 @@ static void text_owner(struct kymo_text *text, const struct kymo_info *info)
 
 /* ---- rows ---- */
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* A rate in six digits; an age in its most legible unit. */
 static char *cell_make(const struct details *details, const char *key)
 {
-    struct kymo_text owner = {0};
+    struct kymo_text text = {0};
     const char *value;
     size_t len;
 
-    if (key) {
-        value = details_value(details, key, &len);
-        return strndup(value, len);
+    if (!key) {
+        text_owner(&text, &details->info);
+        return text.data;
     }
-    text_owner(&owner, &details->info);
-    return owner.data;
+    value = details_value(details, key, &len);
+    if (strcmp(key, "rate_hertz") == 0 && is_digit(*value))
+        kymo_text_printf(&text, "%g", strtod(value, NULL));
+    else if (strcmp(key, "age_seconds") == 0 && details->has_age)
+        kymo_text_duration(&text, details->age);
+    else
+        kymo_text_append(&text, value, len);
+    return text.data;
 }
 
 static int row_add(struct list *list, const struct details *details)
@@ -210,7 +223,7 @@ static void json_add(struct list *list, const struct details *details)
     const struct kymo_info *info = &details->info;
     struct kymo_text *text = &list->lines;
     size_t rate_len, state_len;
-    const char *rate = details_value(details, "rate", &rate_len);
+    const char *rate = details_value(details, "rate_hertz", &rate_len);
     const char *state = details_value(details, "writer", &state_len);
 
     json_next(list);
@@ -223,8 +236,8 @@ static void json_add(struct list *list, const struct details *details)
     else
         kymo_text_string(text, "null");
     kymo_text_string(text, ",\"rate\":");
-    if (*rate >= '0' && *rate <= '9')
-        kymo_text_append(text, rate, rate_len);
+    if (is_digit(*rate))
+        kymo_text_printf(text, "%g", strtod(rate, NULL));
     else
         kymo_text_string(text, "null");
     kymo_text_printf(text,

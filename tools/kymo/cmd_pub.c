@@ -62,50 +62,96 @@ static int report_space(const struct pub_options *options)
                         needed, directory, available);
 }
 
-/* Stores the uuid of the current generation; zeros if there is none. */
-static void generation_of(const char *name, uint8_t uuid[16])
+/* Sets what the command line leaves open about a field from the existing segment. */
+static void adopt_field(struct kymo_field *field, const struct kymo_field *existing)
+{
+    if (field->unit[0] == 0)
+        memcpy(field->unit, existing->unit, sizeof(field->unit));
+    if (field->help[0] == 0)
+        memcpy(field->help, existing->help, sizeof(field->help));
+    if (field->metric == KYMO_GAUGE)
+        field->metric = existing->metric;
+    if (field->interp == KYMO_INTERP_LINEAR)
+        field->interp = existing->interp;
+}
+
+static void adopt_fields(const struct pub_options *options, const struct kymo_schema *schema)
+{
+    for (uint32_t i = 0; i < options->schema.count; i++) {
+        const struct kymo_field *existing = kymo_schema_find(schema, options->table[i].name);
+
+        if (existing)
+            adopt_field(&options->table[i], existing);
+    }
+}
+
+/* Sets what the command line leaves open from the existing segment. Returns whether there is one. */
+static bool adopt_existing(const struct pub_options *options, struct kymo_options *segment)
 {
     struct kymo_reader *reader;
     struct kymo_info info;
+    bool found;
 
-    memset(uuid, 0, 16);
-    if (kymo_reader_open(&reader, name))
-        return;
-    if (kymo_segment_info(reader->segment, &info) == 0)
-        memcpy(uuid, info.uuid, 16);
+    if (kymo_reader_open(&reader, options->name))
+        return false;
+    found = kymo_segment_info(reader->segment, &info) == 0;
+    if (found && segment->existing != KYMO_REPLACE) {
+        segment->existing = KYMO_OPEN_EXISTING;
+        segment->kind = info.kind;
+        segment->flags = info.flags;
+        if (!options->clock_given)
+            segment->clock = info.clock;
+        if (!options->wake_given)
+            segment->wake_policy = info.wake_policy;
+        if (segment->time_policy == KYMO_REJECT)
+            segment->time_policy = info.time_policy;
+        adopt_fields(options, &info.schema);
+    }
     kymo_reader_close(reader);
+    return found;
 }
 
-/* Reports that a segment of another layout was replaced. */
-static void report_replaced(const struct pub *pub, const uint8_t before[16])
+static int report_opening(const struct pub_options *options, const struct kymo_options *segment,
+                          int error, const struct kymo_diagnostic *diagnostic)
 {
-    static const uint8_t none[16];
-    struct kymo_info info;
+    if (error == -ENOSPC || error == -EFBIG)
+        return report_space(options);
+    if (error == -EEXIST && segment->existing == KYMO_OPEN_EXISTING)
+        return report_error(options->name,
+                            "%s: --replace starts a new generation, without the history",
+                            diagnostic->text);
+    if (error == -EINVAL && kymo_name_check(options->name) == 0)
+        return report_error(options->name, "%s", diagnostic->text);
+    return report_open(options->name, error);
+}
 
-    if (pub->options->segment.existing == KYMO_REPLACE || memcmp(before, none, 16) == 0 ||
-        kymo_segment_info(pub->writer->segment, &info) || memcmp(before, info.uuid, 16) == 0)
-        return;
-    report_error(pub->options->name,
-                 "the layout differs: started a new generation without the old history");
+/* Opens the segment for the options. Returns an exit status. */
+static int open_writer(struct pub *pub)
+{
+    const struct pub_options *options = pub->options;
+    struct kymo_options segment = options->segment;
+    const bool found = adopt_existing(options, &segment);
+    struct kymo_diagnostic diagnostic;
+    int error;
+
+    if (!options->fields && options->segment.size == 0 && !found) {
+        error = kymo_segment_exists(options->name);
+        return error < 0
+                   ? report_open(options->name, error)
+                   : report_usage(options->name, "no such segment: use --fields to create it");
+    }
+    error = kymo_writer_open_diagnosed(&pub->writer, options->name, &segment, &diagnostic);
+    return error ? report_opening(options, &segment, error, &diagnostic) : 0;
 }
 
 /* Opens the segment and determines its record format. Returns an exit status. */
 static int pub_open(struct pub *pub)
 {
     const struct pub_options *options = pub->options;
-    bool as_it_is = !options->fields && options->segment.size == 0;
-    uint8_t before[16];
-    int error;
+    int status = open_writer(pub);
 
-    generation_of(options->name, before);
-    error = kymo_writer_open(&pub->writer, options->name, as_it_is ? NULL : &options->segment);
-    if (error == -ENOSPC || error == -EFBIG)
-        return report_space(options);
-    if (error == -ENOENT && as_it_is)
-        return report_usage(options->name, "no such segment: use --fields to create it");
-    if (error)
-        return report_open(options->name, error);
-    report_replaced(pub, before);
+    if (status)
+        return status;
     pub->schema = kymo_segment_schema(pub->writer->segment);
     pub->clock = kymo_segment_clock(pub->writer->segment);
     pub->size = pub->schema->count ? pub->schema->size : pub->writer->ring.size;

@@ -22,7 +22,8 @@ struct pub_options {
     int time_digits;  /* unit of the time: 10^time_digits ns; -1: not given */
     enum format format;
     bool remove;
-    bool layout_given; /* an option that applies to new segments only */
+    bool clock_given;
+    bool wake_given;
     struct kymo_options segment;
     struct pub_note *notes;
     size_t note_count;

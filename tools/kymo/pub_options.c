@@ -32,8 +32,9 @@ enum {
 static const struct argp_option pub_argp_options[] = {
     {0, 0, 0, 0, "Record format:", 1},
     {"fields", KEY_FIELDS, "LIST", 0,
-     "The fields, name:type[shape] each: 'accel:f32[3],temp:f64'. Types: u8 u16 u32 u64 i8 i16 i32 "
-     "i64 f32 f64 char bool. Default: the fields of the existing segment",
+     "The fields, name:type[shape]:interp each: 'accel:f32[3],heading:f64:angle'. Types: u8 u16 "
+     "u32 u64 i8 i16 i32 i64 f32 f64 char bool. Interpolation: linear (default), previous, angle, "
+     "none. Default: the fields of the existing segment",
      1},
     {"size", KEY_SIZE, "BYTES", 0,
      "With --raw instead of --fields: a record is BYTES bytes without fields", 1},
@@ -62,16 +63,16 @@ static const struct argp_option pub_argp_options[] = {
     {"mode", KEY_MODE, "OCTAL", 0, "Permissions (default 0666 less the umask)", 4},
     {"wake", KEY_WAKE, "always|waiters", 0,
      "always: each publish also wakes readers without write permission", 4},
-    {"replace", KEY_REPLACE, 0, 0, "Start a new generation, even if the layout is the same", 4},
+    {"replace", KEY_REPLACE, 0, 0, "Start a new generation, without the history", 4},
     {"rm", KEY_RM, 0, 0, "Remove the segment at the end", 4},
     {0},
 };
 
 static const char pub_doc[] =
     "Publish records read from standard input, until end of file\v"
-    "A segment of the same layout is resumed; a segment of another layout is replaced. At the end "
-    "the segment remains, in state CLOSED. Invalid lines are reported and skipped; the exit status "
-    "is then 1.\n\n"
+    "An existing segment is resumed, with its own values for options that are not given. An option "
+    "that differs from the segment is an error without --replace. At the end the segment remains, "
+    "in state CLOSED. Invalid lines are reported and skipped; the exit status is then 1.\n\n"
     "  printf '{\"x\":1.5}\\n{\"x\":2.5}\\n' | kymo pub t --fields x:f64\n";
 
 /* ---- options ---- */
@@ -161,6 +162,7 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
         if (kymo_clock_parse(argument, &options->segment.clock))
             argp_error(state, "--clock %s: must be monotonic, realtime, boottime, tai or user",
                        argument);
+        options->clock_given = true;
         break;
     case KEY_CLAMP:
         options->segment.time_policy = KYMO_CLAMP;
@@ -176,6 +178,7 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
             argp_error(state, "--wake %s: must be always or waiters", argument);
         if (strcmp(argument, "always") == 0)
             options->segment.wake_policy = KYMO_WAKE_ALWAYS;
+        options->wake_given = true;
         break;
     case KEY_REPLACE:
         options->segment.existing = KYMO_REPLACE;
@@ -183,7 +186,6 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
-    options->layout_given = true;
     return 0;
 }
 
@@ -197,8 +199,6 @@ static void check_options(struct pub_options *options, struct argp_state *state)
         argp_error(state, "--size: requires --raw; otherwise use --fields");
     if (options->note_count && !options->fields)
         argp_error(state, "--unit, --describe and --counter: require --fields");
-    if (options->layout_given && !options->fields && !options->segment.size)
-        argp_error(state, "options of a new segment: require --fields, or --raw --size");
     if (options->time_digits >= 0 && !options->time)
         argp_error(state, "--time-unit: requires --time");
     if (options->time_digits < 0)

@@ -65,7 +65,7 @@ KYMO_EXPORT int kymo_image_geometry(enum kymo_pixel_format format, uint32_t widt
 KYMO_EXPORT int kymo_image_fhd(enum kymo_pixel_format format, struct kymo_geometry *geometry);
 KYMO_EXPORT int kymo_image_4k(enum kymo_pixel_format format, struct kymo_geometry *geometry);
 
-/* Bytes of a frame, all planes; 0 if the geometry is invalid. */
+/* Bytes of a payload: geometry->pixels_offset, then all planes; 0 if the geometry is invalid. */
 KYMO_EXPORT uint32_t kymo_image_size(const struct kymo_geometry *geometry);
 
 /* The number of planes, 1 or 2; and plane number `index`, stored into *plane. -EINVAL: no such

@@ -1,5 +1,5 @@
 /*
- * layout.h - every byte of a segment, layout version 1. LAYOUT.md says the same in prose.
+ * layout.h - every byte of a segment, layout version 2. LAYOUT.md says the same in prose.
  *
  *     #include <kymo/layout.h>
  *
@@ -10,19 +10,19 @@
  *         return memcmp(header->magic, KYMO_MAGIC, sizeof(header->magic)) == 0;
  *     }
  *
- * A segment is one file. Its pages are grouped by who may write them:
+ * A segment is one file. Its pages are grouped by the process that may write them:
  *
  *     struct kymo_header     immutable   written once, before the name appears
  *     struct kymo_field[]    immutable   the schema, directly behind the header
  *     struct kymo_control    writer      head, state, heartbeat, counters, shared-writer lock
- *     struct kymo_bell       anyone      what a blocked reader sleeps on
+ *     struct kymo_bell       any waiter  what a blocked reader sleeps on
  *     struct kymo_consumer   consumer    queues only; followed by a bell page of its own
  *     uint64_t times[depth]  writer      the time of each slot, dense, for searches
  *     struct kymo_slot[]     writer      depth slots, `stride` bytes apart
  *
  * Each group begins on a page. All numbers are in the byte order and word size of the machine that
- * made the segment; the header records both. Fields named reserved are 0 and may get a meaning in a
- * later minor version; anything else needs a new major version.
+ * made the segment; the header records both. Members named reserved are 0 and may get a meaning in
+ * a later minor version; any other change needs a new major version.
  *
  * Promises (A to K): kymo(7).
  */
@@ -33,7 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KYMO_LAYOUT_MAJOR 1
+#define KYMO_LAYOUT_MAJOR 2
 #define KYMO_LAYOUT_MINOR 0
 
 #define KYMO_MAGIC      "kymoseg" /* 8 bytes with its terminating zero */
@@ -58,7 +58,7 @@ enum kymo_clock {
     KYMO_USER = 4
 };
 
-/* What becomes of a record whose time is before that of the newest one. */
+/* A record whose time is before that of the newest one: reject it, or raise its time to that. */
 enum kymo_time_policy { KYMO_REJECT = 0, KYMO_CLAMP = 1 };
 
 /* Whether the writer enters the kernel to wake readers: when one waits, or at each publish. */
@@ -69,9 +69,9 @@ enum kymo_segment_flags { KYMO_SHARED_WRITER = 1, KYMO_SHARED_CONSUMER = 2 };
 
 /* kymo_control.state */
 enum kymo_state {
-    KYMO_OPEN = 0,   /* has a writer, or lost it without a goodbye */
+    KYMO_OPEN = 0,   /* has a writer, or its writer died without closing */
     KYMO_CLOSED = 1, /* its writer ended cleanly */
-    KYMO_RETIRED = 2 /* replaced or removed: nothing will be published here any more */
+    KYMO_RETIRED = 2 /* replaced or removed: no record will be published here any more */
 };
 
 enum kymo_type {
@@ -91,10 +91,18 @@ enum kymo_type {
 
 enum kymo_metric { KYMO_GAUGE = 0, KYMO_COUNTER = 1 };
 
+/* The value of a field between two records. Text and bools are never interpolated. */
+enum kymo_interp {
+    KYMO_INTERP_LINEAR = 0,   /* on the straight line between both */
+    KYMO_INTERP_PREVIOUS = 1, /* that of the earlier record */
+    KYMO_INTERP_ANGLE = 2,    /* on the shorter arc; a turn is 360 for the unit deg, else 2 pi */
+    KYMO_INTERP_NONE = 3      /* none: null */
+};
+
 /* One named member of the payload. Texts are UTF-8 and end with a zero byte. */
 struct kymo_field {
     char name[64]; /* [A-Za-z_][A-Za-z0-9_]* */
-    char unit[32]; /* "m/s^2"; empty where there is none */
+    char unit[32]; /* "m/s^2"; empty if there is none */
     char help[112];
     uint32_t type;   /* enum kymo_type */
     uint32_t metric; /* enum kymo_metric */
@@ -102,15 +110,28 @@ struct kymo_field {
     uint32_t count;  /* elements: the product of shape, 1 for a scalar */
     uint32_t dimensions;
     uint32_t shape[KYMO_DIMENSIONS]; /* outermost first; unused ones are 0 */
+    uint32_t interp;                 /* enum kymo_interp */
+    uint32_t reserved[2];
+};
+
+/* The frames of an image segment; all 0 in others. */
+struct kymo_geometry {
+    uint32_t width;         /* pixels */
+    uint32_t height;        /* pixels */
+    uint32_t stride;        /* bytes from one row to the next, of the first plane */
+    uint32_t format;        /* enum kymo_pixel_format */
+    uint32_t pixels_offset; /* bytes of a header of the user's own before the first pixel */
     uint32_t reserved[3];
 };
 
-/* Width, height and row stride of the frames in an image segment; all 0 in others. */
-struct kymo_geometry {
-    uint32_t width;  /* pixels */
-    uint32_t height; /* pixels */
-    uint32_t stride; /* bytes from one row to the next, of the first plane */
-    uint32_t format; /* enum kymo_pixel_format */
+/* The generation that a copy (replay, import from another machine) was made from; all 0 in a
+ * segment that is no copy. */
+struct kymo_origin {
+    uint8_t uuid[16]; /* of the origin's generation */
+    uint64_t first;   /* the origin's position of the record at the copy's first position */
+    uint32_t clock;   /* enum kymo_clock: of the origin's times */
+    uint32_t reserved;
+    char host[64]; /* the origin's host name */
 };
 
 struct kymo_header {
@@ -124,25 +145,26 @@ struct kymo_header {
     uint32_t word_size; /* bytes of a pointer */
     uint32_t kind;
     uint32_t clock;
-    uint32_t time_policy;
     uint32_t wake_policy;
     uint32_t flags;
-    uint64_t depth;     /* slots, a power of two, at least 2 */
-    uint64_t stride;    /* bytes from one slot to the next */
-    uint32_t size;      /* bytes: the largest payload */
-    uint32_t alignment; /* bytes: what every payload's address is a multiple of */
-    uint64_t first;     /* the first record's position */
-    uint64_t file_size; /* bytes; the file has exactly this size */
+    uint32_t alignment;   /* bytes: what every payload's address is a multiple of */
+    uint64_t depth;       /* slots, a power of two, at least 2 */
+    uint64_t stride;      /* bytes from one slot to the next */
+    uint32_t size;        /* bytes: the largest payload */
+    uint32_t schema_size; /* bytes of payload that the fields describe */
+    uint64_t first;       /* the first record's position */
+    uint64_t file_size;   /* bytes; the file has exactly this size */
     uint64_t control_offset;
     uint64_t bell_offset;
-    uint64_t consumer_offset; /* 0 where the segment is no queue */
+    uint64_t consumer_offset; /* 0 unless the segment is a queue */
     uint64_t consumer_bell_offset;
     uint64_t times_offset;
     uint64_t slots_offset;
     uint32_t fields_offset;
     uint32_t field_size;
     uint32_t field_count;
-    uint32_t schema_size; /* bytes of payload that the fields describe */
+    uint32_t reserved0;
+    uint64_t type_id; /* of a payload type without fields (kymo_type_id); 0: unknown */
     struct kymo_geometry geometry;
     uint64_t created_monotonic; /* ns */
     uint64_t created_realtime;  /* ns since 1970 */
@@ -152,7 +174,8 @@ struct kymo_header {
     uint8_t uuid[16]; /* of this generation */
     char boot_id[40]; /* of the running kernel, as in /proc/sys/kernel/random/boot_id */
     char host[64];
-    uint8_t reserved[176];
+    struct kymo_origin origin;
+    uint8_t reserved[568];
     uint64_t checksum; /* FNV-1a 64 over header_size bytes, this field taken as 0 */
 };
 
@@ -160,35 +183,41 @@ struct kymo_header {
 struct kymo_control {
     /* With every record. */
     uint64_t head;  /* the next position; everything below it was published */
-    uint32_t state; /* enum kymo_state: rides with head, so that reads see it for free */
+    uint32_t state; /* enum kymo_state: on the line of head, which every read loads anyway */
     uint32_t reserved0[13];
 
     /* With every open and heartbeat. */
-    uint64_t heartbeat;  /* CLOCK_MONOTONIC ns of the newest heartbeat, 0 if there was none */
-    uint64_t opened;     /* CLOCK_MONOTONIC ns when the present writer opened */
-    uint32_t writer_pid; /* to show to people; liveness is the lock's word */
-    uint32_t writers;    /* how many writers have opened this generation so far */
-    uint32_t reserved1[10];
+    uint64_t heartbeat;   /* CLOCK_MONOTONIC ns of the newest heartbeat, 0 if there was none */
+    uint64_t opened;      /* CLOCK_MONOTONIC ns when the present writer opened */
+    uint32_t writer_pid;  /* for display; the lock decides whether the writer is alive */
+    uint32_t writers;     /* how many writers have opened this generation so far */
+    uint32_t time_policy; /* enum kymo_time_policy of the writer that opened last */
+    uint32_t reserved1[9];
 
-    /* Now and then. */
-    uint64_t rejected; /* records refused because time went backwards */
+    /* Rarely. */
+    uint64_t rejected; /* records rejected because time went backwards */
     uint64_t clamped;  /* records whose time was raised to the newest one's */
     uint64_t aborted;  /* loans given back */
-    uint64_t wakes;    /* times the bell was rung with somebody waiting */
+    uint64_t wakes;    /* times the bell was rung while a thread waited */
     uint64_t adopted;  /* records a dead writer had completed but not counted */
     uint64_t reserved2[3];
 
     /* Shared-writer segments: under contention. */
-    uint32_t
-        lock; /* futex word: 0 free, else the owner's lock slot + 1; the top bit: somebody waits */
+    uint32_t lock; /* futex word: 0 free, else the owner's lock slot + 1; top bit: a thread waits */
     uint32_t reserved3;
     uint64_t takeovers; /* locks taken from a dead owner */
     uint64_t reserved4[6];
+
+    /* Frozen copies: written once, by the process that makes the copy. */
+    uint64_t frozen_realtime; /* ns since 1970 when the copy was made; 0: this is no frozen copy */
+    uint64_t frozen_time;     /* ns at the same instant, on the segment's clock; 0 on KYMO_USER */
+    uint64_t frozen_missing;  /* records overwritten while the copy was made */
+    uint64_t reserved5[5];
 };
 
 /* Alone in its page, since blocked readers write it: a bug in one can't reach a record. */
 struct kymo_bell {
-    uint32_t word; /* futex word: bit 0 says that somebody waits, the rest counts rings */
+    uint32_t word; /* futex word: bit 0 says that a thread waits, the rest counts rings */
     uint32_t reserved[15];
 };
 
@@ -198,9 +227,9 @@ struct kymo_bell {
 struct kymo_consumer_control {
     uint64_t tail;         /* the next position to be consumed; everything below it was */
     uint32_t state;        /* enum kymo_state: KYMO_OPEN or KYMO_CLOSED */
-    uint32_t consumer_pid; /* to show to people */
+    uint32_t consumer_pid; /* for display */
     uint64_t opened;       /* CLOCK_MONOTONIC ns */
-    uint32_t lock;         /* as kymo_control.lock, where several consumers share the queue */
+    uint32_t lock;         /* as kymo_control.lock, if several consumers share the queue */
     uint32_t reserved0;
     uint64_t takeovers;
     uint64_t reserved1[3];
@@ -208,8 +237,11 @@ struct kymo_consumer_control {
 
 /*
  * One place in the ring. seq is 2*pos+1 while the record at pos is being written, 2*pos+2 when it
- * is complete, 0 if none ever was. Slot i lies at slots_offset + i * stride, its payload 32 bytes
+ * is complete, 0 before the first. Slot i lies at slots_offset + i * stride, its payload 32 bytes
  * further; alignments above 32 move the first slot so that the payload has them.
+ *
+ * flags is 0, except in a copy (kymo_header.origin): there it is how far the origin's position is
+ * ahead of pos, modulo 2^32. Each record that the copy lacks raises it by one.
  */
 struct kymo_slot {
     uint64_t seq;
@@ -221,10 +253,10 @@ struct kymo_slot {
 
 #define KYMO_PAYLOAD_OFFSET 32u
 
-/* Bytes of the file that OFD locks name. They need not exist, and hold nothing. */
+/* Bytes of the file that OFD locks name. They need not exist, and hold no data. */
 #define KYMO_LOCK_WRITER         UINT64_C(0) /* shared writers hold it shared */
-#define KYMO_LOCK_CONSUMER       UINT64_C(1) /* likewise */
-#define KYMO_LOCK_SLOT_CLAIM     UINT64_C(2) /* while a lock slot is taken, or a dead owner's lock */
+#define KYMO_LOCK_CONSUMER       UINT64_C(1) /* shared consumers likewise */
+#define KYMO_LOCK_SLOT_CLAIM     UINT64_C(2) /* while a lock slot or a dead owner's lock is taken */
 #define KYMO_LOCK_WRITER_SLOTS   UINT64_C(4096)
 #define KYMO_LOCK_CONSUMER_SLOTS UINT64_C(8192)
 #define KYMO_LOCK_SLOTS          UINT64_C(1024)
@@ -246,8 +278,24 @@ KYMO_ASSERT_AT(kymo_field, offset, 216);
 KYMO_ASSERT_AT(kymo_field, count, 220);
 KYMO_ASSERT_AT(kymo_field, dimensions, 224);
 KYMO_ASSERT_AT(kymo_field, shape, 228);
-KYMO_ASSERT_AT(kymo_field, reserved, 244);
+KYMO_ASSERT_AT(kymo_field, interp, 244);
+KYMO_ASSERT_AT(kymo_field, reserved, 248);
 KYMO_ASSERT_SIZE(kymo_field, 256);
+
+KYMO_ASSERT_AT(kymo_geometry, width, 0);
+KYMO_ASSERT_AT(kymo_geometry, height, 4);
+KYMO_ASSERT_AT(kymo_geometry, stride, 8);
+KYMO_ASSERT_AT(kymo_geometry, format, 12);
+KYMO_ASSERT_AT(kymo_geometry, pixels_offset, 16);
+KYMO_ASSERT_AT(kymo_geometry, reserved, 20);
+KYMO_ASSERT_SIZE(kymo_geometry, 32);
+
+KYMO_ASSERT_AT(kymo_origin, uuid, 0);
+KYMO_ASSERT_AT(kymo_origin, first, 16);
+KYMO_ASSERT_AT(kymo_origin, clock, 24);
+KYMO_ASSERT_AT(kymo_origin, reserved, 28);
+KYMO_ASSERT_AT(kymo_origin, host, 32);
+KYMO_ASSERT_SIZE(kymo_origin, 96);
 
 KYMO_ASSERT_AT(kymo_header, magic, 0);
 KYMO_ASSERT_AT(kymo_header, byte_order, 8);
@@ -258,13 +306,13 @@ KYMO_ASSERT_AT(kymo_header, page_size, 20);
 KYMO_ASSERT_AT(kymo_header, word_size, 24);
 KYMO_ASSERT_AT(kymo_header, kind, 28);
 KYMO_ASSERT_AT(kymo_header, clock, 32);
-KYMO_ASSERT_AT(kymo_header, time_policy, 36);
-KYMO_ASSERT_AT(kymo_header, wake_policy, 40);
-KYMO_ASSERT_AT(kymo_header, flags, 44);
+KYMO_ASSERT_AT(kymo_header, wake_policy, 36);
+KYMO_ASSERT_AT(kymo_header, flags, 40);
+KYMO_ASSERT_AT(kymo_header, alignment, 44);
 KYMO_ASSERT_AT(kymo_header, depth, 48);
 KYMO_ASSERT_AT(kymo_header, stride, 56);
 KYMO_ASSERT_AT(kymo_header, size, 64);
-KYMO_ASSERT_AT(kymo_header, alignment, 68);
+KYMO_ASSERT_AT(kymo_header, schema_size, 68);
 KYMO_ASSERT_AT(kymo_header, first, 72);
 KYMO_ASSERT_AT(kymo_header, file_size, 80);
 KYMO_ASSERT_AT(kymo_header, control_offset, 88);
@@ -276,25 +324,21 @@ KYMO_ASSERT_AT(kymo_header, slots_offset, 128);
 KYMO_ASSERT_AT(kymo_header, fields_offset, 136);
 KYMO_ASSERT_AT(kymo_header, field_size, 140);
 KYMO_ASSERT_AT(kymo_header, field_count, 144);
-KYMO_ASSERT_AT(kymo_header, schema_size, 148);
-KYMO_ASSERT_AT(kymo_header, geometry, 152);
-KYMO_ASSERT_AT(kymo_header, created_monotonic, 168);
-KYMO_ASSERT_AT(kymo_header, created_realtime, 176);
-KYMO_ASSERT_AT(kymo_header, creator_pid, 184);
-KYMO_ASSERT_AT(kymo_header, creator_uid, 188);
-KYMO_ASSERT_AT(kymo_header, creator, 192);
-KYMO_ASSERT_AT(kymo_header, uuid, 208);
-KYMO_ASSERT_AT(kymo_header, boot_id, 224);
-KYMO_ASSERT_AT(kymo_header, host, 264);
-KYMO_ASSERT_AT(kymo_header, reserved, 328);
-KYMO_ASSERT_AT(kymo_header, checksum, 504);
-KYMO_ASSERT_SIZE(kymo_header, 512);
-
-KYMO_ASSERT_AT(kymo_geometry, width, 0);
-KYMO_ASSERT_AT(kymo_geometry, height, 4);
-KYMO_ASSERT_AT(kymo_geometry, stride, 8);
-KYMO_ASSERT_AT(kymo_geometry, format, 12);
-KYMO_ASSERT_SIZE(kymo_geometry, 16);
+KYMO_ASSERT_AT(kymo_header, reserved0, 148);
+KYMO_ASSERT_AT(kymo_header, type_id, 152);
+KYMO_ASSERT_AT(kymo_header, geometry, 160);
+KYMO_ASSERT_AT(kymo_header, created_monotonic, 192);
+KYMO_ASSERT_AT(kymo_header, created_realtime, 200);
+KYMO_ASSERT_AT(kymo_header, creator_pid, 208);
+KYMO_ASSERT_AT(kymo_header, creator_uid, 212);
+KYMO_ASSERT_AT(kymo_header, creator, 216);
+KYMO_ASSERT_AT(kymo_header, uuid, 232);
+KYMO_ASSERT_AT(kymo_header, boot_id, 248);
+KYMO_ASSERT_AT(kymo_header, host, 288);
+KYMO_ASSERT_AT(kymo_header, origin, 352);
+KYMO_ASSERT_AT(kymo_header, reserved, 448);
+KYMO_ASSERT_AT(kymo_header, checksum, 1016);
+KYMO_ASSERT_SIZE(kymo_header, 1024);
 
 KYMO_ASSERT_AT(kymo_control, head, 0);
 KYMO_ASSERT_AT(kymo_control, state, 8);
@@ -302,6 +346,7 @@ KYMO_ASSERT_AT(kymo_control, heartbeat, 64);
 KYMO_ASSERT_AT(kymo_control, opened, 72);
 KYMO_ASSERT_AT(kymo_control, writer_pid, 80);
 KYMO_ASSERT_AT(kymo_control, writers, 84);
+KYMO_ASSERT_AT(kymo_control, time_policy, 88);
 KYMO_ASSERT_AT(kymo_control, rejected, 128);
 KYMO_ASSERT_AT(kymo_control, clamped, 136);
 KYMO_ASSERT_AT(kymo_control, aborted, 144);
@@ -309,7 +354,10 @@ KYMO_ASSERT_AT(kymo_control, wakes, 152);
 KYMO_ASSERT_AT(kymo_control, adopted, 160);
 KYMO_ASSERT_AT(kymo_control, lock, 192);
 KYMO_ASSERT_AT(kymo_control, takeovers, 200);
-KYMO_ASSERT_SIZE(kymo_control, 256);
+KYMO_ASSERT_AT(kymo_control, frozen_realtime, 256);
+KYMO_ASSERT_AT(kymo_control, frozen_time, 264);
+KYMO_ASSERT_AT(kymo_control, frozen_missing, 272);
+KYMO_ASSERT_SIZE(kymo_control, 320);
 
 KYMO_ASSERT_AT(kymo_bell, word, 0);
 KYMO_ASSERT_SIZE(kymo_bell, 64);

@@ -58,6 +58,10 @@ struct kymo_consumer {
  */
 KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name);
 
+/* The same; the cause of a failure is written into *diagnostic. */
+KYMO_INLINE int kymo_consumer_open_diagnosed(struct kymo_consumer **consumer, const char *name,
+                                             struct kymo_diagnostic *diagnostic);
+
 /* Leaves the unacknowledged records to the next consumer. NULL is allowed. */
 KYMO_EXPORT void kymo_consumer_close(struct kymo_consumer *consumer);
 

@@ -65,7 +65,7 @@ template <typename T> struct record_type {
 
     static kymo_impl_type typed() noexcept
     {
-        return {sizeof(T), alignof(T), schema_of<T>::get()};
+        return {sizeof(T), alignof(T), schema_of<T>::get(), nullptr};
     }
 };
 

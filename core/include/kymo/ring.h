@@ -24,8 +24,9 @@
  *
  * The inline functions allocate no memory and make no system call (J: hot paths), except that a
  * publish makes one if a reader waits. Positions count records from the ring's first; the newest is
- * head - 1. A read may use any of the newest `depth` positions, but only depth - 1 of them remain
- * valid while the writer writes the next record.
+ * head - 1. kymo_ring_back and the time queries read the newest depth - 1, as kymo_ring_available
+ * counts them. A read by position and a cursor also read the record at head - depth, until the
+ * writer begins the next one in its slot.
  *
  * Every read returns 0, or
  *   -ENODATA   no record published yet, or not yet at that position
@@ -87,7 +88,8 @@ KYMO_INLINE uint64_t kymo_ring_head(const struct kymo_ring *ring);
 /* Records published so far, including the overwritten ones. */
 KYMO_INLINE uint64_t kymo_ring_written(const struct kymo_ring *ring);
 
-/* Records that a query may use: at most depth - 1, since the oldest slot is overwritten next. */
+/* Records that kymo_ring_back and the time queries can read: back 0 to available - 1. At most
+ * depth - 1, since the oldest slot is overwritten next. */
 KYMO_INLINE uint64_t kymo_ring_available(const struct kymo_ring *ring);
 
 /* 1 once this generation was replaced or removed. */

@@ -140,8 +140,8 @@ template <typename T> class writer : public any_writer
     {
         const kymo_impl_type typed = detail::record_type<T>::typed();
         kymo_writer *opened = nullptr;
-        const int error =
-            kymo_impl_typed_writer_open(&opened, name.c_str(), how, &typed, KYMO_LAYOUT_MAJOR);
+        const int error = kymo_impl_typed_writer_open(&opened, name.c_str(), how, &typed,
+                                                      KYMO_LAYOUT_MAJOR, nullptr);
 
         handle_.reset(opened);
         return error;
@@ -379,7 +379,7 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
         const kymo_impl_type typed = detail::record_type<T>::typed();
         kymo_reader *opened = nullptr;
         const int error =
-            kymo_impl_typed_reader_open(&opened, name.c_str(), &typed, KYMO_LAYOUT_MAJOR);
+            kymo_impl_typed_reader_open(&opened, name.c_str(), &typed, KYMO_LAYOUT_MAJOR, nullptr);
 
         handle_.reset(opened);
         return error;

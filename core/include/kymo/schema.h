@@ -37,10 +37,11 @@ struct kymo_schema {
 };
 
 /*
- * Parses "name:type[shape],..." with type one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char bool
- * and shape one to four numbers, [3] or [2][3]. Fields are laid out as by a C compiler. Release the
- * schema with kymo_schema_free. -EINVAL: `where`, if not NULL, is set to the offset in text of the
- * error. -ENOMEM.
+ * Parses "name:type[shape]:interp,..." with type one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char
+ * bool, shape one to four numbers, [3] or [2][3], and interp one of linear (if it is absent),
+ * previous, angle, none. Fields are laid out as by a C compiler. Release the schema with
+ * kymo_schema_free. -EINVAL: `where`, if not NULL, is set to the offset in text of the error.
+ * -ENOMEM.
  */
 KYMO_EXPORT int kymo_schema_parse(struct kymo_schema **schema, const char *text, size_t *where);
 KYMO_EXPORT void kymo_schema_free(struct kymo_schema *schema);
@@ -49,8 +50,17 @@ KYMO_EXPORT void kymo_schema_free(struct kymo_schema *schema);
  * Else -EINVAL, and `field`, if not NULL, is set to the index of the first invalid one. */
 KYMO_EXPORT int kymo_schema_check(const struct kymo_schema *schema, uint32_t *field);
 
-/* 1 if both describe the same layout: names, types, shapes, offsets, size. Units, helps and metrics
- * may differ. */
+/* The cause of an error in one sentence: the option or field, its value, what is allowed. */
+struct kymo_diagnostic {
+    char text[256];
+};
+
+/* As kymo_schema_check, with the cause in *diagnostic; its text is "" if every field is valid. */
+KYMO_EXPORT int kymo_schema_diagnose(const struct kymo_schema *schema,
+                                     struct kymo_diagnostic *diagnostic);
+
+/* 1 if both describe the same payload: names, types, shapes, offsets, size, units, metrics and
+ * interps. Only helps may differ. */
 KYMO_EXPORT int kymo_schema_same(const struct kymo_schema *one, const struct kymo_schema *other);
 
 /* The field of that name, or NULL. */
@@ -60,6 +70,9 @@ KYMO_EXPORT const struct kymo_field *kymo_schema_find(const struct kymo_schema *
 /* Bytes of one element, 0 for an unknown type; and the name of a type, "f32", "?" if unknown. */
 KYMO_EXPORT uint32_t kymo_type_size(uint32_t type);
 KYMO_EXPORT const char *kymo_type_text(uint32_t type);
+
+/* "linear", "previous", "angle", "none"; "?" for any other number. */
+KYMO_EXPORT const char *kymo_interp_text(uint32_t interp);
 
 /* 1 for every type but char; bool counts as 0 and 1. */
 KYMO_EXPORT int kymo_type_is_numeric(uint32_t type);
@@ -71,11 +84,15 @@ KYMO_EXPORT int kymo_type_is_numeric(uint32_t type);
 /* A member that is a number, a char, a bool, or an array of them; unit and help are string
  * literals. */
 #define KYMO_FIELD(type, member, unit, help) \
-    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE)
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE, KYMO_INTERP_LINEAR)
+
+/* The same with one of enum kymo_interp, such as KYMO_INTERP_ANGLE. */
+#define KYMO_FIELD_INTERP(type, member, unit, help, interp) \
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_GAUGE, interp)
 
 /* The same for a number that never decreases. */
 #define KYMO_FIELD_COUNTER(type, member, unit, help) \
-    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_COUNTER)
+    KYMO_IMPL_FIELD_OF(type, member, unit, help, KYMO_COUNTER, KYMO_INTERP_LINEAR)
 
 /* A member that is an array of arrays. */
 #define KYMO_FIELD_MATRIX(type, member, unit, help) KYMO_IMPL_FIELD_MATRIX(type, member, unit, help)

@@ -90,7 +90,7 @@ enum kymo_existing {
 struct kymo_options {
     enum kymo_kind kind;
     enum kymo_clock clock;
-    enum kymo_time_policy time_policy;
+    enum kymo_time_policy time_policy; /* of this writer, also when it resumes a segment */
     enum kymo_wake_policy wake_policy;
     enum kymo_existing existing;
     uint32_t flags;     /* of enum kymo_segment_flags */
@@ -103,6 +103,8 @@ struct kymo_options {
     uint64_t first;     /* the first record's position, below 2^62; to test with */
     const struct kymo_schema *schema;     /* copied; NULL: the payload is bytes */
     const struct kymo_geometry *geometry; /* copied; NULL: no image */
+    const struct kymo_origin *origin;     /* copied; NULL: the segment is no copy */
+    uint64_t type_id;                     /* of a payload without schema; 0: unknown */
 };
 
 /*
@@ -113,6 +115,9 @@ KYMO_EXPORT const char *kymo_directory(void);
 /* Returns 0 where the name may be one of a segment, else -EINVAL or -ENAMETOOLONG. */
 KYMO_EXPORT int kymo_name_check(const char *name);
 
+/* The same, with the cause in *diagnostic; its text is "" for 0. */
+KYMO_EXPORT int kymo_name_diagnose(const char *name, struct kymo_diagnostic *diagnostic);
+
 /* The time now on that clock, ns; 0 for KYMO_USER. Calls no kernel where the vDSO has the clock. */
 KYMO_EXPORT uint64_t kymo_clock_now(enum kymo_clock clock);
 
@@ -121,6 +126,17 @@ KYMO_EXPORT uint64_t kymo_clock_now(enum kymo_clock clock);
  * -EINVAL: an option is out of its range, or the schema does not fit. -EOVERFLOW: beyond 2^62.
  */
 KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *bytes);
+
+/* The id of a payload type that has no schema, from its C name and shape; never 0. A "struct " in
+ * front of the name does not count. */
+KYMO_EXPORT uint64_t kymo_type_id(const char *name, uint32_t size, uint32_t alignment);
+
+/*
+ * The origin's position of a copy's record: `first` is the copy's (struct kymo_info), `pos` and
+ * `flags` the record's. Exact while the copy lacks fewer than 2^32 records of its origin.
+ */
+KYMO_INLINE uint64_t kymo_origin_pos(const struct kymo_origin *origin, uint64_t first, uint64_t pos,
+                                     uint32_t flags);
 
 /*
  * Opens the segment for publishing: creates it, resumes it, or puts a new generation in its place,
@@ -137,6 +153,20 @@ KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *
  */
 KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
                                  const struct kymo_options *options);
+
+/*
+ * The same; the cause of a failure is written into *diagnostic. After a success its text is "",
+ * unless a new generation replaced one of another layout: then it names the difference. Each call
+ * writes its own diagnostic only, so any number of threads may open at once.
+ */
+KYMO_INLINE int kymo_writer_open_diagnosed(struct kymo_writer **writer, const char *name,
+                                           const struct kymo_options *options,
+                                           struct kymo_diagnostic *diagnostic);
+
+/* The cause of `error`, which the last loan, commit, abort, publish or push with this writer
+ * returned; `len` and `time` are those of the call, 0 if it has none. */
+KYMO_EXPORT void kymo_writer_diagnose(const struct kymo_writer *writer, int error, size_t len,
+                                      uint64_t time, struct kymo_diagnostic *diagnostic);
 
 /* Ends cleanly: the segment stays, reads as CLOSED, and can be resumed. NULL is fine. */
 KYMO_EXPORT void kymo_writer_close(struct kymo_writer *writer);
@@ -161,6 +191,10 @@ KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
  * replacement was never finished. -EAGAIN: its owner has a lease on the file, and is being told.
  */
 KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name);
+
+/* The same; the cause of a failure is written into *diagnostic. */
+KYMO_INLINE int kymo_reader_open_diagnosed(struct kymo_reader **reader, const char *name,
+                                           struct kymo_diagnostic *diagnostic);
 
 /* NULL is fine. */
 KYMO_EXPORT void kymo_reader_close(struct kymo_reader *reader);
@@ -194,7 +228,6 @@ struct kymo_info {
     char name[KYMO_NAME_LIMIT + 1];
     enum kymo_kind kind;
     enum kymo_clock clock;
-    enum kymo_time_policy time_policy;
     enum kymo_wake_policy wake_policy;
     uint32_t flags;
     uint32_t layout_major;
@@ -205,7 +238,9 @@ struct kymo_info {
     uint32_t alignment; /* bytes */
     uint64_t file_size; /* bytes */
     uint64_t first;
+    uint64_t type_id; /* 0: unknown */
     struct kymo_geometry geometry;
+    struct kymo_origin origin; /* uuid 0: the segment is no copy */
     struct kymo_schema schema; /* valid as long as the handle; count 0 where there is none */
     uint64_t created_monotonic;
     uint64_t created_realtime;
@@ -227,12 +262,16 @@ struct kymo_info {
     uint64_t opened;    /* CLOCK_MONOTONIC ns */
     uint32_t writer_pid;
     uint32_t writers;
+    enum kymo_time_policy time_policy; /* of the writer that opened last */
     uint64_t rejected;
     uint64_t clamped;
     uint64_t aborted;
     uint64_t wakes;
     uint64_t adopted;
     uint64_t takeovers;
+    uint64_t frozen_realtime; /* ns since 1970; 0: no frozen copy */
+    uint64_t frozen_time;     /* ns on the segment's clock */
+    uint64_t frozen_missing;  /* records */
 };
 
 /* -EBADMSG where the mapping is damaged (guard below). */

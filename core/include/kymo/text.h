@@ -86,8 +86,8 @@ KYMO_EXPORT void kymo_text_record(struct kymo_text *text, const struct kymo_sche
                                   const void *payload);
 
 /*
- * The pair around `time`, with its numeric fields interpolated (bool and char are taken from the
- * earlier record, integers become floating point), as one JSON object:
+ * The pair around `time`, with its numeric fields interpolated as enum kymo_interp says (bool and
+ * char are taken from the earlier record, integers become floating point), as one JSON object:
  *
  *     {"time":15,"alpha":0.5,"data":{...},"before":{record},"after":{record}}
  */
@@ -112,7 +112,7 @@ KYMO_EXPORT double kymo_element_value(const struct kymo_field *field, uint32_t e
                                       const void *payload, size_t len);
 
 /* The schema as one JSON object: {"size":16,"fields":[{"name":"accel","type":"f32","shape":[3],
- * "offset":0,"unit":"m/s^2","metric":"gauge","help":"..."},...]}. */
+ * "offset":0,"unit":"m/s^2","metric":"gauge","interp":"linear","help":"..."},...]}. */
 KYMO_EXPORT void kymo_text_schema(struct kymo_text *text, const struct kymo_schema *schema);
 
 /* The segment as lines of "key: value", as in the file `info`: kind, depth, clock, layout, writer

@@ -19,8 +19,10 @@
  * functions:
  *
  *     int  imu_writer_open(struct imu_writer **, const char *name, const struct kymo_options *)
+ *     int  imu_writer_open_diagnosed(..., struct kymo_diagnostic *)
  *     void imu_writer_close(struct imu_writer *)
  *     int  imu_reader_open(struct imu_reader **, const char *name)
+ *     int  imu_reader_open_diagnosed(..., struct kymo_diagnostic *)
  *     void imu_reader_close(struct imu_reader *)
  *
  *     int  imu_publish(writer, const struct imu_reading *, uint64_t time, uint64_t tag)
@@ -58,8 +60,9 @@
  * - writer_open sets size, alignment (at least the type's) and schema if the options leave them 0;
  *   -EINVAL if the options have another size, or an alignment below the type's.
  * - Both opens return -EMSGSIZE if the segment's slots are not of the type's size, and
- *   -EPROTONOSUPPORT if they are not aligned for it, or its fields differ from the type's schema: a
- *   valid segment of another program's layout.
+ *   -EPROTONOSUPPORT if they are not aligned for it, its fields differ from the type's schema, or,
+ *   without a schema, the segment's type id is that of another type (kymo_type_id): a valid segment
+ *   of another program's layout. The diagnostic names the difference.
  * - A record that an untyped writer published shorter than the type is -EMSGSIZE for every read;
  *   *record is filled in, and a cursor advances.
  *

@@ -27,7 +27,7 @@ is "the help fits a screen" yes "$([ "$(kymo --help | wc -l)" -le 24 ] && echo y
 is "and its width" yes "$([ "$(kymo --help | wc -L)" -le 80 ] && echo yes)"
 run kymo --version
 ok
-like "the version" "kymo [0-9]*.[0-9]*.[0-9]* (segment layout 1.*)" "$out"
+like "the version" "kymo [0-9]*.[0-9]*.[0-9]* (segment layout 2.*)" "$out"
 
 run kymo
 refused 2 "*Usage: kymo COMMAND*"
@@ -63,7 +63,7 @@ is "nothing came of that" t "$(ls -A "$KYMO_DIR")"
 
 for command in info get watch rm; do
     run kymo "$command" nothing
-    refused 1 "kymo: nothing: there is no such segment"
+    refused 1 "kymo: nothing: no such segment"
 done
 
 # Full and closed outputs.

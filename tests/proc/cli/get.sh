@@ -42,13 +42,13 @@ refused 1 'kymo: t: --back 5: must be below the number of published records, 5'
 run kymo get t --pos 5
 refused 1 'kymo: t: --pos 5: the newest record is at 4'
 run kymo get t --closest 61 --max 10
-refused 1 'kymo: t: the closest record is farther away than the limit'
+refused 1 'kymo: t: the closest record is farther than the limit'
 run kymo get t --as-of 9
-refused 1 'kymo: t: the time lies outside the history'
+refused 1 'kymo: t: the time is outside the history'
 run kymo get t --interp 51
-refused 1 'kymo: t: the time lies outside the history'
+refused 1 'kymo: t: the time is outside the history'
 run kymo get t --interp 9
-refused 1 'kymo: t: the time lies outside the history'
+refused 1 'kymo: t: the time is outside the history'
 run kymo get t --fresh 1s
 refused 1 "kymo: t: --fresh: the clock 'user' has no current time*"
 for time in abc -1s now 2026-01-31T12:00:00Z '' 1x 1.5 18446744073709551616; do
@@ -76,11 +76,11 @@ refused 2 'kymo get: --interp: prints two records*'
 kymo pub t --fields v:f64[2],n:i32,s:char[8] --clock user --depth 8 --time n \
     < <(for n in {60..80}; do echo "[0,0,$n,\"\"]"; done)
 run kymo get t --pos 0
-refused 1 'kymo: t: that record has been overwritten*'
+refused 1 'kymo: t: the record has been overwritten*'
 run kymo get t --back 8
-refused 1 'kymo: t: that record has been overwritten*'
+refused 1 'kymo: t: the record has been overwritten*'
 run kymo get t --as-of 60
-refused 1 'kymo: t: that record has been overwritten*'
+refused 1 'kymo: t: the record has been overwritten*'
 is "the oldest that a query may use" 19 "$(pos --as-of 74)"
 
 # Relative times, on a clock with a now.
@@ -91,13 +91,13 @@ is "fresh" '{"x":1}' "$(data r --fresh 1h)"
 is "a date" '{"x":1}' "$(data r --closest 2030-01-01T00:00:00Z)"
 is "before" '{"x":1}' "$(data r --closest -1h)"
 run kymo get r --as-of -1h
-refused 1 'kymo: r: the time lies outside the history'
+refused 1 'kymo: r: the time is outside the history'
 run kymo get r --closest -1h --max 1m
 refused 2 "kymo: r: '1m': not a duration: *"
 run kymo get r --closest -1h --max 1s
-refused 1 'kymo: r: the closest record is farther away than the limit'
+refused 1 'kymo: r: the closest record is farther than the limit'
 run kymo get r --fresh 1ns
-refused 1 'kymo: r: the newest record is older than asked for'
+refused 1 'kymo: r: the newest record is not fresh enough'
 run kymo get r --fresh now
 refused 2 "kymo: r: 'now': not a duration: *"
 finish

@@ -23,7 +23,7 @@ bad()
     publish "$1" "$2"
     refused 1 "kymo: t: line 1: $3"
     run kymo get t
-    refused 1 "kymo: t: nothing has been published there yet"
+    refused 1 "kymo: t: no record published yet"
 }
 
 imu=accel:f32[3],temp:f64

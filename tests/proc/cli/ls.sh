@@ -24,7 +24,7 @@ like "the empty one" 'empty * 0 none 0 CLOSED *' "$(grep ^empty <<<"$out" | xarg
 # Columns are aligned: every title begins or ends where its cells do.
 is "the writers stand below their title" 1 \
     "$(awk '{ i = match($0, /(WRITER|ALIVE|CLOSED) /); print i }' <<<"$out" | sort -u | wc -l)"
-is "ages say what info says" "$(kymo info zeta | grep ^rate: | cut -d' ' -f2)" \
+is "ages say what info says" "$(kymo info zeta | grep ^rate_hertz: | cut -d' ' -f2)" \
     "$(grep ^zeta <<<"$out" | awk '{print $8}')"
 
 # Everything that is not a segment.

@@ -53,7 +53,7 @@ is "those that were named" 'kymo_records_total{segment="quiet"} 0
 kymo_records_total{segment="imu"} 1' "$(grep ^kymo_records <<<"$out")"
 is "and no others" "" "$(grep ends <<<"$out")"
 run kymo metrics nothing imu
-refused 1 "kymo: nothing: there is no such segment*"
+refused 1 "kymo: nothing: no such segment*"
 like "and the other is printed" '*kymo_imu_ok{segment="imu"} 1*' "$out"
 run kymo metrics nonsense
 refused 1 "kymo: nonsense: *"

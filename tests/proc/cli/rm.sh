@@ -8,8 +8,8 @@ run kymo rm a
 ok
 is "a is gone" 'b c' "$(kymo ls | xargs)"
 run kymo rm a b nothing c
-refused 1 'kymo: a: there is no such segment
-kymo: nothing: there is no such segment'
+refused 1 'kymo: a: no such segment
+kymo: nothing: no such segment'
 is "the others are gone" '' "$(kymo ls)"
 
 # A living writer's segment stays; a killed one's can be removed or reaped, a closed one's is not.

@@ -14,13 +14,19 @@ extern "C" {
 /* Open with the layout version that the caller was compiled with, and the slow paths: an empty
  * queue, a dead or shared handle, a producer that waits. */
 KYMO_EXPORT int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name,
-                                        uint32_t major);
+                                        uint32_t major, struct kymo_diagnostic *diagnostic);
 KYMO_EXPORT int kymo_impl_queue_receive_slow(struct kymo_consumer *consumer);
 KYMO_EXPORT void kymo_impl_queue_wake_producer(struct kymo_consumer *consumer);
 
 KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name)
 {
-    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR);
+    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR, NULL);
+}
+
+KYMO_INLINE int kymo_consumer_open_diagnosed(struct kymo_consumer **consumer, const char *name,
+                                             struct kymo_diagnostic *diagnostic)
+{
+    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR, diagnostic);
 }
 
 KYMO_INLINE int kymo_queue_receive(struct kymo_consumer *consumer, void *buffer, size_t size,

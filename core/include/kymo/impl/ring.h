@@ -273,7 +273,7 @@ KYMO_INLINE int kymo_ring_find_back(const struct kymo_ring *ring, uint64_t back,
     if (KYMO_UNLIKELY(back >= head - ring->first))
         return kymo_impl_ring_none(ring);
     *pos = head - 1 - back;
-    return back <= ring->mask ? 0 : kymo_impl_ring_lost(ring);
+    return KYMO_LIKELY(back < ring->mask) ? 0 : kymo_impl_ring_lost(ring);
 }
 
 KYMO_INLINE int kymo_ring_at(const struct kymo_reader *reader, uint64_t pos, void *buffer,

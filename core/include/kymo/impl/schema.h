@@ -75,14 +75,15 @@ static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF assumes a 64-bit long");
 #define KYMO_IMPL_COUNT_OF(type, member) \
     (KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_TYPE_BYTES(KYMO_IMPL_TYPE_OF(type, member)))
 
-#define KYMO_IMPL_FIELD_OF(type, member, unit, help, metric)                                    \
+#define KYMO_IMPL_FIELD_OF(type, member, unit, help, metric, interp)                            \
     {                                                                                           \
 #member, unit, help, KYMO_IMPL_TYPE_OF(type, member), metric,                           \
             (uint32_t)offsetof(type, member), KYMO_IMPL_COUNT_OF(type, member),                 \
             KYMO_IMPL_RANK_OF(type, member),                                                    \
             {KYMO_IMPL_RANK_OF(type, member) ? KYMO_IMPL_COUNT_OF(type, member) : 0, 0, 0, 0 }, \
+             interp,                                                                            \
         {                                                                                       \
-            0, 0, 0                                                                             \
+            0, 0                                                                                \
         }                                                                                       \
     }
 
@@ -93,8 +94,9 @@ static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF assumes a 64-bit long");
             KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 2,          \
             {KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0]),               \
              KYMO_IMPL_SIZE_OF(type, member[0]) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 0, 0 }, \
+             KYMO_INTERP_LINEAR,                                                                 \
         {                                                                                        \
-            0, 0, 0                                                                              \
+            0, 0                                                                                 \
         }                                                                                        \
     }
 /* clang-format on */

@@ -12,19 +12,41 @@ extern "C" {
 #endif
 
 KYMO_EXPORT int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
-                                      const struct kymo_options *options, uint32_t major);
-KYMO_EXPORT int kymo_impl_reader_open(struct kymo_reader **reader, const char *name,
-                                      uint32_t major);
+                                      const struct kymo_options *options, uint32_t major,
+                                      struct kymo_diagnostic *diagnostic);
+KYMO_EXPORT int kymo_impl_reader_open(struct kymo_reader **reader, const char *name, uint32_t major,
+                                      struct kymo_diagnostic *diagnostic);
+
+KYMO_INLINE uint64_t kymo_origin_pos(const struct kymo_origin *origin, uint64_t first, uint64_t pos,
+                                     uint32_t flags)
+{
+    const uint64_t ahead = origin->first - first;
+
+    return pos + ahead + (uint32_t)(flags - (uint32_t)ahead);
+}
 
 KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
                                  const struct kymo_options *options)
 {
-    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR);
+    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR, NULL);
+}
+
+KYMO_INLINE int kymo_writer_open_diagnosed(struct kymo_writer **writer, const char *name,
+                                           const struct kymo_options *options,
+                                           struct kymo_diagnostic *diagnostic)
+{
+    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR, diagnostic);
 }
 
 KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name)
 {
-    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR);
+    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR, NULL);
+}
+
+KYMO_INLINE int kymo_reader_open_diagnosed(struct kymo_reader **reader, const char *name,
+                                           struct kymo_diagnostic *diagnostic)
+{
+    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR, diagnostic);
 }
 
 #ifdef __cplusplus

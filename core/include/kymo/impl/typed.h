@@ -16,13 +16,16 @@ struct kymo_impl_type {
     uint32_t size;                    /* bytes */
     uint32_t alignment;               /* bytes */
     const struct kymo_schema *schema; /* NULL: any */
+    const char *name;                 /* of the C type, for kymo_type_id; NULL: unknown */
 };
 
 KYMO_EXPORT int kymo_impl_typed_writer_open(struct kymo_writer **writer, const char *name,
                                             const struct kymo_options *options,
-                                            const struct kymo_impl_type *type, uint32_t major);
+                                            const struct kymo_impl_type *type, uint32_t major,
+                                            struct kymo_diagnostic *diagnostic);
 KYMO_EXPORT int kymo_impl_typed_reader_open(struct kymo_reader **reader, const char *name,
-                                            const struct kymo_impl_type *type, uint32_t major);
+                                            const struct kymo_impl_type *type, uint32_t major,
+                                            struct kymo_diagnostic *diagnostic);
 
 /* The end of every typed read: copies *found to *record, and rejects a record of another length. */
 KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_record *found,
@@ -77,36 +80,50 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
         const type *payload;                \
     };
 
-#define KYMO_IMPL_TYPED_OPENS(name, type, schema)                                              \
-    KYMO_IMPL_TYPED int name##_writer_open(struct name##_writer **writer, const char *segment, \
-                                           const struct kymo_options *options)                 \
-    {                                                                                          \
-        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),    \
-                                             schema};                                          \
-        struct kymo_writer *opened = NULL;                                                     \
-        int error =                                                                            \
-            kymo_impl_typed_writer_open(&opened, segment, options, &typed, KYMO_LAYOUT_MAJOR); \
-        void *handle = opened; /* the library allocated it, and it is the first member */      \
-        *writer = (struct name##_writer *)handle;                                              \
-        return error;                                                                          \
-    }                                                                                          \
-    KYMO_IMPL_TYPED void name##_writer_close(struct name##_writer *writer)                     \
-    {                                                                                          \
-        kymo_writer_close(writer ? &writer->untyped : NULL);                                   \
-    }                                                                                          \
-    KYMO_IMPL_TYPED int name##_reader_open(struct name##_reader **reader, const char *segment) \
-    {                                                                                          \
-        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),    \
-                                             schema};                                          \
-        struct kymo_reader *opened = NULL;                                                     \
-        int error = kymo_impl_typed_reader_open(&opened, segment, &typed, KYMO_LAYOUT_MAJOR);  \
-        void *handle = opened; /* the library allocated it, and it is the first member */      \
-        *reader = (struct name##_reader *)handle;                                              \
-        return error;                                                                          \
-    }                                                                                          \
-    KYMO_IMPL_TYPED void name##_reader_close(struct name##_reader *reader)                     \
-    {                                                                                          \
-        kymo_reader_close(reader ? &reader->untyped : NULL);                                   \
+#define KYMO_IMPL_TYPED_OPENS(name, type, schema)                                                 \
+    KYMO_IMPL_TYPED int name##_writer_open_diagnosed(struct name##_writer **writer,               \
+                                                     const char *segment,                         \
+                                                     const struct kymo_options *options,          \
+                                                     struct kymo_diagnostic *diagnostic)          \
+    {                                                                                             \
+        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),       \
+                                             schema, #type};                                      \
+        struct kymo_writer *opened = NULL;                                                        \
+        int error = kymo_impl_typed_writer_open(&opened, segment, options, &typed,                \
+                                                KYMO_LAYOUT_MAJOR, diagnostic);                   \
+        void *handle = opened; /* the library allocated it, and it is the first member */         \
+        *writer = (struct name##_writer *)handle;                                                 \
+        return error;                                                                             \
+    }                                                                                             \
+    KYMO_IMPL_TYPED int name##_writer_open(struct name##_writer **writer, const char *segment,    \
+                                           const struct kymo_options *options)                    \
+    {                                                                                             \
+        return name##_writer_open_diagnosed(writer, segment, options, NULL);                      \
+    }                                                                                             \
+    KYMO_IMPL_TYPED void name##_writer_close(struct name##_writer *writer)                        \
+    {                                                                                             \
+        kymo_writer_close(writer ? &writer->untyped : NULL);                                      \
+    }                                                                                             \
+    KYMO_IMPL_TYPED int name##_reader_open_diagnosed(struct name##_reader **reader,               \
+                                                     const char *segment,                         \
+                                                     struct kymo_diagnostic *diagnostic)          \
+    {                                                                                             \
+        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),       \
+                                             schema, #type};                                      \
+        struct kymo_reader *opened = NULL;                                                        \
+        int error =                                                                               \
+            kymo_impl_typed_reader_open(&opened, segment, &typed, KYMO_LAYOUT_MAJOR, diagnostic); \
+        void *handle = opened; /* the library allocated it, and it is the first member */         \
+        *reader = (struct name##_reader *)handle;                                                 \
+        return error;                                                                             \
+    }                                                                                             \
+    KYMO_IMPL_TYPED int name##_reader_open(struct name##_reader **reader, const char *segment)    \
+    {                                                                                             \
+        return name##_reader_open_diagnosed(reader, segment, NULL);                               \
+    }                                                                                             \
+    KYMO_IMPL_TYPED void name##_reader_close(struct name##_reader *reader)                        \
+    {                                                                                             \
+        kymo_reader_close(reader ? &reader->untyped : NULL);                                      \
     }
 
 #define KYMO_IMPL_TYPED_WRITES(name, type)                                                       \
