@@ -162,7 +162,7 @@ static inline int exposition_sample(struct exposition *exposition)
     if (!exposition_is_new(exposition, sample, (size_t)(at - sample)))
         return 0;
     if (!exposition_value(&at))
-        return exposition_flaw(exposition, "a value that is no number, or something behind it");
+        return exposition_flaw(exposition, "an invalid number, or text after it");
     exposition->at = at + 1;
     return 1;
 }

@@ -19,42 +19,42 @@ static struct {
     int steps; /* to let pass */
     int total;
     int inside;
-} vandal;
+} corruptor;
 
 static void store(uint64_t offset, const void *bytes, size_t size)
 {
-    cr_assert_eq(pwrite(vandal.fd, bytes, size, (off_t)offset), (ssize_t)size);
+    cr_assert_eq(pwrite(corruptor.fd, bytes, size, (off_t)offset), (ssize_t)size);
 }
 
 /* A number that is small, or close to one that means something. */
 static uint64_t likely_number(void)
 {
-    const uint8_t shift = fuzz_u8(&vandal.input) % 64;
+    const uint8_t shift = fuzz_u8(&corruptor.input) % 64;
 
-    return fuzz_u64(&vandal.input) >> shift;
+    return fuzz_u64(&corruptor.input) >> shift;
 }
 
 static uint64_t slot_offset(void)
 {
-    return vandal.header.slots_offset +
-           fuzz_u8(&vandal.input) % vandal.header.depth * vandal.header.stride;
+    return corruptor.header.slots_offset +
+           fuzz_u8(&corruptor.input) % corruptor.header.depth * corruptor.header.stride;
 }
 
 static void change(uint8_t what)
 {
-    const uint64_t pages = vandal.header.file_size / vandal.header.page_size;
+    const uint64_t pages = corruptor.header.file_size / corruptor.header.page_size;
     uint64_t number = likely_number();
     uint64_t offset = slot_offset();
 
     switch (what % 8) {
     case 0: /* any word that may ever change */
-        offset = vandal.header.control_offset +
-                 fuzz_u16(&vandal.input) * UINT64_C(8) %
-                     (vandal.header.file_size - vandal.header.control_offset);
+        offset = corruptor.header.control_offset +
+                 fuzz_u16(&corruptor.input) * UINT64_C(8) %
+                     (corruptor.header.file_size - corruptor.header.control_offset);
         store(offset, &number, sizeof(number));
         break;
     case 1:
-        store(vandal.header.control_offset, &number, sizeof(number));
+        store(corruptor.header.control_offset, &number, sizeof(number));
         break;
     case 2:
         number = number % 2 + 2 * (number % 64);
@@ -64,20 +64,21 @@ static void change(uint8_t what)
         store(offset + offsetof(struct kymo_slot, len), &number, sizeof(uint32_t));
         break;
     case 4:
-        store(vandal.header.times_offset + 8 * (number % vandal.header.depth), &number,
+        store(corruptor.header.times_offset + 8 * (number % corruptor.header.depth), &number,
               sizeof(number));
         break;
     case 5:
         number %= 3;
-        store(vandal.header.control_offset + offsetof(struct kymo_control, state), &number,
+        store(corruptor.header.control_offset + offsetof(struct kymo_control, state), &number,
               sizeof(uint32_t));
         break;
     case 6:
-        if (vandal.header.consumer_offset)
-            store(vandal.header.consumer_offset, &number, sizeof(number));
+        if (corruptor.header.consumer_offset)
+            store(corruptor.header.consumer_offset, &number, sizeof(number));
         break;
     default: /* cut short, or grown again */
-        cr_assert_eq(ftruncate(vandal.fd, (off_t)(number % (pages + 1) * vandal.header.page_size)),
+        cr_assert_eq(ftruncate(corruptor.fd,
+                               (off_t)(number % (pages + 1) * corruptor.header.page_size)),
                      0);
         break;
     }
@@ -88,20 +89,20 @@ static void step(void)
 {
     uint8_t byte;
 
-    if (vandal.inside || vandal.total > STEP_LIMIT || vandal.input.left == 0)
+    if (corruptor.inside || corruptor.total > STEP_LIMIT || corruptor.input.left == 0)
         return;
-    vandal.total++;
-    if (vandal.steps > 0) {
-        vandal.steps--;
+    corruptor.total++;
+    if (corruptor.steps > 0) {
+        corruptor.steps--;
         return;
     }
-    vandal.inside = 1;
-    byte = fuzz_u8(&vandal.input);
+    corruptor.inside = 1;
+    byte = fuzz_u8(&corruptor.input);
     if (byte < 128)
-        vandal.steps = byte;
+        corruptor.steps = byte;
     else
         change(byte);
-    vandal.inside = 0;
+    corruptor.inside = 0;
 }
 
 /* ---- the segment ---- */
@@ -131,10 +132,10 @@ static struct kymo_writer *make_segment(const char *name, uint8_t kind)
     for (uint64_t pos = 0; pos < 13; pos++)
         kymo_ring_publish(writer, (const uint64_t[]){pos, ~pos}, 16, 10 * pos, pos);
     snprintf(path, sizeof(path), "%s/%s", kymo_directory(), name);
-    vandal.fd = open(path, O_RDWR | O_CLOEXEC);
-    cr_assert_geq(vandal.fd, 0);
-    cr_assert_eq(pread(vandal.fd, &vandal.header, sizeof(vandal.header), 0),
-                 (ssize_t)sizeof(vandal.header));
+    corruptor.fd = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert_geq(corruptor.fd, 0);
+    cr_assert_eq(pread(corruptor.fd, &corruptor.header, sizeof(corruptor.header), 0),
+                 (ssize_t)sizeof(corruptor.header));
     return writer;
 }
 
@@ -203,9 +204,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* Installed after libFuzzer's handlers, which get all other faults. */
     if (!guarded++)
         cr_assert_eq(kymo_guard_install(), 0);
-    vandal.input = (struct fuzz_input){data, size};
-    vandal.total = vandal.steps = 0;
-    writer = make_segment(name, fuzz_u8(&vandal.input));
+    corruptor.input = (struct fuzz_input){data, size};
+    corruptor.total = corruptor.steps = 0;
+    writer = make_segment(name, fuzz_u8(&corruptor.input));
     cr_assert_eq(kymo_reader_open(&reader, name), 0);
     if (kymo_consumer_open(&consumer, name) != 0)
         consumer = NULL;
@@ -228,7 +229,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     kymo_segment_remove(name);
     seam_hook = NULL;
-    close(vandal.fd);
+    close(corruptor.fd);
     fuzz_unlink(name);
     return 0;
 }

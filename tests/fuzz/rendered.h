@@ -166,9 +166,9 @@ static inline size_t rendered_cells(const struct kymo_text *text)
             cr_assert_neq(*at, '\0', "a quoted cell without an end");
             at += *at == '"';
         }
-        cr_assert(at[1] == ',' || at[1] == '\n', "text behind a quoted cell");
+        cr_assert(at[1] == ',' || at[1] == '\n', "text after a quoted cell");
     }
-    cr_assert_eq((size_t)(at + 1 - text->data), text->len, "something behind the line");
+    cr_assert_eq((size_t)(at + 1 - text->data), text->len, "text after the line");
     return cells;
 }
 

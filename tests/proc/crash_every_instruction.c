@@ -502,7 +502,7 @@ Test(crash_every_instruction, resume)
         .calls = {PUBLISHES(open_writer), PUBLISHES(publish)},
     };
     static const struct crash_case torn = {
-        .name = "resume behind a torn record",
+        .name = "resume after a torn record",
         .options = &plain,
         .history = 6,
         .crash = "PAYLOAD_COPIED",

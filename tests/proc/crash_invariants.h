@@ -9,7 +9,8 @@
 #include "crash_case.h"
 #include "test.h"
 
-#define UNLINKED_NAME "gone" /* the temporary name under which an unlinked generation is opened */
+#define UNLINKED_NAME \
+    "unlinked" /* the temporary name under which an unlinked generation is opened */
 
 /* A state after a crash, and the case that led to it. */
 struct state {

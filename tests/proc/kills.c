@@ -58,7 +58,7 @@ static int watch(void *context)
         process_say(&arena->watching, 1);
         /* Yields to the writers now and then. */
         if (++arena->reads % 64 == 0)
-            process_nap(1000);
+            process_sleep(1000);
     }
     kymo_reader_close(reader);
     return 0;
@@ -82,8 +82,8 @@ static void kill_at_random(pid_t writer, const struct kymo_reader *reader, uint6
                            uint64_t round)
 {
     while (kymo_ring_head(&reader->ring) <= before + 1)
-        process_nap(1000);
-    process_nap((long)(checked_mix(round) % 100000));
+        process_sleep(1000);
+    process_sleep((long)(checked_mix(round) % 100000));
     cr_assert_eq(process_kill(writer), -SIGKILL);
 }
 
@@ -116,7 +116,7 @@ Test(kills, loses_no_complete_record)
     }
     process_say(&arena->stop, 1);
     cr_assert_eq(process_wait(watcher), 0);
-    printf("%llu writers killed in %llu records, %llu records adopted; %llu reads meanwhile\n",
+    printf("%llu writers killed in %llu records, %llu records adopted; %llu concurrent reads\n",
            (unsigned long long)rounds, (unsigned long long)kymo_ring_head(&reader->ring),
            (unsigned long long)adopted, (unsigned long long)arena->reads);
     kymo_reader_close(reader);
@@ -156,7 +156,7 @@ Test(kills, waiter_costs_one_wake)
 
         waiter = process_start(wait_for_ever, NULL);
         while (!(kymo_load_relaxed32(&writer->bell->word) & KYMO_BELL_WAITING))
-            process_nap(100000);
+            process_sleep(100000);
         cr_assert_eq(process_kill(waiter), -SIGKILL);
         for (int i = 0; i < 10; i++)
             cr_assert_eq(checked_publish(writer, buffer), 0);
@@ -217,7 +217,7 @@ static int publish_for_ever(void *context)
 static void kill_waiting(pid_t child, const uint32_t *word, uint32_t bit)
 {
     while (!(kymo_load_relaxed32(word) & bit))
-        process_nap(100000);
+        process_sleep(100000);
     cr_assert_eq(process_kill(child), -SIGKILL);
     cr_assert(kymo_load_relaxed32(word) & bit);
 }
@@ -294,7 +294,7 @@ Test(kills, waiting_writer_costs_one_wake)
 
         child = process_start(publish_for_ever, NULL);
         while (kymo_ring_head(&writer->ring) == before)
-            process_nap(100000);
+            process_sleep(100000);
         cr_assert_eq(kymo_ring_loan(writer, &payload), 0);
         kill_waiting(child, lock, KYMO_LOCK_WAITING);
         cr_assert_eq(kymo_ring_commit(writer, SIZE, 0, 0), 0);

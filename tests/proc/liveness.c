@@ -80,7 +80,7 @@ static void await_liveness(uint64_t limit, int expected)
 
     for (int rounds = 0; rounds < 3000 && result != expected; rounds++) {
         result = liveness(limit);
-        process_nap(1000000);
+        process_sleep(1000000);
     }
     cr_assert_eq(result, expected, "%s", kymo_liveness_text(result));
 }
@@ -98,7 +98,7 @@ static int publish_steadily(void *context)
     while (process_heard(&arena->ready) == 1) {
         if (publish_now(writer) != 0)
             return 2;
-        process_nap(100000);
+        process_sleep(100000);
     }
     kymo_writer_close(writer);
     return 0;
@@ -305,7 +305,7 @@ static void run_family(const struct family *family)
     cr_assert_eq(arena->verdict, 1U, "%s: the child's verdict is %u", family->name, arena->verdict);
     cr_assert_eq(liveness(KYMO_FOREVER), KYMO_LIVE_ALIVE, "%s", family->name);
     cr_assert_eq(process_kill(parent), -SIGKILL);
-    cr_assert_eq(kill(arena->orphan, 0), 0, "%s: the child is gone", family->name);
+    cr_assert_eq(kill(arena->orphan, 0), 0, "%s: the child has ended", family->name);
     /* qemu's vfork does not wait until what is spawned has given up what it inherited. */
 #ifdef KYMO_EMULATED
     await_liveness(KYMO_FOREVER, KYMO_LIVE_DEAD);

@@ -59,8 +59,8 @@ static int replace(struct kymo_writer **writer)
 static const struct operation {
     const char *name;
     int (*run)(struct kymo_writer **writer);
-    const char *told;
-    int news;
+    const char *notified;
+    int expected;
 } operations[] = {
     {"publish", publish, "HEAD_STORED", 0},
     {"loan and commit", commit, "HEAD_STORED", 0},
@@ -92,7 +92,7 @@ static void await_sleeper(const uint32_t *bell)
     for (int rounds = 0; rounds < 300000; rounds++) {
         if (__atomic_load_n(bell, __ATOMIC_SEQ_CST) & KYMO_BELL_WAITING)
             return;
-        process_nap(100000);
+        process_sleep(100000);
     }
     abort();
 }
@@ -196,13 +196,13 @@ static void run(struct scene *scene)
     pid_t sleeper = kill_beside_sleeper(scene);
 
     cr_assert_eq(kymo_writer_open(&writer, NAME, &plain), 0);
-    if (operation->news == 0 && kymo_ring_head(&writer->ring) == 0)
+    if (operation->expected == 0 && kymo_ring_head(&writer->ring) == 0)
         cr_assert_eq(publish(&writer), 0);
-    if (operation->news)
+    if (operation->expected)
         cr_assert_eq(kymo_writer_remove(writer), 0);
-    cr_assert_eq(process_wait(sleeper), -operation->news, "%s killed at %s, then resumed",
+    cr_assert_eq(process_wait(sleeper), -operation->expected, "%s killed at %s, then resumed",
                  operation->name, scene->reached);
-    if (operation->news == 0)
+    if (operation->expected == 0)
         kymo_writer_close(writer);
     munmap((void *)(uintptr_t)scene->bell, 4096);
 }
@@ -212,8 +212,8 @@ static void run_alone(struct scene *scene)
 {
     pid_t sleeper = kill_beside_sleeper(scene);
 
-    cr_assert_eq(process_wait(sleeper), -scene->operation->news, "%s killed at %s, and nobody came",
-                 scene->operation->name, scene->reached);
+    cr_assert_eq(process_wait(sleeper), -scene->operation->expected,
+                 "%s killed at %s, without a next writer", scene->operation->name, scene->reached);
     munmap((void *)(uintptr_t)scene->bell, 4096);
 }
 
@@ -225,23 +225,23 @@ static void run_all(int alone)
     for (size_t i = 0; i < OPERATIONS; i++) {
         const char *names[TESTPOINT_TRACE_LIMIT];
         const size_t count = trace(&operations[i], names);
-        int news = 0;
+        int expected = 0;
 
         for (size_t point = 0; point < count; point++) {
             struct scene scene = {.operation = &operations[i], .point = point, .reached = reached};
 
-            news |= strcmp(names[point], operations[i].told) == 0;
+            expected |= strcmp(names[point], operations[i].notified) == 0;
             /* A generation that has lost its name has no next writer. */
-            if (alone ? !news : news && operations[i].news)
+            if (alone ? !expected : expected && operations[i].expected)
                 continue;
             (alone ? run_alone : run)(&scene);
             cr_assert_str_eq(reached, names[point]);
             deaths++;
         }
-        cr_assert(news, "%s never came to %s", operations[i].name, operations[i].told);
+        cr_assert(expected, "%s never came to %s", operations[i].name, operations[i].notified);
     }
     sweep();
-    printf("%u deaths beside a sleeper%s\n", deaths, alone ? ", and nobody came" : "");
+    printf("%u deaths beside a sleeper%s\n", deaths, alone ? ", without a next writer" : "");
 }
 
 Test(missed_wakeups, are_repeated_by_next_writer)

@@ -66,14 +66,14 @@ static int unfinished(void)
 }
 
 /* All files of killed processes are reaped, once they are 1 s old. */
-static void sweep_up(void)
+static void reap_unfinished(void)
 {
     const int left = unfinished();
     int swept = 0;
 
     for (int rounds = 0; rounds < 100 && swept < left; rounds++) {
         swept += kymo_segment_reap_unfinished();
-        process_nap(100000000);
+        process_sleep(100000000);
     }
     cr_assert_eq(swept, left);
     cr_assert_eq(unfinished(), 0);
@@ -180,7 +180,7 @@ struct scene {
 
 static const struct scene scenes[] = {
     {"create", leave_nothing, do_open, STAYS, 0},
-    {"resume after a goodbye", leave_closed, do_open_and_close, STAYS, RECORDS},
+    {"resume after a close", leave_closed, do_open_and_close, STAYS, RECORDS},
     {"resume after a death", leave_dead, do_open_and_close, STAYS, RECORDS + 1},
     {"replace", leave_closed, do_replace, IS_GONE, RECORDS},
     {"replace after a death", leave_dead, do_replace, IS_GONE, RECORDS + 1},
@@ -216,21 +216,21 @@ static int act_until_killed(void *context)
     cr_assert(condition, "%s, killed at %s", (attempt)->scene->name, arena->point)
 
 /* A reader of the old generation reads it unchanged, or gets EIDRM. */
-static int check_witness(const struct attempt *attempt, struct kymo_reader *witness)
+static int check_old_reader(const struct attempt *attempt, struct kymo_reader *old_reader)
 {
-    const uint64_t head = kymo_ring_head(&witness->ring);
+    const uint64_t head = kymo_ring_head(&old_reader->ring);
     struct kymo_record record = {0};
     unsigned char buffer[SIZE];
-    int error = kymo_ring_latest(witness, buffer, SIZE, &record);
+    int error = kymo_ring_latest(old_reader, buffer, SIZE, &record);
 
     if (error == -EIDRM) {
-        HOLDS(attempt, kymo_ring_wait(witness, head, KYMO_FOREVER) == -EIDRM);
+        HOLDS(attempt, kymo_ring_wait(old_reader, head, KYMO_FOREVER) == -EIDRM);
         return 1;
     }
     HOLDS(attempt, error == 0 && record.pos == head - 1);
     HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
     for (uint64_t back = 1; back < DEPTH - 1; back++) {
-        HOLDS(attempt, kymo_ring_back(witness, back, buffer, SIZE, &record) == 0);
+        HOLDS(attempt, kymo_ring_back(old_reader, back, buffer, SIZE, &record) == 0);
         HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
     }
     return 0;
@@ -279,25 +279,25 @@ static void check_next(const struct attempt *attempt, int exists)
 /* One attempt. Returns 0 if the operation ends before its kill. */
 static int kill_at(const struct attempt *attempt)
 {
-    struct kymo_reader *witness = NULL;
+    struct kymo_reader *old_reader = NULL;
     int status, exists;
 
     attempt->scene->prepare();
     if (attempt->scene->prepare != leave_nothing)
-        cr_assert_eq(kymo_reader_open(&witness, NAME), 0);
+        cr_assert_eq(kymo_reader_open(&old_reader, NAME), 0);
     status = process_wait(process_start(act_until_killed, (void *)(uintptr_t)attempt));
     HOLDS(attempt, status == 0 || status == -SIGKILL);
     exists = check_named(attempt);
-    if (witness) {
-        int told = check_witness(attempt, witness);
+    if (old_reader) {
+        int notified = check_old_reader(attempt, old_reader);
 
-        HOLDS(attempt, status != 0 || told == (attempt->scene->fate == IS_GONE));
-        HOLDS(attempt, !told || attempt->scene->fate == IS_GONE);
+        HOLDS(attempt, status != 0 || notified == (attempt->scene->fate == IS_GONE));
+        HOLDS(attempt, !notified || attempt->scene->fate == IS_GONE);
     }
     check_next(attempt, exists);
-    if (witness)
-        HOLDS(attempt, kymo_ring_wait(witness, UINT64_MAX, KYMO_FOREVER) == -EIDRM);
-    kymo_reader_close(witness);
+    if (old_reader)
+        HOLDS(attempt, kymo_ring_wait(old_reader, UINT64_MAX, KYMO_FOREVER) == -EIDRM);
+    kymo_reader_close(old_reader);
     return status != 0;
 }
 
@@ -319,7 +319,7 @@ Test(openings, killed_between_any_two_steps)
     begin();
     for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
         kill_everywhere(&scenes[i]);
-    sweep_up();
+    reap_unfinished();
 }
 
 Test(openings, killed_between_any_two_steps_without_tmpfile)
@@ -330,7 +330,7 @@ Test(openings, killed_between_any_two_steps_without_tmpfile)
         if (scenes[i].act == do_open || scenes[i].act == do_replace)
             kill_everywhere(&scenes[i]);
     }
-    sweep_up();
+    reap_unfinished();
 }
 
 /* ---- two writers race for a name ---- */
@@ -494,7 +494,7 @@ Test(openings, two_writers_in_every_order)
 /* ---- readers of a replaced generation ---- */
 
 /* Blocks until the generation ends, and reads the next one. */
-static int reopen_when_told(void *context)
+static int reopen_after_replacement(void *context)
 {
     struct kymo_record record = {0};
     unsigned char buffer[SIZE];
@@ -532,9 +532,9 @@ Test(openings, readers_of_a_replaced_generation_reopen)
         cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
         publish(writer, RECORDS);
         for (int i = 0; i < 4; i++)
-            readers[i] = process_start(reopen_when_told, NULL);
+            readers[i] = process_start(reopen_after_replacement, NULL);
         process_await(&arena->ready, 4);
-        process_nap(round % 2 ? 2000000 : 0);
+        process_sleep(round % 2 ? 2000000 : 0);
         cr_assert_eq(kymo_writer_open(&next, NAME, &replacing), -EBUSY);
         kymo_writer_close(writer);
         cr_assert_eq(kymo_writer_open(&next, NAME, round % 3 ? &replacing : &other), 0);
@@ -573,7 +573,7 @@ static void fork_beside(void *context, const char *name)
     if (pthread_create(thread, NULL, fork_and_rest, NULL) != 0)
         return;
     process_await(&arena->done[0], 1);
-    process_nap(5000000); /* time for the fork, unless it is blocked */
+    process_sleep(5000000); /* time for the fork, unless it is blocked */
 }
 
 static int open_beside_a_fork(void *context)
@@ -604,7 +604,7 @@ static int fork_at(const struct attempt *attempt)
     while (!process_heard(&arena->ready)) {
         if (waitpid(parent, NULL, WNOHANG) == parent)
             return 0;
-        process_nap(100000);
+        process_sleep(100000);
     }
     process_await(&arena->done[1], 1);
     cr_assert_eq(kymo_reader_open(&reader, NAME), 0);

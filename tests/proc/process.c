@@ -50,7 +50,7 @@ void *process_share(size_t size)
     return memory;
 }
 
-void process_nap(long nanoseconds)
+void process_sleep(long nanoseconds)
 {
     const struct timespec length = {.tv_sec = nanoseconds / 1000000000,
                                     .tv_nsec = nanoseconds % 1000000000};
@@ -73,7 +73,7 @@ void process_await(const uint32_t *word, uint32_t value)
     for (int rounds = 0; rounds < 300000; rounds++) {
         if (process_heard(word) >= value)
             return;
-        process_nap(100000);
+        process_sleep(100000);
     }
     fputs("process_await: the other process did not come\n", stderr);
     abort();

@@ -31,7 +31,7 @@ int process_kill(pid_t child);
 /* Memory that a test shares with its children; zeroed. */
 void *process_share(size_t size);
 
-void process_nap(long nanoseconds);
+void process_sleep(long nanoseconds);
 
 /* A progress counter in shared memory. */
 void process_say(uint32_t *word, uint32_t value);

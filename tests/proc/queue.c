@@ -106,7 +106,7 @@ static int producer(void *context)
     while (writer->pos < count && (error == 0 || error == -EPIPE)) {
         error = push_next(writer, KYMO_FOREVER);
         if (error == -EPIPE)
-            process_nap(100000);
+            process_sleep(100000);
     }
     if (error)
         return FAULT();
@@ -134,7 +134,7 @@ static int work(uint64_t expected, const struct kymo_record *record, const void 
     if (expected > read_word(&ledger->received))
         return FAULT();
     if (expected % 61 == 0)
-        process_nap(20000); /* so that some are killed over it */
+        process_sleep(20000); /* so that some are killed over it */
     if (expected == read_word(&ledger->received))
         write_word(&ledger->received, expected + 1);
     else
@@ -182,7 +182,7 @@ static int consumer(void *context)
         error = kymo_queue_wait(consumer, KYMO_FOREVER);
         /* The producer may be dead now: another one is started. */
         if (error == -EPIPE)
-            process_nap(100000);
+            process_sleep(100000);
         else if (error || consume_some(consumer, 1 + consumer->next % 3))
             return FAULT();
     }
@@ -204,8 +204,8 @@ static uint64_t kill_until_done(int (*body)(void *context), uint64_t *count, con
 
         while (read_word(work) <= before + 2 && read_word(work) < *count &&
                !read_word(&ledger->fault))
-            process_nap(50000);
-        process_nap((long)(checked_mix(seed + kills) % 300000));
+            process_sleep(50000);
+        process_sleep((long)(checked_mix(seed + kills) % 300000));
         if (read_word(work) >= *count || read_word(&ledger->fault)) {
             if (process_wait(child) != 0)
                 FAULT();
@@ -430,7 +430,7 @@ static int kill_later(void *context)
 {
     const pid_t *victim = context;
 
-    process_nap(20000000 + (long)(checked_mix((uint64_t)*victim) % 50000000));
+    process_sleep(20000000 + (long)(checked_mix((uint64_t)*victim) % 50000000));
     write_word(&ledger->acknowledging, kymo_clock_now(KYMO_MONOTONIC));
     kill(*victim, SIGKILL);
     return 0;
@@ -561,7 +561,7 @@ static void stop_one_of_several(const char *point, int taken)
     process_await(&ledger->ready, 1);
     while (kymo_load_relaxed32(&consumer->control->lock) == 0 ||
            (taken && kymo_load_relaxed(&consumer->control->tail) == 0))
-        process_nap(100000);
+        process_sleep(100000);
     deadline = deadline_in(5);
     cr_assert_eq(kymo_queue_pop(consumer, buffer, SIZE, &record, deadline), -ETIMEDOUT);
     cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);

@@ -10,7 +10,7 @@
 #include "stress/checked.h"
 #include "test.h"
 
-#define NAME  "guests"
+#define NAME  "readonly"
 #define DEPTH 8
 #define SIZE  40
 
@@ -142,7 +142,7 @@ static struct {
 #define WAITS 20
 
 /* root may always write, so it changes its user. */
-static int become_nobody(void)
+static int become_unprivileged(void)
 {
     return geteuid() == 0 && (setgid(NOBODY) != 0 || setuid(NOBODY) != 0);
 }
@@ -157,7 +157,7 @@ static int wait_without_permission(void *context)
     uint64_t seen;
 
     (void)context;
-    if (become_nobody() != 0 || kymo_writer_open(&writer, NAME, NULL) != -EACCES)
+    if (become_unprivileged() != 0 || kymo_writer_open(&writer, NAME, NULL) != -EACCES)
         return 1;
     if (kymo_segment_remove(NAME) != -EACCES || kymo_reader_open(&reader, NAME) != 0)
         return 2;
@@ -179,24 +179,24 @@ static int wait_without_permission(void *context)
     return 0;
 }
 
-static void serve_nobody(enum kymo_wake_policy wake_policy)
+static void wait_without_records(enum kymo_wake_policy wake_policy)
 {
     struct kymo_writer *writer;
     struct kymo_info info;
-    pid_t guest;
+    pid_t readonly_reader;
 
     arena = process_share(sizeof(*arena));
     options.mode = 0444;
     options.wake_policy = wake_policy;
     cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
-    guest = process_start(wait_without_permission, NULL);
+    readonly_reader = process_start(wait_without_permission, NULL);
     for (uint32_t i = 0; i < WAITS; i++) {
         process_await(&arena->waits, i + 1);
-        process_nap(i % 2 ? 2000000 : 0); /* so that it sleeps already, or not yet */
+        process_sleep(i % 2 ? 2000000 : 0); /* so that it sleeps already, or not yet */
         publish(writer, 1);
         process_await(&arena->served, i + 1);
     }
-    cr_assert_eq(process_wait(guest), 0);
+    cr_assert_eq(process_wait(readonly_reader), 0);
     /* It cannot set the waiter bit; wake=always or its time slices replace that. */
     cr_assert_eq(kymo_load_relaxed32(&writer->bell->word) & KYMO_BELL_WAITING, 0U);
     cr_assert_eq(kymo_segment_info(writer->segment, &info), 0);
@@ -207,12 +207,12 @@ static void serve_nobody(enum kymo_wake_policy wake_policy)
 
 Test(readonly_readers, block_without_permission)
 {
-    serve_nobody(KYMO_WAKE_WAITERS);
+    wait_without_records(KYMO_WAKE_WAITERS);
 }
 
 Test(readonly_readers, block_without_permission_where_each_publish_wakes)
 {
-    serve_nobody(KYMO_WAKE_ALWAYS);
+    wait_without_records(KYMO_WAKE_ALWAYS);
 }
 
 /* With permission, the publish wakes: a single bit in the bell's page is all that changes. */
@@ -231,21 +231,21 @@ Test(readonly_readers, block_with_permission_and_write_the_bell_alone)
     struct kymo_writer *writer;
     struct state before, after;
     struct kymo_info info;
-    pid_t guest;
+    pid_t readonly_reader;
 
     cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
     publish(writer, 1);
     before = take_state();
-    guest = process_start(wait_with_permission, NULL);
+    readonly_reader = process_start(wait_with_permission, NULL);
     while (!(kymo_load_relaxed32(&writer->bell->word) & KYMO_BELL_WAITING))
-        process_nap(100000);
+        process_sleep(100000);
     after = take_state();
     for (off_t i = 0, changed = 0; i < after.status.st_size; i++) {
         changed += before.bytes[i] != after.bytes[i];
         cr_assert_leq(changed, 1);
     }
     publish(writer, 1);
-    cr_assert_eq(process_wait(guest), 0);
+    cr_assert_eq(process_wait(readonly_reader), 0);
     cr_assert_eq(kymo_segment_info(writer->segment, &info), 0);
     cr_assert_eq(info.wakes, 1U);
     free(before.bytes);

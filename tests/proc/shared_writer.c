@@ -126,7 +126,7 @@ static int write_on(void *context)
         return 1;
     while (!process_heard(&journal->stop) && !(journal->once && at_limit(journal))) {
         if (at_limit(journal) || (journal->pause && load(&journal->attempt) % 4 == 0))
-            process_nap(journal->pause);
+            process_sleep(journal->pause);
         if (!at_limit(journal) && write_next(journal, writer) != 0)
             return 2;
     }
@@ -235,7 +235,7 @@ Test(shared_writer, publishes_each_record_once_in_order)
 /* ---- killed at random, and at random test points ---- */
 
 /* It may have been killed in a publish. */
-static void bury(struct journal *journal)
+static void record_kill(struct journal *journal)
 {
     cr_assert_lt(journal->deaths, (uint64_t)(sizeof(journal->unsure) / sizeof(journal->unsure[0])));
     journal->unsure[journal->deaths++] = load(&journal->attempt);
@@ -266,10 +266,10 @@ static void kill_one(struct killing *killing)
     struct journal *journal = &killing->journals[victim];
     int status;
 
-    process_nap((long)random_below(&killing->random, 2000000));
+    process_sleep((long)random_below(&killing->random, 2000000));
     status = process_kill(killing->writers[victim]);
     cr_assert_eq(status, -SIGKILL, "a writer ended with %d", status);
-    bury(journal);
+    record_kill(journal);
     killing->by_us++;
     start(killing, victim);
 }
@@ -284,7 +284,7 @@ static void replace_dead(struct killing *killing)
             continue;
         cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a writer ended with %x",
                   (unsigned int)status);
-        bury(&killing->journals[i]);
+        record_kill(&killing->journals[i]);
         killing->at_points++;
         start(killing, i);
     }
@@ -316,7 +316,7 @@ static void stop_all(struct killing *killing)
 
         cr_assert(status == 0 || status == -SIGKILL, "a writer ended with %d", status);
         if (status)
-            bury(&killing->journals[i]);
+            record_kill(&killing->journals[i]);
     }
 }
 
@@ -529,7 +529,7 @@ Test(shared_writer, recovers_from_kill_at_any_point)
 /* ---- killed in taking over ---- */
 
 /* A writer that takes over after a kill, and may be killed itself. */
-struct heir {
+struct successor {
     int early;    /* has opened before the death, and takes over by publishing, not by opening */
     int rehearse; /* records its points, and survives */
     size_t point; /* of its kill */
@@ -539,54 +539,55 @@ struct heir {
     uint32_t go;
 };
 
-static void write_down(struct heir *heir, const char *const names[])
+static void write_down(struct successor *successor, const char *const names[])
 {
-    heir->count = testpoint_trace_end();
-    for (size_t i = 0; i < heir->count; i++)
-        snprintf(heir->points[i], sizeof(heir->points[i]), "%s", names[i]);
+    successor->count = testpoint_trace_end();
+    for (size_t i = 0; i < successor->count; i++)
+        snprintf(successor->points[i], sizeof(successor->points[i]), "%s", names[i]);
 }
 
 static int inherit(void *context)
 {
     const char *names[TESTPOINT_TRACE_LIMIT];
-    struct heir *heir = context;
+    struct successor *successor = context;
     struct kymo_writer *writer = NULL;
 
-    if (heir->early && open_shared(&writer, 8) != 0)
+    if (successor->early && open_shared(&writer, 8) != 0)
         return 1;
-    process_say(&heir->ready, 1);
-    process_await(&heir->go, 1);
-    if (heir->rehearse)
+    process_say(&successor->ready, 1);
+    process_await(&successor->go, 1);
+    if (successor->rehearse)
         testpoint_trace_begin(names);
     else
-        testpoint_plan(NULL, heir->point, testpoint_kill, NULL);
+        testpoint_plan(NULL, successor->point, testpoint_kill, NULL);
     if ((!writer && open_shared(&writer, 8) != 0) || publish_one(writer, 3000) != 0)
         return 2;
     kymo_writer_close(writer);
-    if (heir->rehearse)
-        write_down(heir, names);
+    if (successor->rehearse)
+        write_down(successor, names);
     return 0;
 }
 
 /* Side effects before the second kill. */
-static struct progress progress_of(const struct heir *heir)
+static struct progress progress_of(const struct successor *successor)
 {
-    struct progress progress = {.point = heir->points[heir->point]};
+    struct progress progress = {.point = successor->points[successor->point]};
 
-    for (size_t i = 0; i <= heir->point; i++) {
-        progress.held |= strcmp(heir->points[i], "LOCK_TAKEN") == 0 ||
-                         (i > 0 && strcmp(heir->points[i - 1], "LOCK_TAKEN_OVER") == 0);
-        progress.held &= strcmp(heir->points[i], "LOCK_FREED") != 0;
-        progress.complete |= strcmp(heir->points[i], "SLOT_EVEN") == 0;
-        progress.counted |= strcmp(heir->points[i], "HEAD_STORED") == 0;
+    for (size_t i = 0; i <= successor->point; i++) {
+        progress.held |= strcmp(successor->points[i], "LOCK_TAKEN") == 0 ||
+                         (i > 0 && strcmp(successor->points[i - 1], "LOCK_TAKEN_OVER") == 0);
+        progress.held &= strcmp(successor->points[i], "LOCK_FREED") != 0;
+        progress.complete |= strcmp(successor->points[i], "SLOT_EVEN") == 0;
+        progress.counted |= strcmp(successor->points[i], "HEAD_STORED") == 0;
     }
     return progress;
 }
 
-static void expect_estate(const struct heir *heir, const struct kymo_reader *reader)
+static void expect_estate(const struct successor *successor, const struct kymo_reader *reader)
 {
-    const struct progress progress =
-        heir->rehearse ? (struct progress){.complete = 1, .counted = 1} : progress_of(heir);
+    const struct progress progress = successor->rehearse
+                                         ? (struct progress){.complete = 1, .counted = 1}
+                                         : progress_of(successor);
     const struct kymo_info info = info_of(reader);
 
     cr_assert_eq(info.head, progress.complete ? 3U : 2U, "died at %s", progress.point);
@@ -599,7 +600,7 @@ static void expect_estate(const struct heir *heir, const struct kymo_reader *rea
 }
 
 /* The first writer is killed with the lock and a complete record, the second one at its point; a third one continues. */
-static void run_heir(struct heir *heir)
+static void run_successor(struct successor *successor)
 {
     struct progress points[TESTPOINT_TRACE_LIMIT];
     struct scene first = {.operation = &operations[0]};
@@ -612,29 +613,30 @@ static void run_heir(struct heir *heir)
         first.point++;
     cr_assert_eq(open_shared(&writer, 8), 0);
     cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
-    heir->ready = heir->go = 0;
-    child = process_start(inherit, heir);
-    process_await(&heir->ready, 1);
+    successor->ready = successor->go = 0;
+    child = process_start(inherit, successor);
+    process_await(&successor->ready, 1);
     cr_assert_eq(process_wait(process_start(die_at_point, &first)), -SIGKILL);
-    process_say(&heir->go, 1);
-    cr_assert_eq(process_wait(child), heir->rehearse ? 0 : -SIGKILL);
+    process_say(&successor->go, 1);
+    cr_assert_eq(process_wait(child), successor->rehearse ? 0 : -SIGKILL);
     cr_assert_eq(publish_one(writer, 2000), 0);
-    expect_estate(heir, reader);
+    expect_estate(successor, reader);
     kymo_reader_close(reader);
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
 Test(shared_writer, recovers_from_kill_during_takeover)
 {
-    struct heir *heir = process_share(sizeof(*heir));
+    struct successor *successor = process_share(sizeof(*successor));
     size_t deaths = 0;
 
-    for (heir->early = 0; heir->early < 2; heir->early++) {
-        heir->rehearse = 1;
-        run_heir(heir);
-        heir->rehearse = 0;
-        for (heir->point = 0; heir->point < heir->count; heir->point++, deaths++)
-            run_heir(heir);
+    for (successor->early = 0; successor->early < 2; successor->early++) {
+        successor->rehearse = 1;
+        run_successor(successor);
+        successor->rehearse = 0;
+        for (successor->point = 0; successor->point < successor->count;
+             successor->point++, deaths++)
+            run_successor(successor);
     }
     cr_assert_gt(deaths, (size_t)15);
     printf("%u deaths in taking over\n", (unsigned int)deaths);
@@ -647,7 +649,7 @@ struct stopping {
     uint32_t go;
 };
 
-static int loan_until_told(void *context)
+static int loan_until_released(void *context)
 {
     struct stopping *stopping = context;
     struct kymo_writer *writer;
@@ -675,7 +677,7 @@ Test(shared_writer, keeps_lock_of_stopped_writer)
 
     cr_assert_eq(open_shared(&writer, 8), 0);
     cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
-    stopped = process_start(loan_until_told, stopping);
+    stopped = process_start(loan_until_released, stopping);
     process_await(&stopping->holding, 1);
     kill(stopped, SIGSTOP);
     for (uint64_t timeout = 0; timeout <= 200 * MILLISECOND; timeout += 100 * MILLISECOND) {
@@ -706,7 +708,7 @@ Test(shared_writer, takes_over_from_writer_killed_while_stopped)
     pid_t stopped;
 
     cr_assert_eq(open_shared(&writer, 8), 0);
-    stopped = process_start(loan_until_told, stopping);
+    stopped = process_start(loan_until_released, stopping);
     process_await(&stopping->holding, 1);
     kill(stopped, SIGSTOP);
     cr_assert_eq(process_kill(stopped), -SIGKILL);

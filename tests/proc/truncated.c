@@ -128,7 +128,7 @@ static void run_round(uint64_t round, int sleeps)
     readers[0] = process_start(read_on, NULL);
     readers[1] = process_start(sleeps ? sleep_on : read_on, NULL);
     process_await(&arena->ready, 3);
-    process_nap((long)(checked_mix(round) % 1000000));
+    process_sleep((long)(checked_mix(round) % 1000000));
     fd = open_file(&status);
     cr_assert_eq(ftruncate(fd, (off_t)(round % (uint64_t)(status.st_size / page)) * page), 0);
     close(fd);

@@ -156,7 +156,7 @@ void trace_step(const struct explore_site *site, uint64_t bits, const char *rema
     if (number >= 0)
         printf(" = %llu%s", (unsigned long long)bits, remark);
     if (number > 0)
-        printf(", %d behind the newest", number);
+        printf(", %d older than the newest", number);
     putchar('\n');
 }
 

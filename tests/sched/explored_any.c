@@ -141,7 +141,7 @@ static void wait_for_end(const struct explore_scenario *scenario)
 const struct explore_scenario explored_any[] = {
     ANY("wait any", "2 rings, 1 record each, 1 waiter",
         .body = {publish_first, publish_second, wait_for_both}),
-    ANY("wait any as a guest", "2 rings, 1 record each, 1 waiter that may not write",
+    ANY("wait any, read-only", "2 rings, 1 record each, 1 waiter that may not write",
         .body = {publish_first, publish_second, wait_for_both}, .kind = KYMO_WAKE_ALWAYS),
     ANY("wait any for the end", "2 rings, 1 record of one, the end of the other, 1 waiter",
         .body = {publish_first, retire_second, wait_for_end}),

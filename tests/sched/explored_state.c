@@ -290,7 +290,7 @@ static const char *finish_closed(const struct explore_scenario *scenario)
         return "a record was lost";
     if (explore_newest(&control->lock) != 0)
         return "the lock is still held";
-    return explore_newest(&control->state) == KYMO_CLOSED ? NULL : "nobody has closed";
+    return explore_newest(&control->state) == KYMO_CLOSED ? NULL : "no writer has closed";
 }
 
 #define STATE(name_, bound_, ...)                                                       \
@@ -302,13 +302,13 @@ static const char *finish_closed(const struct explore_scenario *scenario)
 const struct explore_scenario explored_state[] = {
     STATE("close", "2 records, then the end, 1 look", .open = open_writing,
           .body = {publish_and_close, look_at_closing}, .records = 2),
-    STATE("close and ask", "1 record, then the end, 1 question", .open = open_writing,
+    STATE("close and query", "1 record, then the end, 1 question", .open = open_writing,
           .body = {publish_and_close, ask_if_closed}, .records = 1),
     STATE("open", "1 writer that resumes, publishes and closes, 1 look", .open = open_closed,
           .body = {open_and_close, look_at_opening}, .records = 1),
-    STATE("open and ask", "1 writer that resumes, publishes and closes, 1 question",
+    STATE("open and query", "1 writer that resumes, publishes and closes, 1 question",
           .open = open_closed, .body = {open_and_close, ask_if_alive}, .records = 1),
-    STATE("resume and ask", "a dead writer, 1 that resumes, publishes and closes, 1 question",
+    STATE("resume and query", "a dead writer, 1 that resumes, publishes and closes, 1 question",
           .open = open_dead, .body = {open_and_close, ask_if_closed}, .records = 1),
     STATE("close shared", "1 record of 1 of several writers, then the end, 1 look",
           .open = open_writing, .body = {publish_and_close, look_at_closing}, .records = 1,

@@ -255,7 +255,8 @@ static void report(const struct tally *tally, const struct kymo_ring *deep, uint
            (unsigned long long)tally->asked[ORACLE_RANGE],
            (unsigned long long)tally->asked[ORACLE_KINDS]);
     printf("count: time queries in a day of history: %llu checked, %llu wrong; %llu records over "
-           "%.1f h, %llu published meanwhile, the window moved under %llu, %llu rightly refused, "
+           "%.1f h, %llu published concurrently, the window moved during %llu, %llu correctly "
+           "refused, "
            "%llu stale\n",
            (unsigned long long)asked(tally), (unsigned long long)tally->wrong,
            (unsigned long long)deep->mask, (double)span / 3600e9, (unsigned long long)published,

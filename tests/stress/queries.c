@@ -122,7 +122,7 @@ static void ask_beside(const struct kymo_reader *reader, uint64_t depth, uint64_
     uint64_t began;
 
     while (kymo_ring_head(&reader->ring) == 0)
-        process_nap(100000);
+        process_sleep(100000);
     began = kymo_ring_head(&reader->ring);
     while (goes_on(&tally, count, kymo_ring_head(&reader->ring) - began))
         ask(&tally, reader);

@@ -106,7 +106,7 @@ static void actor_end(struct soak_actor *actor)
             process_kill(actor->pid);
             break;
         }
-        process_nap(1000000);
+        process_sleep(1000000);
     }
     if (WIFSIGNALED(status))
         soak_blame("the %s died of signal %d", actor->name, WTERMSIG(status));
@@ -215,7 +215,7 @@ static void make_victim(const char *name)
     kymo_writer_close(writer);
 }
 
-static void scribble(int fd, off_t size)
+static void corrupt(int fd, off_t size)
 {
     unsigned char noise[64];
 
@@ -235,7 +235,7 @@ static int hurt_victim(enum soak_event event)
 
     soak_name(name, sizeof(name), "victim", roll(SOAK_VICTIMS));
     make_victim(name);
-    process_nap((long)roll(2000000));
+    process_sleep((long)roll(2000000));
     path_of(path, sizeof(path), name);
     if (event == SEGMENT_REMOVED)
         return kymo_segment_remove(name) == 0;
@@ -243,7 +243,7 @@ static int hurt_victim(enum soak_event event)
     if (fd < 0 || fstat(fd, &status) != 0 || status.st_size == 0)
         return 0;
     if (event == SEGMENT_CORRUPTED)
-        scribble(fd, status.st_size);
+        corrupt(fd, status.st_size);
     else if (ftruncate(fd, (off_t)roll((uint64_t)status.st_size)) != 0)
         soak_blame("ftruncate: %d", errno);
     close(fd);
@@ -271,7 +271,7 @@ static int fill_memory(enum soak_event event)
     error = kymo_writer_open(&writer, "full", &options);
     if (error != -ENOSPC)
         soak_blame("a full file system: %d", error);
-    process_nap(5000000);
+    process_sleep(5000000);
     unlink(path);
     close(fd);
     return 1;
@@ -355,7 +355,7 @@ static void start_daemon(void)
             soak_blame("the daemon does not mount");
             return;
         }
-        process_nap(1000000);
+        process_sleep(1000000);
     }
 }
 
@@ -419,7 +419,7 @@ static void check_daemon(void)
     const size_t most_descriptors = 48;
 
     for (int tries = 0; daemon_descriptors() > most_descriptors && tries < 10; tries++)
-        process_nap(1000000000);
+        process_sleep(1000000000);
     if (daemon_descriptors() > most_descriptors) {
         soak->leaked += daemon_descriptors() - most_descriptors;
         soak_blame("the daemon holds %zu descriptors", daemon_descriptors());
@@ -498,11 +498,11 @@ static uint64_t sum(const uint64_t *counts, size_t count)
 static void run(uint64_t seconds)
 {
     const uint64_t begin = clocks_true(CLOCK_MONOTONIC);
-    uint64_t told = 0, elapsed;
+    uint64_t notified = 0, elapsed;
 
     while ((elapsed = (clocks_true(CLOCK_MONOTONIC) - begin) / 1000000000) < seconds) {
-        if (elapsed >= told + 10) {
-            told = elapsed;
+        if (elapsed >= notified + 10) {
+            notified = elapsed;
             printf("%llu s: %llu events, %llu reads, %llu wrong\n", (unsigned long long)elapsed,
                    (unsigned long long)sum(soak->events, SOAK_EVENTS),
                    (unsigned long long)sum(soak->reads, SOAK_READS),
@@ -512,7 +512,7 @@ static void run(uint64_t seconds)
         let_one_happen();
         continue_stopped();
         check_actors();
-        process_nap((long)roll(8000000));
+        process_sleep((long)roll(8000000));
     }
 }
 
@@ -526,7 +526,7 @@ static void own_file_system(void)
         mount("soak", kymo_directory(), "tmpfs", MS_NOSUID | MS_NODEV, FILE_SYSTEM_SIZE) != 0) {
         puts("left out: a full file system, and readers of another user; that takes root");
         for (size_t i = 0; i < soak_actor_count; i++)
-            soak_actors[i].is_guest = 0;
+            soak_actors[i].is_readonly = 0;
         return;
     }
     owns_file_system = 1;
@@ -549,7 +549,7 @@ static void begin_all(void)
     for (size_t i = 0; i < soak_actor_count; i++) {
         actor_start(&soak_actors[i]);
         if (soak_actors[i].run != soak_actors[i + 1 < soak_actor_count ? i + 1 : i].run)
-            process_nap(100000000);
+            process_sleep(100000000);
     }
 }
 
@@ -563,7 +563,7 @@ static void check_closed(const char *kind, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         soak_name(name, sizeof(name), kind, i);
         if (kymo_reader_open(&reader, name) != 0) {
-            soak_blame("%s has gone", name);
+            soak_blame("%s does not exist", name);
             continue;
         }
         alive = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
@@ -581,7 +581,7 @@ static void check_files(void)
     /* The clock is set right, to that of the file system. What is younger than two seconds may still
      * be at work. */
     clocks_set_right();
-    process_nap(2100000000);
+    process_sleep(2100000000);
     kymo_segment_reap_unfinished();
     directory = opendir(kymo_directory());
     while (directory && (entry = readdir(directory))) {
@@ -617,8 +617,8 @@ static int is_left_out(int event)
 
 static int account(uint64_t seconds)
 {
-    static const char *const reads[SOAK_READS] = {"by their owner", "by guests",
-                                                  "by questions",   "in order",
+    static const char *const reads[SOAK_READS] = {"by writers",     "by read-only readers",
+                                                  "by queries",     "in order",
                                                   "from the queue", "through the mount",
                                                   "by the clock",   "of now",
                                                   "of victims"};

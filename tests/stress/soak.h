@@ -77,7 +77,7 @@ struct soak_actor {
     const char *name;
     int (*run)(void *actor);
     uint64_t number;
-    uint64_t is_guest;     /* runs as the user nobody, who may not write */
+    uint64_t is_readonly;  /* runs as the user nobody, who may not write */
     uint64_t replaces;     /* its next writer starts a new generation */
     enum soak_event death; /* what killing it counts as; SOAK_EVENTS: it is not killed */
     int needs_mount;
@@ -96,11 +96,11 @@ extern const char *soak_kymo;
 
 /* ---- what actors have in common ---- */
 
-extern volatile sig_atomic_t soak_told_to_end;
+extern volatile sig_atomic_t soak_shall_end;
 
 void soak_begin(const struct soak_actor *actor);
 uint64_t soak_roll(uint64_t sides);
-void soak_nap(uint64_t ns);
+void soak_sleep(uint64_t ns);
 
 /* Waits for space, and for the end of the last writer. NULL if the actor shall end, and neither occurs within a second. */
 struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options);

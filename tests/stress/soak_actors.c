@@ -14,12 +14,12 @@ uint64_t soak_roll(uint64_t sides)
     return dice % sides;
 }
 
-volatile sig_atomic_t soak_told_to_end;
+volatile sig_atomic_t soak_shall_end;
 
 static void end(int number)
 {
     (void)number;
-    soak_told_to_end = 1;
+    soak_shall_end = 1;
 }
 
 void soak_begin(const struct soak_actor *actor)
@@ -34,13 +34,13 @@ void soak_begin(const struct soak_actor *actor)
     dice = (uint64_t)getpid() * 1000003 + actor->number;
     if (kymo_guard_install() != 0)
         soak_blame("%s: no guard", actor->name);
-    if (actor->is_guest && (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0))
-        soak_blame("%s: can't become nobody", actor->name);
+    if (actor->is_readonly && (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0))
+        soak_blame("%s: setuid failed", actor->name);
 }
 
-void soak_nap(uint64_t ns)
+void soak_sleep(uint64_t ns)
 {
-    process_nap((long)ns);
+    process_sleep((long)ns);
 }
 
 static void check_descriptors(const struct soak_actor *actor, size_t before)
@@ -114,14 +114,14 @@ struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options
 {
     struct kymo_writer *writer = NULL;
 
-    for (int tries = 0; tries < 1000 || !soak_told_to_end; tries++) {
+    for (int tries = 0; tries < 1000 || !soak_shall_end; tries++) {
         int error = kymo_writer_open(&writer, name, options);
 
         if (!error)
             break;
         if (error != -ENOSPC && error != -EBUSY)
             soak_blame("%s: can't be opened for writing: %d", name, error);
-        soak_nap(1000000);
+        soak_sleep(1000000);
     }
     return writer;
 }
@@ -138,7 +138,7 @@ static int write_flow(void *context)
     soak_begin(actor);
     soak_name(name, sizeof(name), "flow", actor->number);
     writer = soak_open_writer(name, &options);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         int error = (soak_roll(2) ? checked_publish : checked_commit)(writer, buffer);
 
         if (error)
@@ -147,7 +147,7 @@ static int write_flow(void *context)
         if (take_wish(&soak->forks_wanted))
             fork_once(writer, buffer);
         if (soak_roll(16) == 0)
-            soak_nap(soak_roll(200000));
+            soak_sleep(soak_roll(200000));
     }
     kymo_writer_close(writer);
     check_descriptors(actor, before);
@@ -181,7 +181,7 @@ static int write_shared(void *context)
 
     soak_begin(context);
     writer = soak_open_writer("shared", &options);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         const uint64_t patience = kymo_clock_now(KYMO_MONOTONIC) + UINT64_C(1000000000);
         int error = publish_shared(writer, buffer);
 
@@ -190,7 +190,7 @@ static int write_shared(void *context)
         if (error && error != -ETIMEDOUT)
             soak_blame("shared: publish: %d", error);
         soak_count(&soak->published);
-        soak_nap(soak_roll(100000));
+        soak_sleep(soak_roll(100000));
     }
     kymo_writer_close(writer);
     return 0;
@@ -281,7 +281,7 @@ static void read_generation(const struct soak_actor *actor, const char *name,
     int error = 0;
 
     kymo_cursor_oldest(&cursor, reader);
-    while (!soak_told_to_end && error != -EIDRM) {
+    while (!soak_shall_end && error != -EIDRM) {
         switch (soak_roll(8)) {
         case 0:
             error = kymo_ring_wait(reader, kymo_ring_head(&reader->ring),
@@ -297,11 +297,10 @@ static void read_generation(const struct soak_actor *actor, const char *name,
             break;
         default:
             error = read_back(reader, name, &buffers);
-            soak_count(&soak->reads[actor->is_guest ? READ_BY_GUEST : READ_BY_OWNER]);
+            soak_count(&soak->reads[actor->is_readonly ? READ_BY_GUEST : READ_BY_OWNER]);
         }
         if (!soak_is_allowed(error))
-            soak_blame("%s: %s read: %d", name, actor->is_guest ? "a guest's" : "an owner's",
-                       error);
+            soak_blame("%s: %s read: %d", name, actor->is_readonly ? "a read-only" : "a", error);
     }
 }
 
@@ -314,7 +313,7 @@ static int read_flow(void *context)
     int error;
 
     soak_begin(actor);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         if (soak_roll(4) == 0)
             snprintf(name, sizeof(name), "shared");
         else
@@ -324,7 +323,7 @@ static int read_flow(void *context)
         if (error && error != -EIDRM)
             soak_blame("%s: can't be opened for reading: %d", name, error);
         if (error)
-            soak_nap(1000000);
+            soak_sleep(1000000);
         else
             read_generation(actor, name, reader);
         if (!error)
@@ -344,10 +343,10 @@ static int read_victims(void *context)
     char name[64];
 
     soak_begin(context);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         soak_name(name, sizeof(name), "victim", soak_roll(SOAK_VICTIMS));
         if (kymo_reader_open(&reader, name) != 0) {
-            soak_nap(500000);
+            soak_sleep(500000);
             continue;
         }
         for (int i = 0; i < 50 && reader->ring.size <= sizeof(one); i++) {
@@ -377,7 +376,7 @@ static int produce(void *context)
 
     soak_begin(context);
     writer = soak_open_writer("queue", &options);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         const uint64_t pos = writer->pos;
         const uint32_t len = checked_len(pos, SOAK_SIZE);
         const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 1000000;
@@ -390,7 +389,7 @@ static int produce(void *context)
             soak_blame("queue: push: %d", error);
         soak_count(&soak->published);
         if (soak_roll(8) == 0)
-            soak_nap(soak_roll(100000));
+            soak_sleep(soak_roll(100000));
     }
     kymo_writer_close(writer);
     return 0;
@@ -417,9 +416,9 @@ static int consume(void *context)
     int error;
 
     soak_begin(context);
-    while (!soak_told_to_end && kymo_consumer_open(&consumer, "queue") != 0)
-        soak_nap(1000000);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end && kymo_consumer_open(&consumer, "queue") != 0)
+        soak_sleep(1000000);
+    while (!soak_shall_end) {
         const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 10000000;
 
         error = kymo_queue_wait(consumer, deadline);
@@ -509,10 +508,10 @@ static int read_mount(void *context)
     char name[64];
 
     soak_begin(actor);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         soak_name(name, sizeof(name), "flow", soak_roll(SOAK_FLOWS));
         read_file(name);
-        soak_nap(soak_roll(200000));
+        soak_sleep(soak_roll(200000));
     }
     check_descriptors(actor, before);
     return 0;
@@ -528,18 +527,15 @@ struct soak_actor soak_actors[] = {
     {.name = "producer", .run = produce, .death = PRODUCER_KILLED},
     {.name = "consumer", .run = consume, .death = CONSUMER_KILLED},
     {.name = "owner", .run = read_flow, .death = READER_KILLED},
-    {.name = "guest", .run = read_flow, .is_guest = 1, .death = READER_KILLED},
+    {.name = "readonly_reader", .run = read_flow, .is_readonly = 1, .death = READER_KILLED},
     {.name = "clocks' reader", .run = soak_read_clocks, .number = 0, .death = SOAK_EVENTS},
-    {.name = "clocks' guest",
+    {.name = "clocks' readonly_reader",
      .run = soak_read_clocks,
      .number = 1,
-     .is_guest = 1,
+     .is_readonly = 1,
      .death = SOAK_EVENTS},
     {.name = "victims' reader", .run = read_victims, .death = SOAK_EVENTS},
     {.name = "mount's reader", .run = read_mount, .needs_mount = 1, .death = READER_KILLED},
-    {.name = "who asks the time",
-     .run = soak_ask_the_time,
-     .needs_mount = 1,
-     .death = READER_KILLED},
+    {.name = "clock queries", .run = soak_ask_the_time, .needs_mount = 1, .death = READER_KILLED},
 };
 const size_t soak_actor_count = sizeof(soak_actors) / sizeof(soak_actors[0]);

@@ -157,7 +157,7 @@ int soak_write_clocks(void *context)
         tickings[i].number = i;
         begin_generation(&tickings[i]);
     }
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         struct ticking *ticking = &tickings[soak_roll(SOAK_CLOCKS)];
 
         if (ticking->rejected_in_a_row >= 50 || soak_roll(20000) == 0) {
@@ -166,7 +166,7 @@ int soak_write_clocks(void *context)
         }
         if (ticking->writer)
             tick_once(ticking);
-        soak_nap(soak_roll(500000));
+        soak_sleep(soak_roll(500000));
     }
     for (uint64_t i = 0; i < SOAK_CLOCKS; i++)
         end_generation(&tickings[i]);
@@ -190,11 +190,11 @@ static int open_dial(struct dial *dial, uint64_t number)
 
     *dial = (struct dial){.clock = kept[number].clock};
     soak_name(dial->name, sizeof(dial->name), "clock", number);
-    while ((error = kymo_reader_open(&dial->reader, dial->name)) != 0 && !soak_told_to_end) {
+    while ((error = kymo_reader_open(&dial->reader, dial->name)) != 0 && !soak_shall_end) {
         /* The writer, or its successor, has not published it yet. */
         if (error != -ENOENT && error != -EIDRM)
             soak_blame("%s: can't be opened for reading: %d", dial->name, error);
-        soak_nap(1000000);
+        soak_sleep(1000000);
     }
     if (!error)
         kymo_cursor_oldest(&dial->cursor, dial->reader);
@@ -243,7 +243,7 @@ static void check_closest(const struct dial *dial, const struct kymo_record *rec
 
     if (time_at(dial, record->pos + 1, head, &other) &&
         (other == time || (low > time && low - time > kymo_impl_distance(low, other))))
-        soak_blame("%s: closest to %llu: %llu, and not %llu behind it", dial->name,
+        soak_blame("%s: closest to %llu: %llu, not the next one, %llu", dial->name,
                    (unsigned long long)low, (unsigned long long)time, (unsigned long long)other);
     /* Its place in the query's window. */
     if (record->pos > 0 && time_at(dial, record->pos - 1, head, &other) &&
@@ -485,9 +485,9 @@ int soak_read_clocks(void *context)
         if (open_dial(&dials[i], i) != 0)
             return 0;
     }
-    while (kymo_loader_open(&loader, "clock0", 0) != 0 && !soak_told_to_end)
-        soak_nap(1000000);
-    while (!soak_told_to_end) {
+    while (kymo_loader_open(&loader, "clock0", 0) != 0 && !soak_shall_end)
+        soak_sleep(1000000);
+    while (!soak_shall_end) {
         const uint64_t number = soak_roll(SOAK_CLOCKS);
 
         if (soak_roll(32) == 0)
@@ -718,7 +718,7 @@ static void check_refusal(const struct inquiry *inquiry, const struct manner *ma
 int soak_ask_the_time(void *context)
 {
     soak_begin(context);
-    while (!soak_told_to_end) {
+    while (!soak_shall_end) {
         const struct manner *manner = &manners[soak_roll(MANNERS)];
         struct inquiry inquiry;
 
@@ -734,7 +734,7 @@ int soak_ask_the_time(void *context)
         if (!inquiry.error)
             soak_count(&soak->reads[inquiry.held ? READ_OF_NOW : READ_THROUGH_MOUNT]);
         kymo_reader_close(inquiry.dial.reader);
-        soak_nap(soak_roll(500000));
+        soak_sleep(soak_roll(500000));
     }
     return 0;
 }

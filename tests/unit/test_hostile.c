@@ -368,7 +368,7 @@ Test(hostile, length_beyond_slot_is_an_error)
 
 /* ---- while it is mapped ---- */
 
-struct vandal {
+struct corruptor {
     unsigned char *map;
     size_t size;
     uint64_t from;
@@ -377,15 +377,15 @@ struct vandal {
 };
 
 /* An intended race: not for the thread sanitizer. */
-__attribute__((no_sanitize("thread"))) static void *scribble(void *context)
+__attribute__((no_sanitize("thread"))) static void *corrupt(void *context)
 {
-    struct vandal *vandal = context;
-    const size_t words = (vandal->size - vandal->from) / 8;
+    struct corruptor *corruptor = context;
+    const size_t words = (corruptor->size - corruptor->from) / 8;
 
-    while (!__atomic_load_n(&vandal->stop, __ATOMIC_RELAXED)) {
-        uint64_t *word =
-            (uint64_t *)(void *)(vandal->map + vandal->from) + random_u64(&vandal->random) % words;
-        uint64_t value = random_u64(&vandal->random);
+    while (!__atomic_load_n(&corruptor->stop, __ATOMIC_RELAXED)) {
+        uint64_t *word = (uint64_t *)(void *)(corruptor->map + corruptor->from) +
+                         random_u64(&corruptor->random) % words;
+        uint64_t value = random_u64(&corruptor->random);
 
         /* Small numbers are the likeliest to be believed. */
         __atomic_store_n(word, value >> (value % 64), __ATOMIC_RELAXED);
@@ -398,7 +398,7 @@ Test(hostile, concurrent_corruption_changes_only_results)
 {
     struct kymo_writer *writer = unit_writer_of_depth("vandal", 8);
     struct kymo_reader *reader = unit_reader("vandal");
-    struct vandal vandal = {.random = 41};
+    struct corruptor corruptor = {.random = 41};
     struct kymo_header header;
     char path[UNIT_PATH];
     pthread_t thread;
@@ -407,17 +407,17 @@ Test(hostile, concurrent_corruption_changes_only_results)
     unit_publish(writer, 13);
     fd = open(unit_path("vandal", path), O_RDWR);
     cr_assert_eq(pread(fd, &header, sizeof(header), 0), (ssize_t)sizeof(header));
-    vandal.size = header.file_size;
-    vandal.from = header.control_offset;
-    vandal.map = mmap(NULL, vandal.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    cr_assert_neq((void *)vandal.map, MAP_FAILED);
+    corruptor.size = header.file_size;
+    corruptor.from = header.control_offset;
+    corruptor.map = mmap(NULL, corruptor.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    cr_assert_neq((void *)corruptor.map, MAP_FAILED);
     close(fd);
-    cr_assert_eq(pthread_create(&thread, NULL, scribble, &vandal), 0);
+    cr_assert_eq(pthread_create(&thread, NULL, corrupt, &corruptor), 0);
     for (int round = 0; round < 2000; round++)
         read_everything(reader);
-    __atomic_store_n(&vandal.stop, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&corruptor.stop, 1, __ATOMIC_RELAXED);
     cr_assert_eq(pthread_join(thread, NULL), 0);
-    munmap(vandal.map, vandal.size);
+    munmap(corruptor.map, corruptor.size);
     kymo_reader_close(reader);
     kymo_writer_close(writer);
 }
@@ -455,6 +455,6 @@ Test(hostile, corrupted_head_causes_no_endless_push)
     cr_assert_eq(kymo_queue_push(writer, &payload, sizeof(payload), 0, 0,
                                  kymo_clock_now(KYMO_MONOTONIC) + length),
                  -ETIMEDOUT);
-    cr_assert_lt(worked() - before, length / 10, "it sleeps meanwhile");
+    cr_assert_lt(worked() - before, length / 10, "it sleeps");
     kymo_writer_close(writer);
 }

@@ -446,7 +446,7 @@ Test(hpp, align_queries_several_rings)
     kymo::aligned pair(motions, KYMO_ALIGN_BRACKET);
     kymo::aligned closest(heights, KYMO_ALIGN_CLOSEST, 50ns);
     kymo::aligned as_of(heights, KYMO_ALIGN_AS_OF);
-    cr_assert(!pair, "nothing was asked yet");
+    cr_assert(!pair, "no query yet");
     cr_assert_eq(*kymo::align(240, pair, closest, as_of), 3);
     cr_assert(is_record(pair.pair().before, 2));
     cr_assert(is_record(pair.pair().after, 3));

@@ -207,7 +207,7 @@ static void expect_whole(struct kymo_writer *writer, const struct kymo_reader *r
     cr_assert_eq(kymo_ring_latest(reader, copy, len, NULL), 0);
     cr_assert_eq(memcmp(copy, data + shift, len), 0, "%zu bytes, %zu beyond a line", len, shift);
     cr_assert_eq(memcmp(copy - MARGIN, margin, MARGIN), 0, "%zu bytes: bytes before", len);
-    cr_assert_eq(memcmp(copy + len, margin, MARGIN), 0, "%zu bytes: bytes behind", len);
+    cr_assert_eq(memcmp(copy + len, margin, MARGIN), 0, "%zu bytes: bytes after", len);
     cr_assert_eq(kymo_ring_view(reader, pos, &view), 0);
     cr_assert_eq(view.record.len, len);
     for (uint64_t back = 1; back < 4 && back <= pos; back++)

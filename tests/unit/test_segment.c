@@ -491,15 +491,15 @@ Test(segment, is_replaced_on_request)
 Test(segment, does_not_replace_other_files)
 {
     char path[UNIT_PATH], text[16] = "";
-    FILE *file = fopen(unit_path("stranger", path), "w");
+    FILE *file = fopen(unit_path("foreign", path), "w");
 
     fputs("a diary", file);
     fclose(file);
     for (int existing = KYMO_OPEN_OR_CREATE; existing <= KYMO_CREATE_NEW; existing++)
-        cr_assert_eq(open_existing("stranger", (enum kymo_existing)existing),
+        cr_assert_eq(open_existing("foreign", (enum kymo_existing)existing),
                      existing == KYMO_CREATE_NEW ? -EEXIST : -EBADMSG);
-    cr_assert_eq(kymo_segment_remove("stranger"), -EBADMSG);
-    cr_assert_eq(kymo_segment_reap("stranger"), -EBADMSG);
+    cr_assert_eq(kymo_segment_remove("foreign"), -EBADMSG);
+    cr_assert_eq(kymo_segment_reap("foreign"), -EBADMSG);
     file = fopen(path, "r");
     cr_assert_not_null(fgets(text, sizeof(text), file));
     fclose(file);
@@ -890,7 +890,7 @@ Test(segment, allocates_all_blocks_at_creation)
 
 /* ---- permissions ---- */
 
-static int open_as_nobody(void *name)
+static int open_unprivileged(void *name)
 {
     struct kymo_writer *writer;
     struct kymo_reader *reader;
@@ -911,13 +911,13 @@ Test(segment, obeys_permissions)
     struct kymo_options options = of_payloads;
 
     if (geteuid() != 0)
-        cr_skip_test("becoming somebody else is for root");
+        cr_skip_test("changing the user requires root");
     options.mode = 0644;
     kymo_writer_close(unit_writer("public", &options));
     options.mode = 0600;
     kymo_writer_close(unit_writer("secret", &options));
-    cr_assert_eq(unit_child(open_as_nobody, "public"), 0);
-    cr_assert_eq(unit_child(open_as_nobody, "secret"), 0);
+    cr_assert_eq(unit_child(open_unprivileged, "public"), 0);
+    cr_assert_eq(unit_child(open_unprivileged, "secret"), 0);
 }
 
 /* ---- listing ---- */
@@ -960,7 +960,7 @@ Test(segment, is_listed_by_name)
     snprintf(expected, sizeof(expected), "C:0 a:0 b:0 bad name:%d directory:%d empty:%d link:%d ",
              -EINVAL, -EBADMSG, -EBADMSG, -EBADMSG);
     cr_assert_str_eq(all.text, expected);
-    cr_assert_eq(kymo_segment_list(note_entry, &first), 42, "it stops where it is told");
+    cr_assert_eq(kymo_segment_list(note_entry, &first), 42, "it stops on request");
     cr_assert_eq(first.count, 1);
     setenv("KYMO_DIR", "/nonexistent", 1);
     cr_assert_eq(kymo_segment_list(note_entry, &all), -ENOENT);

@@ -192,14 +192,14 @@ Test(wait, loses_no_wakeup)
 Test(wait, wakes_all_waiters)
 {
     enum { WAITERS = 16 };
-    struct kymo_writer *writer = unit_writer_of_depth("everybody", 4);
-    struct kymo_reader *reader = unit_reader("everybody");
+    struct kymo_writer *writer = unit_writer_of_depth("all", 4);
+    struct kymo_reader *reader = unit_reader("all");
     struct waiter waiters[WAITERS];
 
     for (uint64_t round = 0; round < 20; round++) {
         for (int i = 0; i < WAITERS; i++)
             start_waiter(&waiters[i], reader, round);
-        await_waiter("everybody");
+        await_waiter("all");
         unit_publish(writer, 1);
         for (int i = 0; i < WAITERS; i++)
             cr_assert_eq(end_waiter(&waiters[i]), 0);
@@ -342,7 +342,7 @@ Test(wait, wakes_external_futex_waiters)
 /* ---- read-only readers (promise B) ---- */
 
 /* The arguments of a waiter without write permission. */
-struct guest {
+struct readonly_reader {
     const char *name;
     int rings; /* whether a wake-up is guaranteed */
     int go;    /* read: one byte for each wait */
@@ -350,7 +350,7 @@ struct guest {
 };
 
 /* Changes to a user who may only read the file. */
-static int become_guest(const char *name)
+static int become_readonly(const char *name)
 {
     char path[UNIT_PATH];
 
@@ -361,23 +361,24 @@ static int become_guest(const char *name)
     return access(path, W_OK) == 0 ? -1 : 0;
 }
 
-static int wait_as_guest(void *context)
+static int wait_readonly(void *context)
 {
-    const struct guest *guest = context;
+    const struct readonly_reader *readonly_reader = context;
     struct kymo_reader *reader;
     struct unit_payload payload;
     struct kymo_wait_token token;
     char byte;
 
-    if (become_guest(guest->name) || kymo_reader_open(&reader, guest->name))
+    if (become_readonly(readonly_reader->name) || kymo_reader_open(&reader, readonly_reader->name))
         return 1;
     if (kymo_ring_prepare_wait(reader, 0, &token) != -EAGAIN ||
-        token.wake_guaranteed != guest->rings)
+        token.wake_guaranteed != readonly_reader->rings)
         return 3;
-    for (uint64_t seen = 0; read(guest->go, &byte, 1) == 1; seen++) {
-        if (write(guest->ready, "r", 1) != 1 || kymo_ring_wait(reader, seen, KYMO_FOREVER) ||
+    for (uint64_t seen = 0; read(readonly_reader->go, &byte, 1) == 1; seen++) {
+        if (write(readonly_reader->ready, "r", 1) != 1 ||
+            kymo_ring_wait(reader, seen, KYMO_FOREVER) ||
             kymo_ring_at(reader, seen, &payload, sizeof(payload), NULL) || payload.pos != seen ||
-            write(guest->ready, "d", 1) != 1)
+            write(readonly_reader->ready, "d", 1) != 1)
             return 2;
     }
     kymo_reader_close(reader);
@@ -385,7 +386,7 @@ static int wait_as_guest(void *context)
 }
 
 /* One record at a time, each published when the reader is about to wait. */
-static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy, int rounds)
+static void serve_readonly_reader(const char *name, enum kymo_wake_policy wake_policy, int rounds)
 {
     const struct kymo_options options = {.clock = KYMO_USER,
                                          .depth = 4,
@@ -393,20 +394,21 @@ static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy,
                                          .wake_policy = wake_policy};
     struct kymo_writer *writer = unit_writer(name, &options);
     int go[2], ready[2], status;
-    struct guest guest = {.name = name, .rings = wake_policy == KYMO_WAKE_ALWAYS};
+    struct readonly_reader readonly_reader = {.name = name,
+                                              .rings = wake_policy == KYMO_WAKE_ALWAYS};
     pid_t child;
     char byte;
 
     cr_assert_eq(pipe(go), 0);
     cr_assert_eq(pipe(ready), 0);
-    guest.go = go[0];
-    guest.ready = ready[1];
+    readonly_reader.go = go[0];
+    readonly_reader.ready = ready[1];
     fflush(NULL);
     child = fork();
     if (child == 0) {
         close(go[1]);
         close(ready[0]);
-        _exit(wait_as_guest(&guest));
+        _exit(wait_readonly(&readonly_reader));
     }
     close(go[0]);
     close(ready[1]);
@@ -429,13 +431,13 @@ static void play_with_guest(const char *name, enum kymo_wake_policy wake_policy,
 /* B: a reader without write permission blocks in short time slices. */
 Test(wait, works_without_write_permission)
 {
-    play_with_guest("nap", KYMO_WAKE_WAITERS, 200);
+    serve_readonly_reader("nap", KYMO_WAKE_WAITERS, 200);
 }
 
 /* B: with wake=always it sleeps without time slices, so that a lost wake-up is detected. */
 Test(wait, wakes_without_write_permission)
 {
-    play_with_guest("always", KYMO_WAKE_ALWAYS, 2000);
+    serve_readonly_reader("always", KYMO_WAKE_ALWAYS, 2000);
 }
 
 static int leave_without_a_word(void *name)

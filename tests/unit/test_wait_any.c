@@ -112,7 +112,7 @@ static void await_sleeper(const struct kymo_writer *writer)
             return;
         usleep(100);
     }
-    cr_assert_fail("nobody waits");
+    cr_assert_fail("no waiter");
 }
 
 static void wake_by(const struct rings *rings, size_t ring)
@@ -277,7 +277,7 @@ Test(wait_any, has_a_single_twin_that_does_so_too)
 /* ---- readers that may not write the bell (promise B) ---- */
 
 /* Runs as a user who may only read the segments; root may always write. */
-static int wait_as_guest(void *context)
+static int wait_readonly(void *context)
 {
     struct rings *rings = context;
     const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
@@ -303,7 +303,7 @@ Test(wait_any, works_without_write_permission)
     struct rings rings;
     char path[UNIT_PATH];
     int status = 0;
-    pid_t guest;
+    pid_t readonly_reader;
 
     open_rings(&rings, 4);
     for (int i = 0; i < 4; i++) {
@@ -313,12 +313,12 @@ Test(wait_any, works_without_write_permission)
         cr_assert_eq(chmod(unit_path(name, path), 0644), 0);
     }
     fflush(NULL);
-    guest = fork();
-    if (guest == 0)
-        _exit(wait_as_guest(&rings));
+    readonly_reader = fork();
+    if (readonly_reader == 0)
+        _exit(wait_readonly(&rings));
     usleep(60000);
     unit_publish(rings.writers[2], 1);
-    cr_assert_eq(waitpid(guest, &status, 0), guest);
+    cr_assert_eq(waitpid(readonly_reader, &status, 0), readonly_reader);
     close_rings(&rings);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
         cr_skip_test("cannot become another user");

@@ -7,7 +7,7 @@ kymo pub imu --fields x:f64,temp:f64 <<<'[1,2]
 # ---- missing and misspelt names ----
 
 run kymo get imv
-refused 1 "kymo: imv: there is no such segment; did you mean 'imu'?"
+refused 1 "kymo: imv: no such segment; did you mean 'imu'?"
 run kymo wacth imu
 refused 2 "kymo: wacth: unknown command: *; did you mean 'watch'?"
 run kymo get imu --field tmep
