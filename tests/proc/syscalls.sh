@@ -1,6 +1,6 @@
 #!/bin/sh
-# What publishing asks of the kernel (promise D): nothing while nobody waits, and one futex call for
-# each record that somebody sleeps for. strace counts every call of the whole program, once without
+# The system calls of publishing (promise D): none while no reader waits, and one futex call for
+# each record that a reader waits for. strace counts every call of the whole program, once without
 # publishing, and what a run with records has beyond that is theirs.
 #   PUBLISHER: the program
 set -u

@@ -2,7 +2,7 @@
  * soak.h - all faults at once, for minutes, with every read checked.
  *
  *     soak.c          the table of events, the loop that makes them happen, the account at the end
- *     soak_actors.c   the processes that write and read meanwhile
+ *     soak_actors.c   the processes that write and read
  *     soak_clocks.c   those of them that live by clocks
  *     clocks.h        clocks that step
  *

@@ -485,9 +485,9 @@ Test(shared_writer, does_not_take_lock_of_living_owner)
 {
     static const uint32_t words[] = {
         900, 1024, 1025, 5000, 0x7fffffff, 0xffffffff, KYMO_LOCK_WAITING, KYMO_LOCK_WAITING | 77};
-    struct kymo_writer *writer = open_shared("nobody");
-    struct kymo_writer *other = open_shared("nobody");
-    struct kymo_reader *reader = unit_reader("nobody");
+    struct kymo_writer *writer = open_shared("unread");
+    struct kymo_writer *other = open_shared("unread");
+    struct kymo_reader *reader = unit_reader("unread");
     const size_t count = sizeof(words) / sizeof(words[0]);
 
     for (uint64_t i = 0; i < count; i++) {

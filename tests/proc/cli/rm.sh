@@ -1,4 +1,4 @@
-# kymo rm and kymo reap: what may be removed, and by whom.
+# kymo rm and kymo reap: what may be removed, and by which user.
 . "$(dirname "$0")/cli.sh"
 
 for name in a b c; do
