@@ -1,6 +1,6 @@
 /*
- * file.c - a segment's file on disk: found without following anything, checked to the last byte of
- * its header, locked, made complete before it gets its name.
+ * file.c - a segment's file on disk: opened without following links, its header checked to the last
+ * byte, locked, completed before it gets its name.
  */
 #include "internal.h"
 
@@ -34,7 +34,7 @@ static int check_status(const struct stat *status, struct kymo_diagnostic *diagn
     return 0;
 }
 
-/* Whether this machine and this library can read it at all. */
+/* Whether this machine and this library can read the layout. */
 static int check_version(const struct kymo_header *header, struct kymo_diagnostic *diagnostic)
 {
     if (memcmp(header->magic, KYMO_MAGIC, sizeof(header->magic)) != 0)
@@ -74,16 +74,16 @@ static int check_texts(const struct kymo_header *header)
            !header->origin.host[sizeof(header->origin.host) - 1];
 }
 
-/* Holds the header against the plan of its own choices (layout.c). */
+/* Compares the header with the plan of its own choices (layout.c). */
 static int check_plan(const struct kymo_header *header, off_t size,
                       struct kymo_diagnostic *diagnostic)
 {
     struct kymo_header planned = *header;
 
     if (kymo_layout_plan(&planned) != 0 || memcmp(&planned, header, sizeof(planned)) != 0)
-        return kymo_report(diagnostic, -EBADMSG, "damaged: the header contradicts itself");
+        return kymo_report(diagnostic, -EBADMSG, "damaged: the offsets in the header do not follow from its depth and sizes");
     if (header->file_size != (uint64_t)size)
-        return kymo_report(diagnostic, -EBADMSG, "%s: %lld bytes, the header says %llu",
+        return kymo_report(diagnostic, -EBADMSG, "%s: %lld bytes instead of %llu",
                            (uint64_t)size < header->file_size ? "truncated" : "overgrown",
                            (long long)size, (unsigned long long)header->file_size);
     return 0;
@@ -119,14 +119,14 @@ static int read_fields(struct kymo_file *file, struct kymo_diagnostic *diagnosti
             return kymo_report(diagnostic, -EBADMSG, "damaged: the schema can't be read");
     }
     if (kymo_layout_checksum(&file->header, file->fields) != file->header.checksum)
-        return kymo_report(diagnostic, -EBADMSG, "damaged: the header's checksum does not hold");
+        return kymo_report(diagnostic, -EBADMSG, "damaged: wrong checksum of the header");
     schema = (struct kymo_schema){file->fields, count, file->header.schema_size};
     if (count > 0 && kymo_schema_check(&schema, NULL) != 0)
-        return kymo_report(diagnostic, -EBADMSG, "damaged: the schema contradicts itself");
+        return kymo_report(diagnostic, -EBADMSG, "damaged: the schema is invalid");
     return 0;
 }
 
-/* Every byte that is believed later is read once, here, and checked (promise F). */
+/* Every byte that is trusted later is read once, here, and checked (promise F). */
 static int check_file(struct kymo_file *file, struct kymo_diagnostic *diagnostic)
 {
     int error = check_status(&file->status, diagnostic);
@@ -138,7 +138,7 @@ static int check_file(struct kymo_file *file, struct kymo_diagnostic *diagnostic
     if (!error)
         error = check_plan(&file->header, file->status.st_size, diagnostic);
     if (!error && !check_texts(&file->header))
-        error = kymo_report(diagnostic, -EBADMSG, "damaged: a text in the header has no end");
+        error = kymo_report(diagnostic, -EBADMSG, "damaged: a text in the header does not end with a zero byte");
     return error ? error : read_fields(file, diagnostic);
 }
 
@@ -151,7 +151,7 @@ int kymo_file_open(int directory, const char *name, int flags, struct kymo_file 
     file->fd = -1;
     if (error)
         return error;
-    /* Looked at before it is opened: opening a device can do things, and a fifo can wait. */
+    /* Check the type before the open: opening a device has effects, and opening a fifo blocks. */
     if (fstatat(directory, name, &file->status, AT_SYMLINK_NOFOLLOW) != 0)
         return kymo_report(diagnostic, -errno, "%s", kymo_error_text(errno));
     if (!S_ISREG(file->status.st_mode))
@@ -192,7 +192,7 @@ int kymo_file_reopen(int fd, int flags)
     int again;
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    /* Not to be held up by the file's owner, who may have a lease on it. */
+    /* O_NONBLOCK: the file's owner may have a lease on it, and open(2) would wait for its end. */
     again = open(path, flags | O_NONBLOCK | O_CLOEXEC);
     return again >= 0 ? again : -errno;
 }
@@ -216,7 +216,7 @@ int kymo_file_lock(int fd, uint64_t start, uint64_t count)
     return set_lock(fd, F_WRLCK, start, count);
 }
 
-/* Whoever has a shared lock to himself, to close, replace or remove, has it for a moment. */
+/* An exclusive lock of another process, which closes, replaces or removes, is short. */
 int kymo_file_lock_shared(int fd, uint64_t start)
 {
     int error = -EBUSY;
@@ -234,7 +234,7 @@ void kymo_file_unlock(int fd, uint64_t start)
     set_lock(fd, F_UNLCK, start, 1);
 }
 
-/* 1 where another description holds a lock that one of this type would have to wait for. */
+/* 1 if another description holds a lock that conflicts with one of this type. */
 static int is_barred(int fd, short type, uint64_t start)
 {
     struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)start, .l_len = 1};
@@ -244,7 +244,7 @@ static int is_barred(int fd, short type, uint64_t start)
     return lock.l_type != F_UNLCK;
 }
 
-/* Anybody who may read the file may lock it shared, and shall not pass for its writer by that. */
+/* Every process with read permission may lock the file shared: that must not look like a writer. */
 int kymo_file_is_locked(int fd, uint64_t start)
 {
     return is_barred(fd, F_RDLCK, start);
@@ -255,7 +255,7 @@ int kymo_file_is_shared(int fd, uint64_t start)
     return is_barred(fd, F_WRLCK, start);
 }
 
-/* ---- making (promise I) ---- */
+/* ---- creating (promise I) ---- */
 
 static void hidden_name(char name[64])
 {
@@ -266,7 +266,8 @@ static void hidden_name(char name[64])
     snprintf(name, 64, KYMO_UNFINISHED_PREFIX "%016llx", (unsigned long long)number);
 }
 
-/* Nameless where the file system can; else under a hidden name. `unfinished` is "" or that name. */
+/* Without a name if the file system supports that; else under a hidden one. `unfinished` is "" or that
+ * name. */
 static int create_inode(int directory, mode_t mode, char unfinished[64])
 {
     int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
@@ -299,7 +300,7 @@ static int write_exactly(int fd, const void *bytes, size_t len, off_t offset)
     return 0;
 }
 
-/* Every page is taken now, so that a full file system says so here and never as SIGBUS later. */
+/* Allocate every page now: a full file system is -ENOSPC here, and never SIGBUS later. */
 static int fill_inode(int fd, const struct kymo_header *header, const struct kymo_field *fields)
 {
     const struct kymo_control control = {.head = header->first};
@@ -348,7 +349,7 @@ int kymo_file_create(int directory, const struct kymo_header *header,
     if (file->fd < 0)
         return file->fd;
     KYMO_TESTPOINT(FILE_CREATED);
-    /* Locked before it has a name: nobody ever sees it without its writer. */
+    /* Locked before it has a name: no process sees it without its writer. */
     error = kymo_file_lock(file->fd, KYMO_LOCK_WRITER, 1);
     if (!error && mode && fchmod(file->fd, mode & 0777) != 0)
         error = -errno;
@@ -370,7 +371,7 @@ int kymo_file_create(int directory, const struct kymo_header *header,
     return error;
 }
 
-/* A hidden name for a nameless file, from which it can be renamed. */
+/* A hidden name for an unnamed file, from which it can be renamed. */
 static int link_hidden(const struct kymo_file *file, int directory, const char *name)
 {
     char path[32];

@@ -1,5 +1,5 @@
 /*
- * info.c - everything that the header and the writer's page say, as one copy.
+ * info.c - the content of the header and the writer's page, as one copy.
  */
 #include "internal.h"
 
@@ -50,7 +50,7 @@ static void describe_file(const struct kymo_segment *segment, struct kymo_info *
 static void describe_control(const struct kymo_segment *segment, struct kymo_info *info)
 {
     const struct kymo_control *control = segment->ring->control;
-    /* STATE-1 (acquire load): the state before who set it. Pairs with announce_owner. */
+    /* STATE-1 (acquire load): the state before the identity of its writer. Pairs with announce_owner. */
     uint32_t state = kymo_load_acquire32(&control->state);
 
     info->state = state <= KYMO_RETIRED ? (enum kymo_state)state : KYMO_OPEN;

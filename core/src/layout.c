@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* Larger than any file; small enough that what is added to it cannot overflow. */
+/* Larger than any file; small enough that sums with it do not overflow. */
 #define SIZE_CEILING (UINT64_C(1) << 62)
 
 static uint64_t round_up(uint64_t bytes, uint64_t unit)
@@ -49,7 +49,7 @@ static int choices_hold(const struct kymo_header *header)
            header->schema_size <= header->size;
 }
 
-/* Alignments up to 32 come with the slot's header; beyond, the header stands right before the
+/* The slot's header of 32 bytes gives alignments up to 32. For larger ones it is directly before the
  * aligned payload, on a line of its own. */
 static uint64_t plan_stride(const struct kymo_header *header)
 {
@@ -92,8 +92,8 @@ int kymo_layout_plan(struct kymo_header *header)
     return 0;
 }
 
-/* From here on a record is copied by wide moves, which cost up to a quarter more where each of them
- * straddles two cache lines, as they do behind a slot's header of half a line. */
+/* Larger records are copied by wide moves, which take up to a quarter longer if each of them crosses a
+ * cache line, as it does behind a slot's header of half a line. */
 #define WIDE_RECORD 512u
 
 static uint32_t plan_alignment(const struct kymo_header *header, uint32_t wanted)
@@ -212,7 +212,7 @@ uint64_t kymo_type_id(const char *name, uint32_t size, uint32_t alignment)
     return hash ? hash : 1;
 }
 
-/* The first line of a small file, cut to fit; empty where it can't be read. */
+/* The first line of a small file, truncated to fit; empty if it can't be read. */
 static void read_line(const char *path, char *line, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -1,5 +1,5 @@
 /*
- * liveness.c - whether the writer lives: the kernel's word, not a heartbeat's (promise H).
+ * liveness.c - whether the writer is alive: a kernel lock decides, not a heartbeat (promise H).
  */
 #include "internal.h"
 
@@ -8,7 +8,7 @@ static uint64_t age(uint64_t now, uint64_t then)
     return now > then ? now - then : 0;
 }
 
-/* How long ago the writer last showed a sign of life, ns. */
+/* ns since the writer's newest heartbeat, open or record. */
 static uint64_t silence(const struct kymo_segment *segment)
 {
     const struct kymo_ring *ring = segment->ring;
@@ -28,8 +28,7 @@ static uint64_t silence(const struct kymo_segment *segment)
     return quiet;
 }
 
-/* 1 where a writer holds the lock, 0 where none does. A writer's own lock does not show to itself.
- */
+/* 1 if a writer holds the lock, 0 if none does. F_OFD_GETLK does not report a writer's own lock. */
 static int is_held(const struct kymo_segment *segment)
 {
     if (segment->role == KYMO_WRITING)
@@ -48,15 +47,15 @@ int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)
 
     if (segment->orphan)
         return KYMO_LIVE_UNKNOWN;
-    /* A generation that lost its name is over, even where its remover died before it said so. */
+    /* A generation without a name has ended, even if its remover died before it stored the state. */
     if (fstat(segment->fd, &status) == 0 && status.st_nlink == 0)
         return -EIDRM;
-    /* STATE-3 (acquire load): who has signed in before the kernel's word on the lock. Pairs with
+    /* STATE-3 (acquire load): the count of writers before the query of the lock. Pairs with
      * announce_owner. */
     writers = kymo_load_acquire32(&control->writers);
     held = is_held(segment);
-    /* STATE-1 (acquire load): the state before what the writer did until then. Pairs with announce_owner and
-     * kymo_writer_close. */
+    /* STATE-1 (acquire load): the state before what the writer did until then. Pairs with
+     * announce_owner and kymo_writer_close. */
     state = kymo_load_acquire32(&control->state);
     if (kymo_load_relaxed32(&segment->ring->damaged))
         return -EBADMSG;
@@ -64,7 +63,7 @@ int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit)
         return -EIDRM;
     if (held < 0)
         return KYMO_LIVE_UNKNOWN;
-    /* Whoever signed in since the first look was alive then, and may have ended cleanly by now. */
+    /* A writer that opened since the first load was alive then, and may have closed since. */
     if (held == 0 && state == KYMO_OPEN && kymo_load_relaxed32(&control->writers) != writers)
         held = 1;
     if (held)

@@ -1,9 +1,9 @@
 /*
- * writer.c - the one that publishes: create, resume or replace a segment, and let go of it.
+ * writer.c - create, resume or replace a segment for publishing, and close it.
  *
- * Who holds the lock on a generation's first byte may change it. The order of steps is what makes
- * promises C, H and I true: lock, then look whether the name still leads here, then resume; or make
- * the next generation whole and locked, rename it over, and only then retire the old one.
+ * Only the process that holds the lock on a generation's first byte may change it. Promises C, H and I
+ * follow from the order of steps: lock, check that the name still refers to this inode, then resume; or
+ * complete and lock the next generation, rename it over the name, and only then retire the old one.
  */
 #include "internal.h"
 
@@ -12,10 +12,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* ---- taking a generation over ---- */
+/* ---- taking over a generation ---- */
 
-/* A killed writer may have completed the record at head and not counted it: it counts (promise C).
- */
+/* Counts a record that a killed writer completed at head without counting it (promise C). */
 static void count_complete(struct kymo_ring *ring)
 {
     struct kymo_control *control = ring->control;
@@ -26,7 +25,7 @@ static void count_complete(struct kymo_ring *ring)
         return;
     kymo_store_relaxed(&ring->times[head & ring->mask], kymo_load_relaxed(&slot->time));
     kymo_store_relaxed(&control->adopted, kymo_load_relaxed(&control->adopted) + 1);
-    /* HEAD-1 and BELL-1 (ordered store): as in kymo_impl_ring_complete; the ring comes behind. */
+    /* HEAD-1 and BELL-1 (ordered store): as in kymo_impl_ring_complete; the bell is rung later. */
     kymo_store_ordered(&control->head, head + 1);
     KYMO_TESTPOINT(ADOPTED);
 }
@@ -36,8 +35,8 @@ void kymo_writer_adopt(struct kymo_writer *writer)
     const struct kymo_control *control = writer->ring.control;
 
     count_complete(&writer->ring);
-    /* It may have got as far as head, or as far as the bell's word, and woken nobody. Whoever closed
-     * has done so, and in a new segment nobody was before. */
+    /* It may have been killed between its head, or the bell's word, and the wake. A writer that closed
+     * has woken its readers, and a new segment had no writer before. */
     if (kymo_load_relaxed32(&control->state) == KYMO_OPEN &&
         kymo_load_relaxed32(&control->writers) > 0)
         kymo_bell_ring(writer->bell);
@@ -60,9 +59,9 @@ static void announce_owner(struct kymo_control *control, enum kymo_time_policy p
     kymo_store_relaxed(&control->frozen_realtime, 0);
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
-    /* STATE-3 (release store): the lock before that we are here. Pairs with liveness.c. */
+    /* STATE-3 (release store): the lock before the count of writers. Pairs with liveness.c. */
     kymo_store_release32(&control->writers, kymo_load_relaxed32(&control->writers) + 1);
-    /* STATE-1 (release store): who writes before that somebody does. Pairs with info.c. */
+    /* STATE-1 (release store): the writer's identity before the state. Pairs with info.c. */
     kymo_store_release32(&control->state, KYMO_OPEN);
     KYMO_TESTPOINT(TAKEN_OVER);
 }
@@ -81,12 +80,12 @@ static int take_over(struct kymo_writer *writer)
     kymo_writer_adopt(writer);
     kymo_writer_catch_up(writer);
     announce_owner(writer->ring.control, writer->segment->time_policy);
-    /* A queue's limit is where its consumer is: the first push finds out. */
+    /* The limit of a queue follows from its tail: the first push computes it. */
     writer->limit = writer->segment->header.kind == KYMO_QUEUE ? 0 : KYMO_POSITION_LIMIT;
     return 0;
 }
 
-/* Others may be publishing: what is left half-done is seen to under their lock. */
+/* Others may be publishing: complete a dead owner's steps under their lock. */
 static int join(struct kymo_writer *writer)
 {
     struct kymo_control *control = writer->ring.control;
@@ -237,7 +236,7 @@ static int create(const struct request *request, struct kymo_writer **writer)
     return error ? error : make_writer(request, &file, writer);
 }
 
-/* `old` is locked by us and has the name; it stays locked until its readers have been woken. */
+/* The caller holds the lock of `old`, which has the name, until its readers have been woken. */
 static int replace(const struct request *request, const struct kymo_file *old,
                    struct kymo_writer **writer)
 {
@@ -394,7 +393,7 @@ static void destroy_handle(struct kymo_writer *writer)
     free(writer);
 }
 
-/* The last of several writers closes the segment: the one that can have the lock for itself. */
+/* The last of several writers closes the segment: the one that gets the lock exclusively. */
 static void close_shared(struct kymo_writer *writer)
 {
     struct kymo_segment *segment = writer->segment;
@@ -410,7 +409,7 @@ static void close_shared(struct kymo_writer *writer)
     if (locked >= 0 && kymo_file_lock(segment->fd, KYMO_LOCK_WRITER, 1) == 0)
         kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
     KYMO_TESTPOINT(CLOSED);
-    /* Our share goes before the lock does: the next one to close has to find it gone. */
+    /* Release our shared lock before the futex lock: the next one to close must not find it. */
     kymo_file_unlock(segment->fd, KYMO_LOCK_WRITER);
     if (locked >= 0)
         kymo_robust_unlock(&segment->lock_slot);
@@ -434,7 +433,7 @@ int kymo_writer_set_lock_timeout(struct kymo_writer *writer, uint64_t lock_timeo
 {
     if (!is_shared(&writer->segment->header))
         return -EINVAL;
-    /* Half of all time is for ever, and can be added to any time without coming round to a past. */
+    /* Half the range is longer than any wait, and its sum with any time does not overflow. */
     writer->segment->lock_timeout = lock_timeout < UINT64_MAX / 2 ? lock_timeout : UINT64_MAX / 2;
     return 0;
 }
