@@ -1,4 +1,4 @@
-# kymo pub as a process: records appear at once, it ends cleanly, continues, replaces and refuses.
+# kymo pub as a process: records are visible at once; clean end, resumption, replacement, errors.
 . "$(dirname "$0")/cli.sh"
 
 # Opens a pipe to `kymo pub ARGUMENT...` on descriptor 3.
@@ -15,104 +15,104 @@ has_data()
     [ "$(data "$1")" == "$2" ]
 }
 
-# A line is there as soon as it came through the pipe; half a line waits for the other half.
+# A line is published when its end is read.
 open_pub t --fields x:f64
-eventually "the segment is there" kymo info t
-is "before any record" 'kymo: t: nothing has been published there yet' "$(kymo get t 2>&1)"
+eventually "pub creates the segment before the first line" kymo info t
+is "get fails before the first record" 'kymo: t: nothing has been published there yet' "$(kymo get t 2>&1)"
 echo '{"x":1}' >&3
-eventually "the line is there" has_data t '{"x":1}'
+eventually "a line is published at once" has_data t '{"x":1}'
 printf '{"x":' >&3
 echo '2}' >&3
-eventually "the line in two pieces is there" has_data t '{"x":2}'
-is "its writer" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
+eventually "a line in two parts is published" has_data t '{"x":2}'
+is "the writer is ALIVE while pub runs" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
 
-# While no input comes the heart beats, so that the writer does not seem to stall.
+# The heartbeat continues without input, so that the writer is not STALLED.
 heartbeat()
 {
-    # A younger heartbeat than record: the one was seen to go on without the other.
+    # The heartbeat is at least 1 s younger than the newest record.
     kymo info t | awk '/^heartbeat-age:|^age:/ {
         unit = $2; sub(/[0-9.]+/, "", unit)
         ns[$1] = $2 * (unit == "s" ? 1e9 : unit == "ms" ? 1e6 : unit == "us" ? 1e3 : 1)
     } END { exit !(ns["age:"] > 1.5e9 && ns["heartbeat-age:"] < ns["age:"] - 1e9) }'
 }
-eventually "the heart beats" heartbeat
-is "the idle writer" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
+eventually "an idle writer updates its heartbeat" heartbeat
+is "an idle writer is ALIVE" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
 
-# A second writer is refused and told of the first.
+# A second writer fails, and the error names the process of the first.
 run kymo pub t --fields x:f64 <<<'[9]'
 refused 1 "kymo: t: another writer is alive, process $pid: *"
 run kymo pub t --replace --fields y:f64 <<<'[9]'
 refused 1 "kymo: t: another writer is alive, process $pid: *"
 run kymo rm t
 refused 1 "kymo: t: another writer is alive, process $pid: *"
-is "nothing changed" '{"x":2}' "$(data t)"
+is "a failed second writer changes nothing" '{"x":2}' "$(data t)"
 exec 3>&-
 wait "$pid"
-is "its exit status" 0 $?
-is "its state" 'writer: CLOSED' "$(kymo info t | grep ^writer:)"
+is "the exit status at the end of input is 0" 0 $?
+is "the writer is CLOSED at the end of input" 'writer: CLOSED' "$(kymo info t | grep ^writer:)"
 
-# The next one continues, with the history; another layout starts anew, and that is said.
+# The next writer resumes with the history; another layout starts a new generation and is reported.
 run kymo pub t --fields x:f64 <<<'[3]'
-ok
-is "continued" '{"x":2}' "$(data t --back 1)"
+ok "a second pub with the same fields succeeds"
+is "the second pub keeps the history" '{"x":2}' "$(data t --back 1)"
 run kymo pub t <<<'[4]'
-ok "continued as it is"
-is "with the history" '4 3 2 1' "$(for i in 0 1 2 3; do kymo get t --back $i --field x; done | xargs)"
+ok "pub without --fields resumes"
+is "pub without --fields keeps the history" '4 3 2 1' "$(for i in 0 1 2 3; do kymo get t --back $i --field x; done | xargs)"
 run kymo pub t --fields x:f64 --unit x=m --describe 'x=a length' <<<'[5]'
-ok "units and helps are no part of the layout"
-is "continued with a unit" '{"x":4}' "$(data t --back 1)"
+ok "units and descriptions do not change the layout"
+is "another unit keeps the history" '{"x":4}' "$(data t --back 1)"
 run kymo pub t --replace --fields x:f64 <<<'[6]'
-ok
+ok "pub --replace succeeds"
 run kymo get t --back 1
 refused 1 'kymo: t: nothing has been published there yet'
 run kymo pub t --fields y:u8 <<<'[7]'
-is "another layout is no failure" 0 "$status"
-is "but it is said" 'kymo: t: the layout differs: started a new generation without the old history' "$err"
-is "the new layout" '{"y":7}' "$(data t)"
+is "another layout is not an error" 0 "$status"
+is "another layout is reported" 'kymo: t: the layout differs: started a new generation without the old history' "$err"
+is "another layout starts a new generation" '{"y":7}' "$(data t)"
 run kymo pub t --fields y:u8 --depth 128 <<<'[8]'
-is "neither is another depth" "0 kymo: t: the layout differs: started a new generation without the old history" \
+is "another depth starts a new generation and is reported" "0 kymo: t: the layout differs: started a new generation without the old history" \
     "$status $err"
 
-# Signals end it cleanly, however much input there is.
+# Signals end pub cleanly while input is available.
 for signal in INT TERM HUP; do
-    # bash starts background jobs with SIGINT ignored; env gives it back.
+    # bash starts background jobs with SIGINT ignored; env restores the default.
     start pub env --default-signal=INT kymo pub s --replace --fields x:u8 < <(exec yes '[1]')
-    eventually "it publishes" says s 'writer: ALIVE'
+    eventually "pub publishes before a signal" info_has s 'writer: ALIVE'
     kill -$signal "$pid"
     wait "$pid"
     is "the exit status after SIG$signal" 0 $?
     is "the state after SIG$signal" 'writer: CLOSED' "$(kymo info s | grep ^writer:)"
 done
 
-# --rm removes at the end, whatever ends it; but not what it could not use.
-run kymo pub gone --rm --fields x:u8 <<<'[1]'
-ok
-run kymo info gone
-refused 1 'kymo: gone: there is no such segment'
-open_pub gone --rm --fields x:u8
-eventually "the segment is there" kymo info gone
+# --rm removes the segment at the end of input and after a signal, but not one that pub failed to open.
+run kymo pub temporary --rm --fields x:u8 <<<'[1]'
+ok "pub --rm succeeds"
+run kymo info temporary
+refused 1 'kymo: temporary: there is no such segment'
+open_pub temporary --rm --fields x:u8
+eventually "the segment exists while pub --rm runs" kymo info temporary
 kill -TERM "$pid"
 wait "$pid"
 exec 3>&-
-run kymo info gone
-refused 1 'kymo: gone: there is no such segment'
+run kymo info temporary
+refused 1 'kymo: temporary: there is no such segment'
 run kymo pub s --rm --time nothing <<<'[1]'
 refused 2 'kymo: s: --time nothing: no such field'
-is "s is still there" '{"x":1}' "$(data s)"
+is "pub --rm that failed does not remove the segment" '{"x":1}' "$(data s)"
 
-# How the segment is made.
+# Options of a new segment.
 run kymo pub m --mode 0640 --depth 8 --clock realtime --clamp --wake always --fields x:f64,n:u64 \
-    --unit x=m/s^2 --describe 'x=how fast, and which way' --counter n <<<'[1,2]'
-ok
-is "the mode" 640 "$(stat -c %a "$KYMO_DIR/m")"
+    --unit x=m/s^2 --describe 'x=speed, and its direction' --counter n <<<'[1,2]'
+ok "pub with all options of a new segment succeeds"
+is "--mode sets the mode" 640 "$(stat -c %a "$KYMO_DIR/m")"
 for line in 'depth: 8' 'clock: realtime' 'time-policy: clamp' 'wake-policy: always' 'mode: 0640' \
     'schema: x:f64,n:u64' 'kind: ring'; do
-    is "info says" "$line" "$(kymo info m | grep -Fx "$line")"
+    is "info prints $line" "$line" "$(kymo info m | grep -Fx "$line")"
 done
 (umask 027 && kymo pub m2 --fields x:u8 </dev/null)
 is "the default mode is 0666 less the umask" 640 "$(stat -c %a "$KYMO_DIR/m2")"
 
-# Mistakes in the options. None of them makes a segment.
+# Invalid options: no segment is created.
 before=$(kymo ls)
 for depth in 0 1 3 100 -4 x '' 2199023255552; do
     run kymo pub new --fields x:u8 --depth "$depth" </dev/null
@@ -125,7 +125,7 @@ done
 for fields in x x: x:f99 ':f64' 'x:f64,' 'x:f64,x:u8' '1x:u8' 'x:f64[0]' 'x:f64[' 'x y:f64' ''; do
     run kymo pub new --fields "$fields" </dev/null
     refused 2 "kymo: new: --fields '*': syntax error at '*': *"
-    is "the fields are named" "$fields" "$(sed "s/.*--fields '\([^']*\)'.*/\1/" <<<"$err")"
+    is "the error quotes --fields" "$fields" "$(sed "s/.*--fields '\([^']*\)'.*/\1/" <<<"$err")"
 done
 run kymo pub new --fields 'a:u8,b:wrong' </dev/null
 refused 2 "kymo: new: --fields 'a:u8,b:wrong': syntax error at 'wrong': use name:type,..."
@@ -157,19 +157,19 @@ run kymo pub m --depth 16 </dev/null
 refused 2 'kymo pub: options of a new segment: require --fields*'
 run kymo pub m --unit x=m </dev/null
 refused 2 'kymo pub: --unit, --describe and --counter: require --fields*'
-is "none of them made a segment" "$before" "$(kymo ls)"
+is "invalid options create no segment" "$before" "$(kymo ls)"
 
-# What is no segment is not written over.
+# Files that are not segments are not overwritten.
 echo text >"$KYMO_DIR/text"
 mkdir "$KYMO_DIR/folder"
 for name in text folder; do
     run kymo pub $name --replace --fields x:u8 <<<'[1]'
-    is "$name is refused" 1 "$status"
-    like "and named" "kymo: $name: *" "$err"
+    is "pub --replace of $name fails" 1 "$status"
+    like "the error names $name" "kymo: $name: *" "$err"
 done
-is "the text is still there" text "$(cat "$KYMO_DIR/text")"
+is "pub does not overwrite a text file" text "$(cat "$KYMO_DIR/text")"
 
-# Input that can't be read.
+# Unreadable input.
 run kymo pub t --fields y:u8 --depth 128 <"$KYMO_DIR/folder"
 refused 1 'kymo: t: *'
 finish
