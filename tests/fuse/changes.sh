@@ -183,11 +183,11 @@ done
 rounds=0
 while [ $rounds -lt 60 ]; do
     rounds=$((rounds + 1))
-    "$SEGMENT" make victim fields=n:u64,s:char[40] count=4 existing=replace
+    "$SEGMENT" make target fields=n:u64,s:char[40] count=4 existing=replace
     sleep 0.03
-    truncate -s $((rounds * 700 % 16384)) "$KYMO_DIR/victim"
+    truncate -s $((rounds * 700 % 16384)) "$KYMO_DIR/target"
     sleep 0.03
-    rm -f "$KYMO_DIR/victim"
+    rm -f "$KYMO_DIR/target"
 done
 wait $reader1 $reader2
 check "the first reader finds no error" "" "$(head -c 1000 "$work/reader.1")"
