@@ -1,5 +1,5 @@
-"""Reads Prometheus text as strictly as anybody might: prints each sample as NAME{LABELS} VALUE, with
-the labels in order and the values as they stand, and returns 1 with a reason where something is wrong.
+"""A strict parser of Prometheus text: prints each sample as NAME{LABELS} VALUE, with sorted labels and
+unchanged values. Returns 1 with a reason if the text is invalid.
 
     exposition.py < metrics.prom
 """
@@ -23,7 +23,7 @@ def labels_of(text, number, line):
     while at < len(text):
         label = LABEL.match(text, at)
         if not label or label.group(1) in found:
-            fail(number, line, "labels")
+            fail(number, line, "invalid or repeated label")
         found[label.group(1)] = label.group(2)
         at = label.end()
     return found
@@ -32,7 +32,7 @@ def labels_of(text, number, line):
 def main():
     data = sys.stdin.buffer.read()
     if data and not data.endswith(b"\n"):
-        sys.exit("the last line has no end")
+        sys.exit("the last line does not end with a newline")
     families, samples = {}, set()
     name = None
     for number, line in enumerate(data.decode("utf-8").split("\n")[:-1], 1):
@@ -41,29 +41,29 @@ def main():
             kind, of, text = header.groups()
             if kind == "HELP":
                 if of in families:
-                    fail(number, line, "the second group of that name")
+                    fail(number, line, "HELP for a name that has one already")
                 if re.search(r"\\(?![\\n])", text.replace("\\\\", "")):
-                    fail(number, line, "what is escaped?")
+                    fail(number, line, "invalid escape sequence")
                 name, families[of] = of, None
             elif of != name or families[of]:
-                fail(number, line, "TYPE comes once, and after HELP")
+                fail(number, line, "TYPE must follow HELP, once")
             elif text not in ("counter", "gauge"):
-                fail(number, line, "no such type")
+                fail(number, line, "the type must be counter or gauge")
             else:
                 families[of] = text
             continue
         sample = SAMPLE.fullmatch(line)
         if not sample or not NUMBER.fullmatch(sample.group(3)):
-            fail(number, line, "neither header nor sample, or with a timestamp")
+            fail(number, line, "must be HELP, TYPE, or a sample without timestamp")
         if sample.group(1) != name or not families[name]:
-            fail(number, line, "a sample outside its group")
+            fail(number, line, "a sample must follow HELP and TYPE of its name")
         labels = labels_of(sample.group(2) or "", number, line)
-        spelled = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
-        spelled = f"{name}{{{spelled}}}"
-        if spelled in samples:
-            fail(number, line, "twice")
-        samples.add(spelled)
-        print(spelled, sample.group(3))
+        sample_name = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+        sample_name = f"{name}{{{sample_name}}}"
+        if sample_name in samples:
+            fail(number, line, "repeated sample")
+        samples.add(sample_name)
+        print(sample_name, sample.group(3))
 
 
 main()

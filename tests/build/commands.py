@@ -1,6 +1,5 @@
-"""What the programs say of themselves: kymo(1), kymofs(8) and the completion of kymo hold what the
-programs' own help has, no more and no less. The sessions in their EXAMPLES run, and print what the
-pages show.
+"""kymo(1), kymofs(8) and the completion of kymo have the same commands and options as the help of the
+programs. The sessions in their EXAMPLES run and print what the pages show.
 
     commands.py ROOT KYMO KYMOFS
 """
@@ -14,7 +13,7 @@ import tempfile
 import console
 import man
 
-# argp's own.
+# Added by argp.
 COMMON = {"help", "usage", "version"}
 
 
@@ -36,7 +35,7 @@ def options_of(kymo, command):
 
 
 def described(lines):
-    """What kymo(1) has under each command: command -> its long options."""
+    """The long options under each command of kymo(1): command -> options."""
     found, command = {}, None
     for line in lines:
         if line.startswith((".Sh ", ".Ss ")):
@@ -63,19 +62,19 @@ def compare_kymo(path, kymo):
 
 
 def compare_kymofs(path, kymofs):
-    text = "\n".join(line for line in page_lines(path) if line.startswith(".It Fl"))
-    page = set(re.findall(r"Fl (\w)\b", text)) | set(re.findall(r"o Cm (\w+)", text))
-    said = help_of(kymofs)
-    options = set(re.findall(r"^  -(\w)\b", said, re.M))
-    options |= set(re.findall(r"^  -o ([a-z_]+)", said, re.M))
-    # Those who debug look into the page.
+    items = "\n".join(line for line in page_lines(path) if line.startswith(".It Fl"))
+    page = set(re.findall(r"Fl (\w)\b", items)) | set(re.findall(r"o Cm (\w+)", items))
+    text = help_of(kymofs)
+    options = set(re.findall(r"^  -(\w)\b", text, re.M))
+    options |= set(re.findall(r"^  -o ([a-z_]+)", text, re.M))
+    # -o debug is documented in the page only.
     for option in sorted((options ^ page) - {"debug"}):
         where = "the help" if option in options else "the page"
         man.fail(path, f"{option} is only in {where}")
 
 
 def complete(script, kymo, *words):
-    """What bash would offer for the last word."""
+    """The completions of bash for the last word."""
     program = f"""
         PATH={os.path.dirname(kymo)}:$PATH
         . {script}
@@ -107,7 +106,7 @@ def check_completion(script, kymo):
 
 
 def run_examples(path, lines, kymo, kymofs):
-    """With segments of the machine's counters, which kymofs(8) uses."""
+    """Runs with the segments of kymo host, which the example of kymofs(8) uses."""
     shown = [text for text in man.displays(lines) if text.startswith("$ ")]
     if not shown:
         man.fail(path, "shows no command")

@@ -8,12 +8,12 @@ import re
 import signal
 import subprocess
 
-# A command that is shown to run until it is interrupted gets this long, seconds.
+# The run time of a command that runs until it is interrupted, seconds.
 LIMIT = 2
 ENDLESS = re.compile(r"\bkymo watch\b|/stream\b")
 
 SSH = """#!/bin/sh
-# Stands in for ssh: another machine is another segment directory.
+# A replacement for ssh: another machine is another segment directory.
 shift
 KYMO_DIR="$ELSEWHERE" exec sh -c "$*"
 """
@@ -35,7 +35,7 @@ def same_numbers(text):
 
 
 def environment(folder, *programs):
-    """Runs commands in `folder`, with these programs in PATH, and a stand-in for ssh."""
+    """The environment for commands in `folder`: these programs and a replacement for ssh in PATH."""
     tools = os.path.join(folder, ".bin")
     elsewhere = os.path.join(folder, ".elsewhere")
     os.mkdir(tools)
@@ -48,7 +48,7 @@ def environment(folder, *programs):
 
 
 def run(command, folder, env):
-    """Its exit status and output. An endless command is interrupted, which is success."""
+    """Returns the exit status and the output. An endless command is interrupted, and its status is 0."""
     process = subprocess.Popen(
         ["bash", "-c", "set -o pipefail; " + command],
         cwd=folder,
@@ -74,7 +74,7 @@ def run(command, folder, env):
 
 
 def check(text, folder, env, fail):
-    """Runs one session; calls fail(what) for each command that fails or prints something else."""
+    """Runs one session; calls fail(text) for each command that fails or prints other output."""
     for command, expected in commands(text):
         status, output = run(command, folder, env)
         if status:

@@ -30,7 +30,7 @@ def first_comment(path):
 
 
 def example_of(comment):
-    """The lines from #include to the last that is indented."""
+    """The lines from #include to the last indented line."""
     found = []
     for line in comment:
         if not found and not line.startswith("    #include"):
@@ -43,10 +43,10 @@ def example_of(comment):
 
 def compiles(include, compiler, language, standard, code):
     command = [compiler, "-x", language, f"-std={standard}", *WARNINGS, f"-I{include}", "-fsyntax-only", "-"]
-    said = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
-    if said.returncode:
-        print(said.stderr)
-    return said.returncode == 0
+    result = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
+    if result.returncode:
+        print(result.stderr)
+    return result.returncode == 0
 
 
 def check(include, path, cc, cxx):

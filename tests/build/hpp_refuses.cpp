@@ -1,6 +1,6 @@
 /*
- * hpp_refuses.cpp - what kymo.hpp does not compile, one case at a time; behind each, words of the
- * compiler's complaint. Without a case it compiles.
+ * hpp_refuses.cpp - uses of kymo.hpp that must not compile, one case at a time; the comment of a case is a
+ * part of the expected error. Without a case the file compiles.
  */
 #include <kymo/kymo.hpp>
 

@@ -1,6 +1,6 @@
 /*
- * key_refuses.c - what is not taken for a key, and not for a handle of another type, one case at a
- * time; behind each, words of the compiler's complaint. Without a case it compiles.
+ * key_refuses.c - wrong types of keys and handles, which must not compile, one case at a time; the comment
+ * of a case is a part of the expected error. Without a case the file compiles.
  */
 #include <kymo/kymo.h>
 
@@ -17,8 +17,8 @@ struct other_reading {
 KYMO_RING_TYPE(reading, struct reading);
 KYMO_RING_TYPE(other_reading, struct other_reading);
 
-int ask(const struct kymo_reader *reader, struct imu_key imu, struct camera_key camera);
-int ask(const struct kymo_reader *reader, struct imu_key imu, struct camera_key camera)
+int query(const struct kymo_reader *reader, struct imu_key imu, struct camera_key camera);
+int query(const struct kymo_reader *reader, struct imu_key imu, struct camera_key camera)
 {
     const uint64_t time = 12345;
     struct kymo_bracket bracket;

@@ -1,5 +1,5 @@
-"""The manual: every page is sound mdoc, its synopsis is what the headers declare, its examples run
-and print what they say, every public function has a page, every test that kymo(7) names exists.
+"""The manual: every page is valid mdoc, its synopsis equals the declarations of the headers, its examples
+run and print the shown output, every public function has a page, every test that kymo(7) names exists.
 
     man.py ROOT CC CXX LIBRARY   CC and CXX compile the examples; LIBRARY is the static libkymo
 """
@@ -14,16 +14,16 @@ import tempfile
 
 import named_tests
 
-# Documented in kymo_layout(5) as a whole.
+# Not documented function by function: see kymo_layout(5).
 INTERNAL_HEADERS = ("atomic.h",)
-# Pages of ours that other parts bring (commands.py reads those), or of the system.
+# Pages of other parts (see commands.py) and of the system.
 OTHER_PAGES = {"kymo.1", "kymofs.8", "fork.2", "shm_overview.7"}
 PROTOTYPE = re.compile(
     r"(?:KYMO_EXPORT|KYMO_INLINE)\s+([\w\s*]*?)\b(kymo_\w+)\(([^{};]*?)\)\s*"
     r"(?:__attribute__\(\([^;]*?\)\)\s*)?[;{]"
 )
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-# How roff spells what it would else change.
+# Escape sequences of roff.
 ESCAPES = {"\\e": "\\", "\\-": "-", "\\(aq": "'", "\\(ga": "`", "\\(ha": "^", "\\(ti": "~", "\\&": ""}
 
 failures = 0
@@ -36,7 +36,7 @@ def fail(page, what):
 
 
 def squeeze(text):
-    """One spelling for declarations: blanks only where two words meet."""
+    """Normalizes declarations: blanks only between two words."""
     text = re.sub(r"\s+", " ", text).strip()
     return re.sub(r" ?([*(),]) ?", r"\1", text)
 
@@ -56,11 +56,11 @@ def lint(pages):
     else:
         print("neither mandoc nor groff is installed")
         if os.environ.get("CI") == "true":
-            fail("lint", "nobody looked at the pages")
+            fail("lint", "the pages were not checked")
         return
     for path in pages:
-        said = subprocess.run(command + [path], capture_output=True, text=True, check=False)
-        lines = [line for line in (said.stdout + said.stderr).splitlines() if "mandoc.db" not in line]
+        lint_result = subprocess.run(command + [path], capture_output=True, text=True, check=False)
+        lines = [line for line in (lint_result.stdout + lint_result.stderr).splitlines() if "mandoc.db" not in line]
         for line in lines:
             fail(path, line)
 
@@ -69,7 +69,7 @@ def lint(pages):
 
 
 def declared(include):
-    """What the public headers declare: name -> (return type, arguments), both squeezed."""
+    """The declarations of the public headers: name -> (return type, arguments), normalized."""
     found = {}
     for path in sorted(glob.glob(os.path.join(include, "kymo", "*.h"))):
         if os.path.basename(path) in INTERNAL_HEADERS:
@@ -83,7 +83,7 @@ def declared(include):
 
 
 def synopsis(lines):
-    """What a page declares, likewise."""
+    """The declarations of a page, in the same form."""
     found, section, returns, name, arguments = {}, None, None, None, []
     for line in lines:
         words = [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', line)]
@@ -174,10 +174,10 @@ def examples(path, lines, tools):
 
 
 def check_typed(path, lines, tools):
-    """The functions that kymo_typed(3) lists: one program calls none of them and names each."""
+    """The functions that kymo_typed(3) lists exist: a program takes the address of each."""
     names = re.findall(r"^(?:int|void) +name_(\w+)\(", "\n".join(lines), re.M)
     if len(names) < 20:
-        fail(path, f"lists {len(names)} functions, which are not all")
+        fail(path, f"lists {len(names)} functions, must be at least 20")
     uses = "".join(f"    (void)&number_{name};\n" for name in names)
     program = f"#include <kymo/typed.h>\n\nKYMO_RING_TYPE(number, double);\n\nint main(void)\n{{\n{uses}}}\n"
     run(path, "of all functions", program, "", tools)
@@ -197,7 +197,7 @@ def references(pages):
 
 def check_tests(pages, root):
     """The third cell of each row of kymo(7)'s table names a test: suite/test, or a script's path. In
-    the page \\: stands where a line may break."""
+    the page \\: permits a line break."""
     texts = {}
     for path in glob.glob(os.path.join(root, "tests", "**", "*"), recursive=True):
         if os.path.isfile(path):
@@ -208,7 +208,7 @@ def check_tests(pages, root):
     table = "\n".join(tour[tour.index(".TS") : tour.index(".TE")]).replace("\\:", "")
     cells = re.findall(r"T\{\n(.*?)\nT\}", table, re.S)
     if len(cells) % 3 or len(cells) < 90:
-        fail("kymo.7", f"{len(cells)} cells do not make a table of three columns and 30 rows")
+        fail("kymo.7", f"{len(cells)} cells cells: must be three columns and at least 30 rows")
     for what, test in zip(cells[0::3], cells[2::3]):
         name = test.replace("\\fI", "").replace("\\fR", "")
         if name not in tests:

@@ -1,10 +1,10 @@
-"""What a page may call a test: suite/test as in "Test(suite, test", or a file below tests/."""
+"""The names of tests in pages: suite/test as in "Test(suite, test", or a file below tests/."""
 
 import re
 
 
 def of(texts):
-    """All such names, from texts by their path from the root."""
+    """Returns all names; `texts` maps paths from the root to content."""
     tests = set()
     for path, text in texts.items():
         if not path.startswith("tests/"):

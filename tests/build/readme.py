@@ -1,4 +1,4 @@
-"""README.md: its programs compile and run, its commands run and print what it shows, and the commands
+"""README.md: its programs compile and run, its commands run and print the shown output, and the commands
 that it names exist. All pages in the root and in core: the files and tests that they name exist.
 
     readme.py ROOT BUILD_FOLDER CC CXX LIBRARY [KYMO KYMOFS]
@@ -14,7 +14,7 @@ import tempfile
 import console
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-# What README's fragments, blocks of C without main(), are used with.
+# The program around the fragments of README, which are blocks of C without main().
 FRAGMENTS = """#include "imu.h"
 #include <stdio.h>
 
@@ -58,7 +58,7 @@ def call(command, folder):
 
 
 def programs(text, folder, compilers, library):
-    """Compiles what README shows, and runs each program in the order in which it is shown."""
+    """Compiles the programs of README, and runs them in the order of the page."""
     fragments, sources = [], {}
     for block in blocks(text, "c") + blocks(text, "cpp"):
         name = re.match(r"(?:/\*|//) (\w+\.\w+)", block)
@@ -92,7 +92,7 @@ def programs(text, folder, compilers, library):
 
 
 def sessions(text, folder, kymo, kymofs):
-    """Runs the commands that are shown with a prompt. Those without one install or need a reboot."""
+    """Runs the commands with a prompt. Commands without one install files or need a reboot."""
     if not os.access("/dev/fuse", os.W_OK):
         print("/dev/fuse is not writable: the commands are not run")
         return
@@ -117,7 +117,7 @@ def names(text, root, build, kymo):
             fail(f"README.md: has the commands {sorted(shown)}, kymo has {sorted(commands)}")
     known = subprocess.run(["ctest", "--test-dir", build, "-N"], capture_output=True, text=True, check=True)
     tests = re.findall(r"^ +Test +#[0-9]+: (\S+)", known.stdout, re.M)
-    # A part that is not built has no tests.
+    # Parts that are not built have no tests.
     parts = {test.split(".")[0] for test in tests}
     for page in sorted(glob.glob(os.path.join(root, "*.md")) + glob.glob(os.path.join(root, "core", "*.md"))):
         with open(page, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-# Segments appear, get new generations and vanish in a running mount, and are truncated under it.
+# Segments are created, replaced, removed and truncated while they are mounted.
 . "$(dirname "$0")/mounted.sh"
 
 "$SEGMENT" make steady fields=n:u64 count=3 || exit 1
@@ -9,50 +9,50 @@ newest()
     sed 's/.*"n":\([0-9]*\)}}/\1/' "$mnt/$1/latest" 2>/dev/null
 }
 
-# ---- as soon as the call that changes it has returned ----
+# ---- the mount reflects a change when the call that made it has returned ----
 rounds=0
 while [ $rounds -lt 60 ]; do
     rounds=$((rounds + 1))
     "$SEGMENT" make come fields=n:u64 count=$rounds
-    check "listed as soon as it is there" "come" "$(ls "$mnt" | grep -x come)"
-    check "read as soon as it is there" "$((rounds - 1))" "$(newest come)"
+    check "a created segment is listed at once" "come" "$(ls "$mnt" | grep -x come)"
+    check "a created segment is readable at once" "$((rounds - 1))" "$(newest come)"
     inode=$(stat -c %i "$mnt/come/latest")
 
     "$SEGMENT" make come fields=n:u64 count=$((rounds + 100)) existing=replace
-    check "the new generation, at once" "$((rounds + 99))" "$(newest come)"
-    check "its history" "$((rounds + 98))" "$(cat "$mnt/come/history/1" | sed 's/.*"n":\([0-9]*\)}}/\1/')"
-    check "the same st_ino" "$inode" "$(stat -c %i "$mnt/come/latest")"
+    check "latest shows a new generation at once" "$((rounds + 99))" "$(newest come)"
+    check "history shows a new generation at once" "$((rounds + 98))" "$(cat "$mnt/come/history/1" | sed 's/.*"n":\([0-9]*\)}}/\1/')"
+    check "st_ino is kept over a replacement" "$inode" "$(stat -c %i "$mnt/come/latest")"
 
     "$SEGMENT" make come fields=x:f64 count=1 existing=replace
-    check "another schema, at once" "0" "$(cat "$mnt/come/field/x")"
+    check "field/ shows another schema at once" "0" "$(cat "$mnt/come/field/x")"
     fails_with ENOENT come/field/n
-    check "its fields" "x" "$(ls "$mnt/come/field")"
+    check "field/ lists the new fields only" "x" "$(ls "$mnt/come/field")"
 
     "$SEGMENT" remove come
     fails_with ENOENT come/latest
-    # The kernel may use the name of a directory for 0.1 s: until then it is empty.
-    check "empty, or removed" "" "$(ls "$mnt/come" 2>/dev/null)"
-    check "listed no more" "" "$(ls "$mnt" | grep -x come)"
+    # The kernel caches the name of a directory for 0.1 s: until then it is empty.
+    check "a removed segment's directory is empty or missing" "" "$(ls "$mnt/come" 2>/dev/null)"
+    check "a removed segment is not listed" "" "$(ls "$mnt" | grep -x come)"
 done
 
-# ---- by other programs than the library ----
+# ---- changes by programs that do not use the library ----
 "$SEGMENT" make one fields=n:u64 count=1
 "$SEGMENT" make two fields=n:u64 count=2
-check "before" "0 1" "$(newest one) $(newest two)"
+check "two segments are readable" "0 1" "$(newest one) $(newest two)"
 mv "$KYMO_DIR/two" "$KYMO_DIR/one"
-check "renamed over" "1" "$(newest one)"
+check "a segment that mv put in place of another is shown" "1" "$(newest one)"
 eventually sh -c "! [ -e '$mnt/two' ]"
 fails_with ENOENT two/latest
 cp "$KYMO_DIR/one" "$KYMO_DIR/copy"
-check "copied" "1" "$(newest copy)"
+check "a segment that cp created is readable" "1" "$(newest copy)"
 rm "$KYMO_DIR/copy"
 eventually sh -c "! [ -e '$mnt/copy' ]"
-check "unlinked" "README metrics.prom one steady" "$(echo $(ls "$mnt"))"
+check "a segment that rm removed is not listed" "README metrics.prom one steady" "$(echo $(ls "$mnt"))"
 echo something else >"$KYMO_DIR/one"
-check "overwritten: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
+check "an overwritten segment is not listed" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
 rm "$KYMO_DIR/one"
 
-# ---- at the next instruction ----
+# ---- the same without the delay of a new process ----
 cat >"$work/next.py" <<'END'
 import errno, json, os, sys
 mount, rounds = sys.argv[1], int(sys.argv[2])
@@ -80,26 +80,26 @@ def expect(what, expected, got):
 for _ in range(rounds):
     put(images[0])
     os.rename(f"{directory}/.next", f"{directory}/next")
-    expect("there", 2, newest())
-    expect("a directory", "opened", error_of("next"))
+    expect("created: latest", 2, newest())
+    expect("created: directory", "opened", error_of("next"))
     put(images[1])
     os.rename(f"{directory}/.next", f"{directory}/next")
-    expect("replaced", 3, newest())
+    expect("replaced: latest", 3, newest())
     inode = os.stat(f"{mount}/next/latest").st_ino
-    expect("a directory", "opened", error_of("next/history"))
+    expect("replaced: directory", "opened", error_of("next/history"))
     os.unlink(f"{directory}/next")
-    expect("removed", "ENOENT", error_of("next/latest"))
+    expect("removed: latest", "ENOENT", error_of("next/latest"))
     put(images[0])
     os.rename(f"{directory}/.next", f"{directory}/next")
-    expect("there again", 2, newest())
-    expect("the same inode number", inode, os.stat(f"{mount}/next/latest").st_ino)
+    expect("created again: latest", 2, newest())
+    expect("created again: st_ino", inode, os.stat(f"{mount}/next/latest").st_ino)
     os.unlink(f"{directory}/next")
-    expect("removed", "ENOENT", error_of("next/latest"))
+    expect("removed again: latest", "ENOENT", error_of("next/latest"))
 END
 "$SEGMENT" make three fields=n:u64 count=3
 "$SEGMENT" make four fields=n:u64 count=4
 python3 "$work/next.py" "$mnt" 200 >"$work/next" 2>&1
-check "at the next instruction" "" "$(sort "$work/next" | uniq -c | head -c 1000)"
+check "changes are visible to the next system call" "" "$(sort "$work/next" | uniq -c | head -c 1000)"
 "$SEGMENT" remove three
 "$SEGMENT" remove four
 
@@ -109,16 +109,16 @@ exec 8<"$mnt/inside/latest"
 cd "$mnt/inside" || exit 1
 "$SEGMENT" make inside fields=n:u64 count=9 existing=replace
 check "an open file keeps its content" "4" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' <&8)"
-check "by path the new one" "8" "$(newest inside)"
-check "from inside, too" "8 9" "$(echo $(sed 's/.*"n":\([0-9]*\)}}/\1/' latest) $(ls history/? | wc -l))"
+check "an absolute path opens the new generation" "8" "$(newest inside)"
+check "a path relative to the working directory opens the new generation" "8 9" "$(echo $(sed 's/.*"n":\([0-9]*\)}}/\1/' latest) $(ls history/? | wc -l))"
 "$SEGMENT" make inside fields=x:f64 count=2 existing=replace
-check "from inside, other fields" "x 1" "$(echo $(ls field) $(cat field/x))"
+check "the working directory shows the new fields" "x 1" "$(echo $(ls field) $(cat field/x))"
 "$SEGMENT" make inside fields=n:u64 count=3 existing=replace mode=600
-check "from inside, other permissions" "2" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' latest)"
-check "by path, other permissions" "2" "$(newest inside)"
+check "the working directory shows a generation of another mode" "2" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' latest)"
+check "an absolute path opens a generation of another mode" "2" "$(newest inside)"
 "$SEGMENT" remove inside
 succeeds "a removed directory can be listed" ls .
-check "and is empty" "" "$(ls .)"
+check "a removed working directory is empty" "" "$(ls .)"
 cd / || exit 1
 exec 8<&-
 
@@ -126,24 +126,24 @@ exec 8<&-
 "$SEGMENT" make short fields=n:u64 count=5
 exec 7<"$mnt/short/history/2"
 truncate -s 4096 "$KYMO_DIR/short"
-check "what was open is readable" "2" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' <&7)"
+check "an open file of a truncated segment is readable" "2" "$(sed 's/.*"n":\([0-9]*\)}}/\1/' <&7)"
 exec 7<&-
 case $(error_of "$mnt/short/latest") in
 ENOENT | EBADMSG) ;;
-*) check "truncated" "an error" "none" ;;
+*) check "opening a truncated segment fails" "an error" "none" ;;
 esac
 eventually sh -c "! ls '$mnt' | grep -qx short"
-check "truncated: listed no more" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
+check "a truncated segment is not listed" "README metrics.prom steady" "$(echo $(ls "$mnt"))"
 fails_with EBADMSG short/latest
 rm "$KYMO_DIR/short"
 
-# ---- all of it, while it is being read ----
+# ---- the same while two readers read every file ----
 "$SEGMENT" churn storm fields=n:u64,s:char[40] count=3 many=4 period=1000000 >"$work/churn" &
 background $!
 churn=$!
 run_writer flow fields=n:u64,s:char[40] period=50000
 
-# Reads everything that there is, again and again; says each answer that is none of the expected.
+# Reads all files repeatedly; prints unexpected errors and torn records.
 cat >"$work/reader.py" <<'END'
 import errno, json, os, sys, time
 mount, end = sys.argv[1], time.monotonic() + float(sys.argv[2])
@@ -183,15 +183,15 @@ done
 rounds=0
 while [ $rounds -lt 60 ]; do
     rounds=$((rounds + 1))
-    "$SEGMENT" make victim fields=n:u64,s:char[40] count=4 existing=replace
+    "$SEGMENT" make target fields=n:u64,s:char[40] count=4 existing=replace
     sleep 0.03
-    truncate -s $((rounds * 700 % 16384)) "$KYMO_DIR/victim"
+    truncate -s $((rounds * 700 % 16384)) "$KYMO_DIR/target"
     sleep 0.03
-    rm -f "$KYMO_DIR/victim"
+    rm -f "$KYMO_DIR/target"
 done
 wait $reader1 $reader2
-check "the first reader" "" "$(head -c 1000 "$work/reader.1")"
-check "the second reader" "" "$(head -c 1000 "$work/reader.2")"
+check "the first reader finds no error" "" "$(head -c 1000 "$work/reader.1")"
+check "the second reader finds no error" "" "$(head -c 1000 "$work/reader.2")"
 stop $churn
 
 finish

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/mounted.sh"
 
 if [ "$(id -u)" -ne 0 ]; then
-    echo "only root can try this as another user"
+    echo "only root can change the user"
     [ "${CI-}" = true ] && exit 1
     exit 77
 fi
@@ -13,8 +13,7 @@ fi
 mount_view -o allow_other
 other="setpriv --reuid=12345 --regid=12345 --clear-groups"
 
-# Everything that stat, ls and find tell another user. The name of a path is fixed; nothing else is
-# left out.
+# The output of stat, ls and find for another user.
 observe()
 {
     for path in private private/latest private/history private/history/0 private/history.csv \
@@ -28,7 +27,7 @@ observe()
     $other sh -c "[ -r '$mnt/private' ] && echo readable; [ -x '$mnt/private' ] && echo searchable"
 }
 
-# A time between the creation and the records to come.
+# A time between the creation and the new records.
 sleep 0.05
 touch "$work/mark"
 chmod 755 "$work"
@@ -36,19 +35,19 @@ observe >"$work/before"
 sleep 0.05
 "$SEGMENT" make private fields=n:u64 count=50 || exit 1
 observe >"$work/after"
-check "another user" "" "$(diff "$work/before" "$work/after")"
-check "sees the directory" "1" "$(grep -c "^$mnt/private .* 500 0 0" "$work/after")"
-check "and nothing in it" "" "$(grep "^$mnt/private/" "$work/after")"
-check "is refused" "EACCES" "$($other sh -c "cp '$READERS' /dev/null 2>/dev/null; ls '$mnt/private' >/dev/null 2>&1 || echo EACCES")"
-check "the owner sees the change" "newer" \
+check "attributes for another user do not change with records" "" "$(diff "$work/before" "$work/after")"
+check "another user sees the directory with constant attributes" "1" "$(grep -c "^$mnt/private .* 500 0 0" "$work/after")"
+check "another user sees no files of the directory" "" "$(grep "^$mnt/private/" "$work/after")"
+check "another user cannot list the directory" "EACCES" "$($other sh -c "cp '$READERS' /dev/null 2>/dev/null; ls '$mnt/private' >/dev/null 2>&1 || echo EACCES")"
+check "the owner sees a new mtime" "newer" \
     "$([ "$mnt/private" -nt "$work/mark" ] && echo newer)"
-check "a public segment shows it" "1" "$($other ls -l "$mnt/public" | grep -c ' latest$')"
+check "another user sees the files of a public segment" "1" "$($other ls -l "$mnt/public" | grep -c ' latest$')"
 
-# A change of mode takes effect with the next request, not a second later.
+# A change of mode takes effect at the next request.
 chmod 644 "$KYMO_DIR/private"
-check "after chmod 644" "52" "$($other sed 's/.*"n":\([0-9]*\)}}/\1/' "$mnt/private/latest")"
+check "after chmod 644 another user can read" "52" "$($other sed 's/.*"n":\([0-9]*\)}}/\1/' "$mnt/private/latest")"
 chmod 600 "$KYMO_DIR/private"
-check "after chmod 600" "no" "$($other cat "$mnt/private/latest" 2>/dev/null || echo no)"
-check "its attributes" "no" "$($other stat "$mnt/private/latest" 2>/dev/null || echo no)"
+check "after chmod 600 another user cannot read" "no" "$($other cat "$mnt/private/latest" 2>/dev/null || echo no)"
+check "after chmod 600 another user cannot stat files" "no" "$($other stat "$mnt/private/latest" 2>/dev/null || echo no)"
 
 finish

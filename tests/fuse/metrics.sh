@@ -1,13 +1,13 @@
-# metrics.prom: what is in it, for whom (K), as of when; that Prometheus' own tools take it as it is.
+# metrics.prom: its samples, its content per caller (K), its mtime; promtool and node_exporter accept it.
 . "$(dirname "$0")/mounted.sh"
 
 promtool=$(command -v promtool) exporter=$(command -v prometheus-node-exporter)
 if [ -z "$promtool" ] || [ -z "$exporter" ]; then
-    echo "prometheus and prometheus-node-exporter are not installed: what they say is not checked"
+    echo "prometheus and prometheus-node-exporter are not installed: they are not run"
     [ "${CI-}" != true ] || exit 1
 fi
 
-# Everything in the file given, as "NAME{LABELS} VALUE" lines in $work/samples.
+# parse TEXT FILE: writes the samples as "NAME{LABELS} VALUE" lines into $work/samples.
 parse()
 {
     succeeds "$1 is well-formed" sh -c "python3 '$here/../exposition.py' <'$2' >'$work/samples'"
@@ -18,10 +18,10 @@ sample()
     sed -n "s/^$1 //p" "$work/samples"
 }
 
-# Whether promtool has nothing to say; it speaks on either channel.
+# approved TEXT FILE: promtool prints nothing on stdout and stderr.
 approved()
 {
-    [ -z "$promtool" ] || check "promtool about $1" "" "$("$promtool" check metrics <"$2" 2>&1)"
+    [ -z "$promtool" ] || check "promtool accepts $1" "" "$("$promtool" check metrics <"$2" 2>&1)"
 }
 
 segments_in()
@@ -29,34 +29,34 @@ segments_in()
     sed -n 's/^kymo_records_total{segment="\([^"]*\)".*/\1/p' "$@" | sort
 }
 
-# ---- nothing there: the daemon speaks of itself ----
+# ---- no segments: metrics of the daemon ----
 mount_view
 cat "$mnt/metrics.prom" >"$work/prom"
-parse "the empty one" "$work/prom"
-approved "the empty one" "$work/prom"
-check "no segments" "0" "$(sample 'kymofs_segments{}')"
-check "nothing else" "" "$(grep -v '^kymofs_' "$work/samples")"
-check "as old as the directory" "$(stat -c %Y "$KYMO_DIR")" "$(stat -c %Y "$mnt/metrics.prom")"
+parse "metrics.prom without segments" "$work/prom"
+approved "metrics.prom without segments" "$work/prom"
+check "kymofs_segments is 0 without segments" "0" "$(sample 'kymofs_segments{}')"
+check "without segments there are metrics of the daemon only" "" "$(grep -v '^kymofs_' "$work/samples")"
+check "without segments mtime is that of the directory" "$(stat -c %Y "$KYMO_DIR")" "$(stat -c %Y "$mnt/metrics.prom")"
 
-# ---- when it was written: when the newest record was ----
+# ---- mtime: the time of the newest record ----
 "$SEGMENT" make old fields=n:u64 clock=realtime time=1000000000000000000 count=1 || exit 1
-check "mtime, long ago" "1000000000" "$(stat -c %Y "$mnt/metrics.prom")"
+check "mtime is the time of the newest record" "1000000000" "$(stat -c %Y "$mnt/metrics.prom")"
 "$SEGMENT" make older fields=n:u64 clock=realtime time=900000000000000000 count=1
-check "of the newest" "1000000000" "$(stat -c %Y "$mnt/metrics.prom")"
+check "an older record in another segment does not change mtime" "1000000000" "$(stat -c %Y "$mnt/metrics.prom")"
 "$SEGMENT" make newer fields=n:u64 clock=realtime time=1100000000000000000 count=1
-check "at once" "1100000000" "$(stat -c %Y "$mnt/metrics.prom")"
+check "a newer record changes mtime at once" "1100000000" "$(stat -c %Y "$mnt/metrics.prom")"
 "$SEGMENT" make now fields=n:u64 count=1
 before=$(stat -c %.Y "$mnt/metrics.prom")
 sleep 0.05
 cat "$mnt/metrics.prom" >"$work/prom"
-check "not the time of reading" "$before" "$(stat -c %.Y "$mnt/metrics.prom")"
+check "reading does not change mtime" "$before" "$(stat -c %.Y "$mnt/metrics.prom")"
 
-# ---- schemas as nobody would want them ----
+# ---- schemas with conflicting names, long arrays, special characters ----
 q='"' backslash='\'
 ugly="m:f64,mvalue:f32,t_total:u64,t_total_value:i8,total:u8,gauge:bool,accelX:f64[3],accel_X:f64"
 "$SEGMENT" make ugly "fields=$ugly,a_count:i64,text:char[8],big:f32[65],grid:i16[2][3]" count=3 \
     "help=says $q$backslash$q, $backslash and
-goes on: °C" 'unit=m/s^2 "x"' || exit 1
+second line: °C" 'unit=m/s^2 "x"' || exit 1
 "$SEGMENT" make count fields=n:u64,n_total:u64,hits:u32 metric=counter first=9007199254740993 count=1
 for name in a.x a-x a_x; do
     "$SEGMENT" make $name fields=y:u8,x_y:u8 count=2
@@ -72,73 +72,73 @@ head -c 5000 /dev/urandom >"$KYMO_DIR/junk"
 cat "$mnt/metrics.prom" >"$work/prom"
 parse metrics.prom "$work/prom"
 approved metrics.prom "$work/prom"
-check "of an integer beyond 2^53" "9007199254740993" \
+check "a renamed counter beyond 2^53 is exact" "9007199254740993" \
     "$(sample 'kymo_count_n_value_total{segment="count"}')"
-check "exactly" "9007199254740993" "$(sample 'kymo_count_n_total{segment="count"}')"
-check "an element" "2" "$(sample 'kymo_ugly_accel_X_value{index="2",segment="ugly"}')"
-check "of a matrix" "2" "$(sample 'kymo_ugly_grid{index="1.2",segment="ugly"}')"
+check "a counter beyond 2^53 is exact" "9007199254740993" "$(sample 'kymo_count_n_total{segment="count"}')"
+check "an array element has an index" "2" "$(sample 'kymo_ugly_accel_X_value{index="2",segment="ugly"}')"
+check "a matrix element has two indices" "2" "$(sample 'kymo_ugly_grid{index="1.2",segment="ugly"}')"
 for name in 'a\.x' a-x a_x a; do
-    check "$name, which shares a name" "1" "$(sample "kymo_a_x_y{segment=\"$name\"}")"
+    check "segment $name, whose metric has the name of another's, has its own label" "1" "$(sample "kymo_a_x_y{segment=\"$name\"}")"
 done
-check "chars and long arrays are no metrics" "" "$(grep -E 'ugly_(text|big)' "$work/samples")"
-check "a segment without records" "0" "$(sample 'kymo_records_total{segment="quiet"}')"
-check "has no values" "" "$(grep 'kymo_quiet' "$work/samples")"
-check "a clock without now has no age" "" "$(sample 'kymo_age_seconds{segment="mine"}')"
-check "what is no segment is counted" "1" "$(sample 'kymofs_segments_skipped{}')"
-check "segments" "$(ls -d "$mnt"/*/ | wc -l)" "$(sample 'kymofs_segments{}')"
-check "help and unit" \
-    "says $q$backslash$backslash$q, $backslash$backslash and${backslash}ngoes on: °C (m/s^2 ${q}x$q)" \
+check "text and long arrays are not exported" "" "$(grep -E 'ugly_(text|big)' "$work/samples")"
+check "a segment without records has kymo_records_total 0" "0" "$(sample 'kymo_records_total{segment="quiet"}')"
+check "a segment without records has no values" "" "$(grep 'kymo_quiet' "$work/samples")"
+check "a segment on the clock user has no age" "" "$(sample 'kymo_age_seconds{segment="mine"}')"
+check "kymofs_segments_skipped counts files that are not segments" "1" "$(sample 'kymofs_segments_skipped{}')"
+check "kymofs_segments counts segments" "$(ls -d "$mnt"/*/ | wc -l)" "$(sample 'kymofs_segments{}')"
+check "HELP contains the description and the unit, escaped" \
+    "says $q$backslash$backslash$q, $backslash$backslash and${backslash}nsecond line: °C (m/s^2 ${q}x$q)" \
     "$(sed -n 's/^# HELP kymo_ugly_a_count_value //p' "$work/prom")"
 if [ -n "${KYMO-}" ]; then
-    # The ages differ, and the daemon is not there.
+    # The ages differ, and the metrics of the daemon are missing.
     "$KYMO" metrics >"$work/command"
     approved "kymo metrics" "$work/command"
     grep -v kymo_age_seconds "$work/command" >"$work/expected"
     grep -v -e kymo_age_seconds -e kymofs_ "$work/prom" >"$work/got"
-    succeeds "kymo metrics prints the same" cmp "$work/expected" "$work/got"
+    succeeds "kymo metrics prints the same samples" cmp "$work/expected" "$work/got"
 fi
 
-# ---- each way to read it, when it is long ----
+# ---- methods of reading a long file ----
 many=$(python3 -c 'print(",".join(f"field{i}:f64" for i in range(1000)))')
 "$SEGMENT" make wide "fields=$many" count=1 many=3 || exit 1
 lines=$(grep -vc kymofs_requests_total "$mnt/metrics.prom")
-for way in sendfile fstat-sendfile splice mmap; do
-    "$READERS" $way "$mnt/metrics.prom" >"$work/prom"
-    parse "by $way" "$work/prom"
-    check "all of it by $way" "$lines" "$(grep -vc kymofs_requests_total "$work/prom")"
+for method in sendfile fstat-sendfile splice mmap; do
+    "$READERS" $method "$mnt/metrics.prom" >"$work/prom"
+    parse "metrics.prom by $method" "$work/prom"
+    check "metrics.prom by $method is complete" "$lines" "$(grep -vc kymofs_requests_total "$work/prom")"
 done
 cp "$mnt/metrics.prom" "$work/prom"
-parse "by cp" "$work/prom"
-check "all of it by cp" "$lines" "$(grep -vc kymofs_requests_total "$work/prom")"
+parse "metrics.prom by cp" "$work/prom"
+check "metrics.prom by cp is complete" "$lines" "$(grep -vc kymofs_requests_total "$work/prom")"
 cat >"$work/size.py" <<'END'
 import os, sys
 with open(sys.argv[1], "rb") as file:
     size = os.fstat(file.fileno()).st_size
     print(size > 300000, size - len(file.read()))
 END
-check "its size" "True 0" "$(python3 "$work/size.py" "$mnt/metrics.prom")"
+check "st_size of a long metrics.prom is the length of its content" "True 0" "$(python3 "$work/size.py" "$mnt/metrics.prom")"
 
-# ---- reads that begin anew: a writer that is always in the way ----
+# ---- retried reads: a writer at full speed ----
 run_writer hasty size=1000000 depth=2 period=0
 retries()
 {
     cat "$mnt/hasty/latest.raw" >"$work/raw" 2>/dev/null
     [ "$(sed -n 's/^kymofs_retries_total //p' "$mnt/metrics.prom")" -gt 0 ]
 }
-succeeds "they are counted" eventually retries
+succeeds "kymofs_retries_total counts retried reads" eventually retries
 stop $writer
 rm "$KYMO_DIR/hasty"
 
-# ---- too much for anybody: whoever has most is left out, and nobody else ----
+# ---- more samples than the limit: the user with the most is left out ----
 most=$(python3 -c 'print(",".join(f"f{i}:u8[64]" for i in range(1024)))')
 before=$(grep -c '^kymo_' "$mnt/metrics.prom")
 "$SEGMENT" make big "fields=$most" count=1 depth=2 many=17 || exit 1
 cat "$mnt/metrics.prom" >"$work/prom"
-check "left out" "kymofs_segments_left_out 17" "$(grep '^kymofs_segments_left_out' "$work/prom")"
-check "all others are there" "$before" "$(grep -c '^kymo_' "$work/prom")"
+check "kymofs_segments_left_out counts segments beyond the limit" "kymofs_segments_left_out 17" "$(grep '^kymofs_segments_left_out' "$work/prom")"
+check "segments within the limit are exported" "$before" "$(grep -c '^kymo_' "$work/prom")"
 rm "$KYMO_DIR"/big*
 
-# ---- node_exporter, and a writer that goes on ----
+# ---- node_exporter and a running writer ----
 run_writer live fields=n:u64,temp:f64 unit=degC period=1000000
 if [ -n "$exporter" ]; then
     cat >"$work/port.py" <<'END'
@@ -164,25 +164,25 @@ END
     {
         sed -n 's/^kymo_live_n{segment="live"} //p' "$work/scraped"
     }
-    succeeds "node_exporter answers" eventually scrape
+    succeeds "node_exporter can be scraped" eventually scrape
     value=$(live)
     scrape
-    succeeds "it exports a live field: $value, then $(live)" [ "$(live)" -gt "$value" ]
-    check "without an error" "node_textfile_scrape_error 0" \
+    succeeds "node_exporter exports a field of a running writer: $value, then $(live)" [ "$(live)" -gt "$value" ]
+    check "node_exporter reports no error" "node_textfile_scrape_error 0" \
         "$(grep '^node_textfile_scrape_error' "$work/scraped")"
-    check "with help and unit" "Field temp of segment live (degC)" \
+    check "node_exporter exports HELP" "Field temp of segment live (degC)" \
         "$(sed -n 's/^# HELP kymo_live_temp //p' "$work/scraped")"
-    check "and when it was written" "of late" \
+    check "node_exporter reports an mtime of the last 60 s" "recent" \
         "$(awk -v now="$(date +%s.%N)" '/^node_textfile_mtime_seconds.*metrics.prom/ {
-            print $2 <= now && now - $2 < 60 ? "of late" : $2 }' "$work/scraped")"
-    check "all of the samples, and five of the writer's" "$(grep -c '^kymo_' "$work/prom")" \
+            print $2 <= now && now - $2 < 60 ? "recent" : $2 }' "$work/scraped")"
+    check "node_exporter exports all samples, and 5 of the new writer" "$(grep -c '^kymo_' "$work/prom")" \
         "$(($(grep -c '^kymo_' "$work/scraped") - 5))"
 fi
 unmount_view
 
-# ---- who gets what (K): what he could open ----
+# ---- K: the content is limited to segments that the caller may open ----
 if [ "$(id -u)" -ne 0 ]; then
-    echo "only root can try the rest as somebody else"
+    echo "only root can change the user: the rest is not run"
     [ "${CI-}" != true ] || exit 1
     finish
 fi
@@ -203,51 +203,51 @@ cd "$1" && for name in [mt][0-9]*; do
 done
 END
 
-# What opens one by one, and what metrics.prom has, for one made by these options of setpriv.
+# compare_for OPTION...: under setpriv OPTION..., metrics.prom has the segments whose latest can be opened.
 compare_for()
 {
     setpriv "$@" sh "$work/open-each" "$mnt" 2>/dev/null | sort >"$work/expected"
     setpriv "$@" cat "$mnt/metrics.prom" >"$work/prom"
     segments_in "$work/prom" >"$work/got"
     count=$(wc -l <"$work/expected")
-    check "segments for $*" "$(echo $(cat "$work/expected"))" "$(echo $(cat "$work/got"))"
-    check "fields for $*" "$count" "$(grep -c '_secret{' "$work/prom")"
-    check "their number for $*" "kymofs_segments $count" "$(grep '^kymofs_segments ' "$work/prom")"
+    check "metrics.prom has the segments that can be opened under $*" "$(echo $(cat "$work/expected"))" "$(echo $(cat "$work/got"))"
+    check "metrics.prom has the fields of these segments under $*" "$count" "$(grep -c '_secret{' "$work/prom")"
+    check "kymofs_segments counts these segments under $*" "kymofs_segments $count" "$(grep '^kymofs_segments ' "$work/prom")"
 }
 chmod 711 "$work" && chmod 644 "$work/open-each"
 compare_for --reuid=0
-check "root has all" "18" "$(wc -l <"$work/got")"
+check "root sees all segments" "18" "$(wc -l <"$work/got")"
 compare_for --reuid=12345 --regid=12345 --clear-groups
 compare_for --reuid=777 --regid=777 --clear-groups
-check "others have what is for all" "m004 m444 m604 m644 t004 t444 t604 t644" \
+check "other users see segments that are readable by all" "m004 m444 m604 m644 t004 t444 t604 t644" \
     "$(echo $(cat "$work/got"))"
 compare_for --reuid=777 --regid=23456 --clear-groups
 compare_for --reuid=777 --regid=777 --groups=555,23456
-check "a supplementary group counts" "m004 m444 m604 m644 t040 t444 t640 t644" \
+check "a supplementary group has the group's permissions" "m004 m444 m604 m644 t040 t444 t640 t644" \
     "$(echo $(cat "$work/got"))"
 compare_for --reuid=777 --regid=777 --groups=0
 compare_for --reuid=12345 --regid=12345 --groups=0,23456
 compare_for --bounding-set=-dac_override,-dac_read_search
-check "root without its powers has not" "" "$(grep -x t600 "$work/got")"
+check "root without CAP_DAC_OVERRIDE has the permissions of the mode" "" "$(grep -x t600 "$work/got")"
 compare_for --reuid=777 --regid=777 --clear-groups --inh-caps=+dac_read_search \
     --ambient-caps=+dac_read_search
-check "such a power does not take root" "18" "$(wc -l <"$work/got")"
+check "another user with CAP_DAC_READ_SEARCH sees all segments" "18" "$(wc -l <"$work/got")"
 
-# Powers in a user namespace of one's own are none here.
+# Capabilities in another user namespace have no effect.
 others="setpriv --reuid=777 --regid=777 --clear-groups"
 if $others unshare -Ur true 2>/dev/null; then
     $others unshare -Ur cat "$mnt/metrics.prom" >"$work/prom"
-    check "root of a namespace" "m004 m444 m604 m644 t004 t444 t604 t644" \
+    check "root of a user namespace sees segments that are readable by all" "m004 m444 m604 m644 t004 t444 t604 t644" \
         "$(echo $(segments_in "$work/prom"))"
 fi
 
-# An mtime says nothing of what one may not read, either.
+# mtime does not depend on segments that the caller may not read.
 theirs=$($others stat -c %.Y "$mnt/metrics.prom")
 "$SEGMENT" make m111 fields=secret:u64 count=1 mode=600
-check "mtime for others" "$theirs" "$($others stat -c %.Y "$mnt/metrics.prom")"
-check "and for root" "later" "$([ "$(stat -c %.Y "$mnt/metrics.prom")" != "$theirs" ] && echo later)"
+check "an unreadable record does not change mtime for another user" "$theirs" "$($others stat -c %.Y "$mnt/metrics.prom")"
+check "a readable record changes mtime for root" "later" "$([ "$(stat -c %.Y "$mnt/metrics.prom")" != "$theirs" ] && echo later)"
 
-# Both at once, also through the page cache, which is the inode's and not the caller's.
+# Two users read concurrently, also through the page cache, which all callers share.
 cat >"$work/read-often" <<'END'
 for i in 1 2 3 4 5 6 7 8 9 10; do
     "$1" sendfile "$2/metrics.prom"
@@ -261,13 +261,13 @@ $others sh "$work/read-often" "$work/readers" "$mnt" >"$work/others" &
 pid=$!
 sh "$work/read-often" "$work/readers" "$mnt" >"$work/roots"
 wait $pid
-check "others, beside root" "240 8" \
+check "another user beside root sees its own segments only" "240 8" \
     "$(segments_in "$work/others" | wc -l) $(segments_in "$work/others" | uniq | wc -l)"
-check "root, beside others" "570 19" \
+check "root beside another user sees all segments" "570 19" \
     "$(segments_in "$work/roots" | wc -l) $(segments_in "$work/roots" | uniq | wc -l)"
 
-# The same node, handed on to somebody who opens it for himself.
-cat >"$work/hand-on.py" <<'END'
+# An O_PATH descriptor of root is opened after a change of user.
+cat >"$work/reopen.py" <<'END'
 import os, sys
 node = os.open(sys.argv[1], os.O_PATH)
 os.fstat(node)
@@ -277,10 +277,10 @@ os.setuid(777)
 with open(f"/proc/self/fd/{node}") as file:
     print(file.read().count("kymo_records_total{"))
 END
-check "handed on" "8" "$(python3 "$work/hand-on.py" "$mnt/metrics.prom")"
+check "opening a descriptor of root checks the new user" "8" "$(python3 "$work/reopen.py" "$mnt/metrics.prom")"
 
-# What was taken back is taken back at once.
+# A removed permission takes effect at once.
 chmod 600 "$KYMO_DIR/m644"
 compare_for --reuid=777 --regid=777 --clear-groups
-check "no more" "" "$(grep m644 "$work/got")"
+check "a segment is not exported after its permission was removed" "" "$(grep m644 "$work/got")"
 finish

@@ -21,70 +21,70 @@ ends()
 
 # ---- without a mount ----
 check "--version" "kymofs" "$("$KYMOFS" --version | cut -d' ' -f1)"
-check "--help is one screen" "yes" "$([ "$("$KYMOFS" --help | wc -l)" -le 24 ] && echo yes)"
-check "--help is no wider" "" "$("$KYMOFS" --help | grep -E '.{81}')"
+check "--help has at most 24 lines" "yes" "$([ "$("$KYMOFS" --help | wc -l)" -le 24 ] && echo yes)"
+check "--help has at most 80 columns" "" "$("$KYMOFS" --help | grep -E '.{81}')"
 "$KYMOFS" >"$work/out" 2>"$work/err"
-check "no mount point" "2" "$?"
-check "is reported" "kymofs: missing mount point; see kymofs --help" "$(cat "$work/err")"
+check "without a mount point the status is 2" "2" "$?"
+check "a missing mount point is reported" "kymofs: missing mount point; see kymofs --help" "$(cat "$work/err")"
 "$KYMOFS" a b c >"$work/out" 2>"$work/err"
-check "more than one mount point" "2" "$?"
+check "with two mount points the status is 2" "2" "$?"
 "$KYMOFS" "$mnt" -o nonsense=1 >"$work/out" 2>"$work/err"
-check "an unknown option" "2" "$?"
-succeeds "is named" grep -q nonsense "$work/err"
+check "with an unknown option the status is 2" "2" "$?"
+succeeds "an unknown option is named" grep -q nonsense "$work/err"
 "$KYMOFS" "$mnt/nowhere" >"$work/out" 2>"$work/err"
-check "no such mount point" "1" "$?"
-check "is named" "kymofs: $mnt/nowhere: No such file or directory" "$(cat "$work/err")"
+check "with a mount point that does not exist the status is 1" "1" "$?"
+check "a mount point that does not exist is named" "kymofs: $mnt/nowhere: No such file or directory" "$(cat "$work/err")"
 KYMO_DIR=$work/nowhere "$KYMOFS" "$mnt" >"$work/out" 2>"$work/err"
-check "no such segment directory" "1" "$?"
-succeeds "is named, too" grep -q "$work/nowhere" "$work/err"
+check "with a segment directory that does not exist the status is 1" "1" "$?"
+succeeds "a segment directory that does not exist is named" grep -q "$work/nowhere" "$work/err"
 "$KYMOFS" "$work/nowhere/" "$mnt" >"$work/out" 2>"$work/err"
-check "a source directory that does not exist" "1" "$?"
-check "is named" "kymofs: $work/nowhere/: No such file or directory" "$(cat "$work/err")"
+check "with a source directory that does not exist the status is 1" "1" "$?"
+check "a source directory that does not exist is named" "kymofs: $work/nowhere/: No such file or directory" "$(cat "$work/err")"
 "$KYMOFS" "$work/err" >"$work/out" 2>"$work/err2"
-check "a mount point that is a file" "1" "$?"
-check "is named" "kymofs: $work/err: Not a directory" "$(cat "$work/err2")"
-check "nothing is mounted" "no" "$(is_mounted || echo no)"
+check "with a mount point that is a file the status is 1" "1" "$?"
+check "a mount point that is a file is named" "kymofs: $work/err: Not a directory" "$(cat "$work/err2")"
+check "after invalid arguments nothing is mounted" "no" "$(is_mounted || echo no)"
 
-# ---- few resources: an error, or a mount that works ----
+# ---- too little address space; closed standard descriptors ----
 if [ -z "${KYMO_SMALL-}" ]; then
     for kilobytes in 12000 16000 20000 24000; do
         (ulimit -v $kilobytes && timeout 100 "$KYMOFS" "$mnt") >"$work/out" 2>"$work/err"
-        check "with $kilobytes KiB of address space" "failed" "$([ $? -ne 0 ] && echo failed)"
-        check "nothing is mounted" "no" "$(is_mounted || echo no)"
+        check "with $kilobytes KiB of address space kymofs fails" "failed" "$([ $? -ne 0 ] && echo failed)"
+        check "with $kilobytes KiB of address space nothing is mounted" "no" "$(is_mounted || echo no)"
     done
 fi
 for closed in '<&-' '>&-' '<&- >&-' '<&- 2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
     eval "timeout 100 \"\$KYMOFS\" \"\$mnt\" $closed"
-    check "started with $closed" "0" "$?"
-    check "serves" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+    check "with $closed kymofs starts" "0" "$?"
+    check "with $closed the mount serves requests" "README metrics.prom t" "$(echo $(ls "$mnt"))"
     daemon=$(find_daemon)
-    check "with 0, 1, 2 open" "/dev/null" "$(readlink /proc/$daemon/fd/0 /proc/$daemon/fd/1 \
+    check "with $closed descriptors 0, 1, 2 are /dev/null" "/dev/null" "$(readlink /proc/$daemon/fd/0 /proc/$daemon/fd/1 \
         /proc/$daemon/fd/2 | sort -u)"
     fusermount3 -u "$mnt"
     ends "$daemon"
 done
 
-# ---- it serves requests when it returns, and uses nothing of its caller's ----
+# ---- background: the mount serves requests when kymofs returns; stdout and directory are released ----
 out=$("$KYMOFS" "$mnt" && ls "$mnt")
-check "at once" "README metrics.prom t" "$(echo $out)"
-check "type and source" "kymofs $mnt fuse.kymofs" "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1-3)"
-check "options" "ro nosuid nodev noatime" \
+check "the mount serves requests when kymofs returns" "README metrics.prom t" "$(echo $out)"
+check "the mount has source kymofs and type fuse.kymofs" "kymofs $mnt fuse.kymofs" "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1-3)"
+check "the mount is ro, nosuid, nodev, noatime" "ro nosuid nodev noatime" \
     "$(echo $(grep " $mnt " /proc/self/mounts | cut -d' ' -f4 | tr , '\n' |
         grep -xE 'ro|nosuid|nodev|noatime|default_permissions'))"
 daemon=$(find_daemon)
-check "in a directory that can be unmounted" "/" "$(readlink "/proc/$daemon/cwd")"
+check "the working directory of the daemon is /" "/" "$(readlink "/proc/$daemon/cwd")"
 "$KYMOFS" "$mnt" 2>"$work/err"
-check "twice" "1" "$?"
-check "twice is refused" "kymofs: $mnt: a kymofs is mounted there: first run fusermount3 -u" "$(cat "$work/err")"
-check "and the first continues" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+check "a second mount on the same mount point fails" "1" "$?"
+check "a second mount is reported" "kymofs: $mnt: a kymofs is mounted there: first run fusermount3 -u" "$(cat "$work/err")"
+check "the first mount serves requests after a second failed" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 kill -STOP "$daemon"
 timeout 100 "$KYMOFS" "$mnt" 2>"$work/err"
-check "over one that does not reply" "1" "$?"
-check "is refused, too" "kymofs: $mnt: the file system there does not reply: first run fusermount3 -u -z" \
+check "a mount over one that does not reply fails" "1" "$?"
+check "a mount that does not reply is reported" "kymofs: $mnt: the file system there does not reply: first run fusermount3 -u -z" \
     "$(cat "$work/err")"
 kill -CONT "$daemon"
 
-# ---- ends ----
+# ---- unmount and signals ----
 fusermount3 -u "$mnt"
 succeeds "fusermount3 -u ends it" ends "$daemon"
 for signal in TERM INT HUP; do
@@ -95,18 +95,18 @@ for signal in TERM INT HUP; do
     check "SIG$signal unmounts" "no" "$(is_mounted || echo no)"
 done
 
-# It ends although files and a working directory are in use.
+# SIGTERM while a file is open and a directory is in use.
 "$KYMOFS" "$mnt"
 exec 8<"$mnt/t/latest"
 cd "$mnt/t" || exit 1
 daemon=$(find_daemon)
 kill "$daemon"
-succeeds "SIGTERM with files open" eventually sh -c "! grep -q ' $mnt fuse' /proc/self/mounts"
+succeeds "SIGTERM unmounts while files are open" eventually sh -c "! grep -q ' $mnt fuse' /proc/self/mounts"
 cd / || exit 1
 exec 8<&-
-succeeds "and it ends" ends "$daemon"
+succeeds "SIGTERM ends the daemon while files are open" ends "$daemon"
 
-# Under load, while segments are created and removed.
+# SIGTERM under load, while segments are created and removed.
 "$SEGMENT" churn storm fields=n:u64 count=3 many=3 period=500000 >"$work/churn" &
 background $!
 churn=$!
@@ -120,26 +120,26 @@ while [ $rounds -lt 10 ]; do
     background $walker
     sleep 0.1
     kill "$daemon"
-    succeeds "SIGTERM while it is busy" ends "$daemon"
+    succeeds "SIGTERM under load ends the daemon" ends "$daemon"
     stop $walker
 done
 stop $churn
 rm -f "$KYMO_DIR"/storm*
 
-# ---- killed, and started again over the mount it left ----
+# ---- SIGKILL, and a new daemon on the remaining mount ----
 "$KYMOFS" "$mnt"
 daemon=$(find_daemon)
 ls -l "$mnt" >"$work/out" # fills the kernel's caches
 kill -9 "$daemon"
 ends "$daemon"
 "$KYMOFS" "$mnt"
-check "started again" "0" "$?"
-check "and answers" "README metrics.prom t" "$(echo $(ls "$mnt"))"
-check "once" "1" "$(grep -c " $mnt fuse" /proc/self/mounts)"
+check "kymofs replaces the mount of a killed one" "0" "$?"
+check "the new mount serves requests" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+check "the old mount is removed" "1" "$(grep -c " $mnt fuse" /proc/self/mounts)"
 fusermount3 -u "$mnt"
 
-# It sends no notification that takes locks of the kernel (see fuse/): a thread that holds one while it
-# waits for a reply would hang if kymofs were killed. code=1 is the notification of poll.
+# No notification that takes inode or page locks (see fusefs/fuse/): a thread that holds such a lock while
+# it waits for a reply would hang if kymofs were killed. code=1 is the notification of poll.
 "$SEGMENT" make once fields=n:u64 count=1
 "$KYMOFS" -d "$mnt" 2>"$work/debug" &
 daemon=$!
@@ -151,11 +151,11 @@ ls -lR "$mnt" >"$work/out"
 fails_with ENOENT once/latest
 fusermount3 -u "$mnt"
 wait $daemon
-succeeds "requests are printed" grep -q '^unique: .*READDIR' "$work/debug"
-check "no notification but for polls" "" "$(grep 'NOTIFY: code=' "$work/debug" | grep -v 'code=1 ')"
+succeeds "-d prints requests" grep -q '^unique: .*READDIR' "$work/debug"
+check "no notification except those of poll is sent" "" "$(grep 'NOTIFY: code=' "$work/debug" | grep -v 'code=1 ')"
 
-# Killed while long directories are listed, segments are created and removed, and files are read through
-# the page cache: neither its threads nor its callers hang.
+# SIGKILL while long directories are listed, segments are created and removed, and files are read through
+# the page cache: no thread of the daemon and no caller hangs.
 long=1000
 [ -z "${KYMO_SMALL-}" ] || long=200
 "$SEGMENT" make long fields=n:u64 count=1 many=$long
@@ -179,42 +179,42 @@ while [ $rounds -lt $kills ]; do
     sleep 0.0$((rounds * 7 % 10))
     [ $rounds -gt 4 ] || sleep 1
     kill -9 "$daemon"
-    succeeds "SIGKILL while it is busy" ends "$daemon"
-    succeeds "the lister ends" ends $lister
-    succeeds "the reader ends" ends $sender
+    succeeds "SIGKILL under load ends the daemon" ends "$daemon"
+    succeeds "a caller in readdir does not hang after SIGKILL" ends $lister
+    succeeds "a caller in sendfile does not hang after SIGKILL" ends $sender
 done
 stop $churn
 echo "count: killed under load: $rounds times, no caller hung"
 rm -f "$KYMO_DIR"/storm* "$KYMO_DIR"/long*
 umount -l "$mnt" 2>/dev/null || fusermount3 -u -z "$mnt"
 
-# ---- other ways to start it ----
+# ---- forms of the command line ----
 cd "$(dirname "$mnt")" || exit 1
 (cd "$KYMO_DIR/.." && KYMO_DIR=./segments "$KYMOFS" "$mnt")
-check "a relative directory" "README metrics.prom t" "$(echo $(ls "$mnt"))"
-check "a link that leads there" "$KYMO_DIR/t" "$(readlink "$mnt/t/raw")"
+check "a relative KYMO_DIR is served" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+check "with a relative KYMO_DIR the link raw is absolute" "$KYMO_DIR/t" "$(readlink "$mnt/t/raw")"
 fusermount3 -u "$mnt"
 mkdir "$work/other"
 "$KYMOFS" "$work/other/" "$mnt"
 check "a source with a slash is the segment directory" "README metrics.prom" "$(echo $(ls "$mnt"))"
-check "and the source" "$work/other/" "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1)"
+check "a source with a slash is shown by mount" "$work/other/" "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1)"
 fusermount3 -u "$mnt"
 "$KYMOFS" other "$mnt"
-check "one without is a name" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+check "a source without a slash does not change the segment directory" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 fusermount3 -u "$mnt"
 "$KYMOFS" "./$(basename "$mnt")" -s
-check "a relative mount point, one thread" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+check "a relative mount point with one thread is served" "README metrics.prom t" "$(echo $(ls "$mnt"))"
 for method in sendfile splice mmap; do
-    check "$method with one thread" '"n":2}}' "$("$READERS" $method "$mnt/t/latest" | cut -d'{' -f3)"
+    check "$method works with one thread" '"n":2}}' "$("$READERS" $method "$mnt/t/latest" | cut -d'{' -f3)"
 done
 fusermount3 -u "$mnt"
 "$KYMOFS" here "$mnt" -o rw,noexec,dev,suid
-check "as mount.fuse3 calls it" "here fuse.kymofs ro" \
+check "options of mount.fuse3 are accepted, and the mount is ro" "here fuse.kymofs ro" \
     "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1,3,4 | sed 's/,.*//')"
 fusermount3 -u "$mnt"
 if [ "$(id -u)" -eq 0 ] && command -v mount.fuse3 >/dev/null; then
     PATH=$(dirname "$KYMOFS"):$PATH mount.fuse3 from-fstab "$mnt" -o rw,allow_other -t fuse.kymofs
-    check "by mount.fuse3" "from-fstab README metrics.prom t" \
+    check "mount.fuse3 mounts" "from-fstab README metrics.prom t" \
         "$(grep " $mnt " /proc/self/mounts | cut -d' ' -f1) $(echo $(ls "$mnt"))"
     fusermount3 -u "$mnt"
 fi

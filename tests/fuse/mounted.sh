@@ -1,10 +1,10 @@
-# Sourced by the scripts of this folder: mounts kymofs for them, counts what they check, and cleans
-# up whatever becomes of them. A script ends with `finish`.
+# Sourced by the scripts of this folder: mounts kymofs, counts checks, and cleans up at every exit. A
+# script ends with `finish`.
 #
-#   KYMOFS KYMO SEGMENT READERS STREAMS FREEZER   the programs
-#   UNIT         the unit
-#   KYMO_SMALL   not empty under a sanitizer: do less of everything
-#   KYMO_DIR     the test's own
+#   KYMOFS KYMO SEGMENT READERS STREAMS STOP_WRITER   the programs
+#   UNIT         the systemd unit
+#   KYMO_SMALL   not empty under a sanitizer: use smaller counts
+#   KYMO_DIR     the private segment directory of the test
 set -u
 export LC_ALL=C
 
@@ -20,7 +20,7 @@ if [ ! -w /dev/fuse ]; then
     exit 77
 fi
 
-# Ends a process that this script started, and waits for it.
+# Sends SIGTERM to processes or process groups that this script started, and waits for the processes.
 stop()
 {
     kill "$@" 2>/dev/null
@@ -38,7 +38,7 @@ clean_up()
         kill -CONT "$pid" 2>/dev/null
         stop "$pid"
     done
-    # What a writer had not finished when it was ended: `kymo reap` takes that after two seconds.
+    # Unfinished files of killed writers, which `kymo reap` removes after 2 s only.
     [ -z "${KYMO_DIR-}" ] || rm -f "$KYMO_DIR"/.kymo-*
     if [ -n "$mnt" ]; then
         while grep -q " $mnt fuse" /proc/self/mounts; do
@@ -54,13 +54,13 @@ trap 'exit 1' HUP INT TERM
 mnt=$(mktemp -d /tmp/kymofs-test-XXXXXX) || exit 1
 work=$(mktemp -d /tmp/kymofs-work-XXXXXX) || exit 1
 
-# Remembers a process that was started in the background.
+# Registers a background process for clean_up().
 background()
 {
     jobs="$jobs $1"
 }
 
-# Starts a writer that goes on: run_writer NAME [OPTION...]. Its process id is in $writer.
+# Starts a writer that publishes until it is stopped: run_writer NAME [OPTION...]. Sets $writer to its pid.
 run_writer()
 {
     rm -f "$work/writer.$1"
@@ -73,6 +73,7 @@ run_writer()
     done
 }
 
+# check TEXT EXPECTED FOUND
 check()
 {
     checks=$((checks + 1))
@@ -82,7 +83,7 @@ check()
     fi
 }
 
-# The command succeeds: succeeds WHAT COMMAND...
+# succeeds TEXT COMMAND...
 succeeds()
 {
     what=$1
@@ -94,7 +95,7 @@ succeeds()
     fi
 }
 
-# The name of the error that opening the file gives, or "opened".
+# Prints the name of the error of open(), or "opened".
 error_of()
 {
     "$READERS" open "$1"
@@ -102,10 +103,10 @@ error_of()
 
 fails_with()
 {
-    check "opening $2" "$1" "$(error_of "$mnt/$2")"
+    check "opening $2 fails with $1" "$1" "$(error_of "$mnt/$2")"
 }
 
-# Tries until the command succeeds, 10 s at most.
+# Retries a command until it succeeds, 1000 times at most (10 s).
 eventually()
 {
     tries=0
@@ -126,8 +127,7 @@ unmount_view()
     fusermount3 -u "$mnt"
 }
 
-# The daemon that serves the mount: with this directory, and the mount point on its command line,
-# which others have there, too: an ls that outlives the shell that ran it.
+# Prints the pid of the kymofs that has this KYMO_DIR, and the mount point on its command line.
 find_daemon()
 {
     grep -lazs "^KYMO_DIR=$KYMO_DIR\$" /proc/[0-9]*/environ | while read -r environ; do
@@ -139,11 +139,11 @@ find_daemon()
     done 2>/dev/null
 }
 
-# The mount has to answer to the end.
+# README must be readable at the end if the mount exists.
 finish()
 {
     if grep -q " $mnt fuse" /proc/self/mounts; then
-        check "README at the end" "kymofs" "$(head -c 6 "$mnt/README")"
+        check "README is readable at the end of the test" "kymofs" "$(head -c 6 "$mnt/README")"
     fi
     echo "$checks checks, $failures failed"
     [ $failures -eq 0 ] && [ $checks -gt 0 ]

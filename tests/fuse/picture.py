@@ -1,8 +1,8 @@
-"""Decodes pictures and holds each pixel against what segment.c publishes. Each line of stdin names one:
+"""Decodes images and compares each pixel with what segment.c publishes. Each line of stdin names one:
 
     FILE FORMAT WIDTH HEIGHT PADDING POS STEP
 
-where POS is the record's position, or "any": then its first row tells which.
+where POS is the record's position, or "any": then it is computed from the first row.
 """
 
 import struct
@@ -20,11 +20,11 @@ def chunks(data):
         assert check == zlib.crc32(kind + body), kind
         yield kind, body
         at += 12 + length
-    assert kind == b"IEND", "it ends early"
+    assert kind == b"IEND", "IEND is missing"
 
 
 def decode(data):
-    """Width, height, bytes of a pixel, and all rows; filters none and sub alone are expected."""
+    """Width, height, depth, bytes of a pixel, and all rows; the filters must be none or sub."""
     parts = list(chunks(data))
     assert parts[0][0] == b"IHDR"
     width, height, depth, colour, compression, filtering, interlace = struct.unpack(">IIBBBBB", parts[0][1])

@@ -1,4 +1,4 @@
-# latest.png: each pixel of each format, and pixels nowhere else.
+# latest.png: each pixel of each format; no other file contains pixels as text.
 . "$(dirname "$0")/mounted.sh"
 
 # image NAME FORMAT WIDTH HEIGHT PADDING [STEP]
@@ -24,7 +24,7 @@ image tall rgb8 1 4097 0
 mount_view
 
 "$SEGMENT" make gray image=gray8:33x17 count=1 depth=4
-check "pixels that are as they were published" "8189" "$(python3 "$here/picture.py" <<END
+check "all pixels of all formats equal the published ones" "8189" "$(python3 "$here/picture.py" <<END
 $mnt/gray/latest.png gray8 33 17 0 3 1
 $mnt/padded/latest.png gray8 33 17 31 2 1
 $mnt/deep/latest.png gray16 20 9 12 2 1
@@ -42,29 +42,29 @@ END
 fails_with ENODATA cut/latest.png
 fails_with ENODATA none/latest.png
 fails_with ENOENT plain/latest.png
-check "listed for images alone" "1 0 0 1" "$(for name in gray plain; do
+check "latest.png is listed for images only" "1 0 0 1" "$(for name in gray plain; do
     ls "$mnt/$name" | grep -c '^latest.png$'; ls "$mnt/$name" | grep -c '^plot.svg$'; done | xargs)"
-check "its size" "$(wc -c <"$mnt/padded/latest.png")" "$(stat -c %s "$mnt/padded/latest.png")"
+check "st_size of latest.png is the length of its content" "$(wc -c <"$mnt/padded/latest.png")" "$(stat -c %s "$mnt/padded/latest.png")"
 
-# ---- pixels are in no text ----
-check "latest" '"data":null}' "$(sed 's/.*,"data"/"data"/' "$mnt/padded/latest")"
-check "history" '"data":null}' "$(sed 's/.*,"data"/"data"/' "$mnt/padded/history/1")"
-check "lines" "3" "$(grep -c '"data":null}$' "$mnt/padded/history.ndjson")"
-check "a table" "pos,time,tag,data 3" "$(head -n 1 "$mnt/padded/history.csv") $(grep -c ',$' "$mnt/padded/history.csv")"
-check "metrics" "kymo_age_seconds kymo_records_total kymo_writer_up" \
+# ---- text files do not contain pixels ----
+check "latest of an image has no pixels" '"data":null}' "$(sed 's/.*,"data"/"data"/' "$mnt/padded/latest")"
+check "history/1 of an image has no pixels" '"data":null}' "$(sed 's/.*,"data"/"data"/' "$mnt/padded/history/1")"
+check "history.ndjson of an image has no pixels" "3" "$(grep -c '"data":null}$' "$mnt/padded/history.ndjson")"
+check "history.csv of an image has no pixels" "pos,time,tag,data 3" "$(head -n 1 "$mnt/padded/history.csv") $(grep -c ',$' "$mnt/padded/history.csv")"
+check "metrics.prom of an image has no pixels" "kymo_age_seconds kymo_records_total kymo_writer_up" \
     "$(echo $(grep 'segment="padded"' "$mnt/metrics.prom" | sed 's/{.*//' | sort))"
-check "the bytes are there" "$(((33 + 31) * 17))" "$(wc -c <"$mnt/padded/latest.raw")"
+check "latest.raw of an image has all bytes" "$(((33 + 31) * 17))" "$(wc -c <"$mnt/padded/latest.raw")"
 if [ -n "${KYMO-}" ]; then
-    check "kymo get" '"data":null}' "$("$KYMO" get padded | sed 's/.*,"data"/"data"/')"
-    check "kymo metrics" "3" "$("$KYMO" metrics padded | grep -c '^kymo')"
+    check "kymo get of an image prints no pixels" '"data":null}' "$("$KYMO" get padded | sed 's/.*,"data"/"data"/')"
+    check "kymo metrics of an image prints no pixels" "3" "$("$KYMO" metrics padded | grep -c '^kymo')"
 fi
 
-# ---- a camera that goes on ----
+# ---- a running writer of images ----
 run_writer film image=rgb8:64x48 depth=4 period=100000
 for i in 1 2 3 4 5 6 7 8; do
     cat "$mnt/film/latest.png" >"$work/film.$i.png"
     echo "$work/film.$i.png rgb8 64 48 0 any 1"
 done >"$work/films"
-check "frames of a running writer are whole" "$((8 * 64 * 48))" \
+check "images of a running writer are not torn" "$((8 * 64 * 48))" \
     "$(python3 "$here/picture.py" <"$work/films" 2>&1 | tail -n 1)"
 finish

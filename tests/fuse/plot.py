@@ -1,4 +1,4 @@
-"""Looks at plots: reads them as XML, their lines as points, and holds these against what was published.
+"""Parses plots as XML and their lines as points, and compares these with the published values.
 
     plot.py MOUNTPOINT
 """
@@ -12,7 +12,7 @@ COLUMNS, HEIGHT = 640, 112
 
 
 def points_of(d):
-    """A path as runs of points, one for each time the pen is put down."""
+    """A path as runs of points; M begins a run."""
     runs, x, y = [], 0, 0
     for verb, numbers in re.findall(r"([MLHVh])([^MLHVh]*)", d):
         numbers = [float(number) for number in numbers.split()]
@@ -70,7 +70,7 @@ def main(mnt):
     def plot(segment):
         return Plot(mnt, segment)
 
-    # A ramp, a constant, and a hole in the middle, over 10 s.
+    # A ramp, a constant, and a line with a gap in the middle, over 10 s.
     it = plot("basic")
     assert it.times() == ["0 s", "−2 s", "−4 s", "−6 s", "−8 s", "−10 s"], it.times()
     assert "101 records over 10s" in it.texts, it.texts
@@ -97,13 +97,13 @@ def main(mnt):
     it = plot("nothing")
     assert it.lines(it.panels[0]) == [[]] and it.legend(it.panels[0]) == ["x –"], it.texts
 
-    # One value in 100 000 that is not like the others is seen.
+    # One different value in 100,000 is drawn.
     it = plot("deep")
     (run,), = it.lines(it.panels[0])
     assert min(y for _, y in run) < HEIGHT * 0.1 and "the newest 65536 records over 65.535us" in it.texts
     assert sum(y < HEIGHT / 2 for _, y in run) <= 2 and len(it.bytes) < 60000, len(it.bytes)
 
-    # Units and magnitudes part, elements of a field stay together, bools are numbers.
+    # Fields are grouped by unit and magnitude, elements of a field share a panel, bools are numbers.
     it = plot("mixed")
     names = [[text.split()[0] for text in it.legend(panel)] for panel in it.panels]
     assert names == [["a.0", "a.1", "c", "b"], ["big"], ["ok"]], names
@@ -113,14 +113,14 @@ def main(mnt):
     assert any(text.startswith("above 17000000") for text in it.values(it.panels[0])), it.texts
     assert "0.4" in it.values(it.panels[0]), it.values(it.panels[0])
 
-    # Ends of the range, and beyond what XML takes.
+    # Limits of f64, and characters that XML does not permit.
     it = plot("ends")
     (run,), = it.lines(it.panels[0])
     assert len(run) > 50 and "1e+308" in it.values(it.panels[0]), it.values(it.panels[0])
     it = plot("odd")
     assert "<&\ufffd°\ufffd\ufffd\ufffd\ufffd" in it.texts, it.texts
 
-    # More than anybody could look at.
+    # More fields than are drawn.
     it = plot("wide")
     assert sum(len(it.lines(panel)) for panel in it.panels) == 48 and len(it.panels) == 6
     assert "952 more values are not drawn: see history.csv" in it.texts, it.texts[-3:]

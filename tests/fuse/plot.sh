@@ -1,4 +1,4 @@
-# plot.svg: what is drawn is what was published.
+# plot.svg: the drawn lines are the published values.
 . "$(dirname "$0")/mounted.sh"
 
 cat >"$work/records.py" <<'END'
@@ -30,7 +30,7 @@ elif kind == "odd":
     line(1, 1)
 END
 
-# publish NAME FIELDS [OPTION...]: the records of that name
+# publish NAME FIELDS [OPTION...]: publishes the records that records.py prints for NAME.
 publish()
 {
     name=$1 fields=$2
@@ -45,7 +45,7 @@ publish deep n:f64
 publish mixed 'a:f64[2],c:f32,b:i16,big:f64,ok:bool'
 publish close x:f64
 publish ends x:f64,y:f64
-# Bytes that are no text, a noncharacter, a control character, markup.
+# Invalid UTF-8, a noncharacter, a control character, markup.
 publish odd x:f64 "unit=$(printf '<&\377\302\260\357\277\276\001')"
 many=$(python3 -c 'print(",".join(f"field_with_a_long_name_that_goes_on_and_on_{i}:f64" for i in range(1000)))')
 "$SEGMENT" make wide "fields=$many" count=20 || exit 1
@@ -57,17 +57,17 @@ mount_view
 fails_with ENODATA empty/plot.svg
 fails_with ENOENT bytes/plot.svg
 fails_with ENOENT text/plot.svg
-check "listed where there is something to draw" "$mnt/basic/plot.svg $mnt/empty/plot.svg" \
+check "plot.svg is listed if a field is a number" "$mnt/basic/plot.svg $mnt/empty/plot.svg" \
     "$(echo $(ls -d "$mnt"/*/plot.svg | grep -E 'basic|empty|bytes|text'))"
-succeeds "what is drawn" python3 "$here/plot.py" "$mnt"
-check "its size" "$(wc -c <"$mnt/deep/plot.svg")" "$(stat -c %s "$mnt/deep/plot.svg")"
+succeeds "plots show the published values" python3 "$here/plot.py" "$mnt"
+check "st_size of plot.svg is the length of its content" "$(wc -c <"$mnt/deep/plot.svg")" "$(stat -c %s "$mnt/deep/plot.svg")"
 
-# A writer at full speed may leave nothing of a small ring: then the answer is an error, or a picture.
+# A writer at 1 MHz overwrites a ring of 64 records while it is drawn.
 run_writer fast fields=n:u64 depth=64 period=1000
-whole=0
+complete=0
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     cat "$mnt/fast/plot.svg" >"$work/svg" 2>/dev/null && [ "$(tail -n 1 "$work/svg")" = "</svg>" ] &&
-        whole=$((whole + 1))
+        complete=$((complete + 1))
 done
-check "pictures of a running writer" "20" "$whole"
+check "plots of a running writer are complete" "20" "$complete"
 finish

@@ -1,20 +1,22 @@
 /*
- * readers.c - reads a file in the ways that programs have.
+ * readers.c - reads a file by the methods that programs use.
  *
- *     readers matrix KIND FILE COPY      in all of them: tells where one gives other bytes than a
- *                                        plain read did, and then how many there were
- *     readers capture FILE COPY ROUNDS   in all that give the whole, several times: writes what each
- *                                        gives behind a line "--- WAY"; leaves out what can't be opened
- *     readers text FILE COPY ROUNDS      likewise, and in those that are for text
- *     readers uniform FILE COPY ROUNDS   likewise: tells where the bytes are not all the same
- *     readers METHOD FILE                in one, to stdout
+ *     readers matrix KIND FILE COPY      by all methods: prints those that return other bytes than
+ *                                        read(), and then the number of methods
+ *     readers capture FILE COPY ROUNDS   by all methods that return the complete content, ROUNDS times:
+ *                                        prints what each returns after a line "--- METHOD"; skips
+ *                                        opens that fail
+ *     readers text FILE COPY ROUNDS      the same, also by methods for text
+ *     readers uniform FILE COPY ROUNDS   the same, but prints the methods that return different bytes
+ *                                        within one content
+ *     readers METHOD FILE                by one method, to stdout
  *
- * KIND: text, json or raw. COPY: a file for what copies to write. A METHOD is one of the ways below
- * that need no program, or
+ * KIND: text, json or raw. COPY: the target of programs that copy. A METHOD is one of those below that
+ * need no program, or
  *
- * open        and write, print the name of the error of opening it to read or write, or "opened"
- * pinned      opens, waits for a line on stdin, then reads: what was there at open
- * held        opens, then waits for a line on stdin before each sendfile from the start
+ * open, write  print the name of the error of open() for reading or writing, or "opened"
+ * pinned       opens, waits for a line on stdin, then reads: the content at open
+ * held         opens, then waits for a line on stdin before each sendfile from the start
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +38,7 @@ static _Noreturn void fail(const char *what)
     exit(1);
 }
 
-/* Where what was read goes. */
+/* Content that was read. */
 static FILE *output;
 
 static void put(const void *bytes, ssize_t len)
@@ -65,7 +67,7 @@ static void read_all(int fd)
         put(buffer, len);
 }
 
-/* sendfile's and splice's other end: stdout may be no pipe, or opened to append. */
+/* The target of sendfile and splice: stdout may not be a pipe, or may be opened for appending. */
 static void drain_pipe(int fd, size_t len)
 {
     char buffer[65536];
@@ -78,8 +80,8 @@ static void drain_pipe(int fd, size_t len)
     }
 }
 
-/* Through the page cache only one content at a time can be read: a call is refused while opens with
- * other contents exist, and its callers then use read. */
+/* The page cache holds one content at a time: a call fails while opens with other contents exist, and
+ * programs then use read(). */
 static int is_refused(int fd, size_t offset)
 {
     if (errno != EINVAL)
@@ -109,13 +111,13 @@ static void send_up_to(int fd, size_t limit)
     close(ends[1]);
 }
 
-/* As web servers do: no fstat. */
+/* As web servers: no fstat. */
 static void send_file(int fd)
 {
     send_up_to(fd, SIZE_MAX);
 }
 
-/* What fstat told, and no more. */
+/* Only as many bytes as fstat reports. */
 static void send_as_told(int fd)
 {
     send_up_to(fd, size_of(fd));
@@ -151,7 +153,7 @@ static int has_byte(int fd, size_t offset)
     return len == 1;
 }
 
-/* How long the content is, as reads tell: up to the first offset that has no byte. */
+/* The length of the content by reads: the first offset without a byte. */
 static size_t length_of(int fd)
 {
     size_t low = 0, high = 1;
@@ -171,7 +173,7 @@ static size_t length_of(int fd)
     return low;
 }
 
-/* Backwards, in pieces of a prime length that lie across every boundary there is. */
+/* Backwards, in pieces of a prime length, which cross every boundary. */
 static void pread_file(int fd)
 {
     const size_t piece = 1021;
@@ -259,19 +261,19 @@ static int try_open(const char *path, int flags)
     return fflush(stdout) != 0;
 }
 
-/* ---- all ways ---- */
+/* ---- all methods ---- */
 
-enum way_flags {
-    WAY_TEXT = 1,  /* for what has lines, and no zero bytes */
-    WAY_JSON = 2,  /* for what has JSON in them */
-    WAY_SLOW = 4,  /* a request for every few bytes: not for much */
-    WAY_PART = 8,  /* gives a part of the content: see expect */
-    WAY_COUNT = 16 /* gives its length */
+enum method_flags {
+    METHOD_TEXT = 1,  /* for lines without zero bytes */
+    METHOD_JSON = 2,  /* for lines of JSON */
+    METHOD_SLOW = 4,  /* one request per few bytes: for short content only */
+    METHOD_PART = 8,  /* returns a part of the content: see expect */
+    METHOD_COUNT = 16 /* returns the length */
 };
 
 #define SLOW_LIMIT 5000
 
-/* Where a program's arguments have the names. */
+/* Placeholders in the arguments of a program. */
 #define THE_FILE "<file>"
 #define THE_COPY "<copy>"
 #define OF_FILE  "if="
@@ -281,12 +283,12 @@ struct content {
     size_t len;
 };
 
-struct way {
+struct method {
     const char *name;
     void (*read)(int fd);
     const char *program[7]; /* where read is NULL */
     unsigned int flags;
-    /* The part of all[len] that it gives. */
+    /* The part of all[len] that it returns. */
     struct content (*expect)(struct content all);
 };
 
@@ -317,47 +319,47 @@ static struct content from_third(struct content all)
     return (struct content){all.bytes + skip, all.len - skip};
 }
 
-static const struct way ways[] = {
+static const struct method methods[] = {
     {.name = "read", .read = read_all},
     {.name = "odd", .read = read_odd},
-    {.name = "bytes", .read = read_bytes, .flags = WAY_SLOW},
+    {.name = "bytes", .read = read_bytes, .flags = METHOD_SLOW},
     {.name = "sendfile", .read = send_file},
     {.name = "fstat-sendfile", .read = send_as_told},
     {.name = "splice", .read = splice_file},
     {.name = "pread", .read = pread_file},
-    {.name = "mmap", .read = map_file, .flags = WAY_TEXT},
+    {.name = "mmap", .read = map_file, .flags = METHOD_TEXT},
     {.name = "lseek", .read = seek_file},
     {.name = "poll", .read = poll_file},
     {.name = "cat", .program = {"cat", THE_FILE}},
     {.name = "cp", .program = {"cp", THE_FILE, THE_COPY}},
     {.name = "cp --sparse", .program = {"cp", "--sparse=always", THE_FILE, THE_COPY}},
-    {.name = "dd 7", .program = {"dd", OF_FILE, "bs=7", "status=none"}, .flags = WAY_SLOW},
+    {.name = "dd 7", .program = {"dd", OF_FILE, "bs=7", "status=none"}, .flags = METHOD_SLOW},
     {.name = "dd 4095", .program = {"dd", OF_FILE, "bs=4095", "status=none"}},
     {.name = "dd 100000", .program = {"dd", OF_FILE, "bs=100000", "status=none"}},
     {.name = "head -c", .program = {"head", "-c", "1000000000", THE_FILE}},
     {.name = "tail -c", .program = {"tail", "-c", "1000000000", THE_FILE}},
-    {.name = "grep", .program = {"grep", "-rh", "", THE_FILE}, .flags = WAY_TEXT},
-    {.name = "jq", .program = {"jq", "-c", ".", THE_FILE}, .flags = WAY_JSON},
-    {.name = "wc", .program = {"wc", "-c", THE_FILE}, .flags = WAY_COUNT},
+    {.name = "grep", .program = {"grep", "-rh", "", THE_FILE}, .flags = METHOD_TEXT},
+    {.name = "jq", .program = {"jq", "-c", ".", THE_FILE}, .flags = METHOD_JSON},
+    {.name = "wc", .program = {"wc", "-c", THE_FILE}, .flags = METHOD_COUNT},
     {.name = "head -c 5",
      .program = {"head", "-c", "5", THE_FILE},
-     .flags = WAY_PART,
+     .flags = METHOD_PART,
      .expect = first_five},
     {.name = "tail -c 5",
      .program = {"tail", "-c", "5", THE_FILE},
-     .flags = WAY_PART,
+     .flags = METHOD_PART,
      .expect = last_five},
     {.name = "tail -c +4",
      .program = {"tail", "-c", "+4", THE_FILE},
-     .flags = WAY_PART,
+     .flags = METHOD_PART,
      .expect = from_third},
     {.name = "tail -n 1",
      .program = {"tail", "-n", "1", THE_FILE},
-     .flags = WAY_PART | WAY_TEXT,
+     .flags = METHOD_PART | METHOD_TEXT,
      .expect = last_line},
 };
 
-#define WAYS (sizeof(ways) / sizeof(ways[0]))
+#define METHODS (sizeof(methods) / sizeof(methods[0]))
 
 static void capture_begin(struct content *content)
 {
@@ -373,15 +375,15 @@ static void capture_end(void)
     output = stdout;
 }
 
-/* Reads it by one of the functions. Returns 0, or -1 where it can't be opened. */
-static int read_by(void (*way)(int fd), const char *file, struct content *content)
+/* Reads by one of the functions. Returns 0, or -1 if the open fails. */
+static int read_by(void (*method)(int fd), const char *file, struct content *content)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return -1;
     capture_begin(content);
-    way(fd);
+    method(fd);
     capture_end();
     close(fd);
     return 0;
@@ -404,7 +406,7 @@ static pid_t start(char *const *arguments, int to)
     return pid;
 }
 
-/* What the program writes. Returns its status. */
+/* Collects the output of the program. Returns its status. */
 static int run_program(char *const *arguments, struct content *content)
 {
     int ends[2], status;
@@ -423,8 +425,8 @@ static int run_program(char *const *arguments, struct content *content)
     return status;
 }
 
-/* Reads it by a program. Returns 0, or -1 where that failed. */
-static int read_by_program(const struct way *way, const char *file, const char *copy,
+/* Reads by a program. Returns 0, or -1 if that fails. */
+static int read_by_program(const struct method *method, const char *file, const char *copy,
                            struct content *content)
 {
     char *arguments[8] = {NULL};
@@ -433,8 +435,8 @@ static int read_by_program(const struct way *way, const char *file, const char *
 
     if (asprintf(&of_file, "%s%s", OF_FILE, file) < 0)
         fail("asprintf");
-    for (size_t i = 0; way->program[i]; i++) {
-        const char *word = way->program[i];
+    for (size_t i = 0; method->program[i]; i++) {
+        const char *word = method->program[i];
 
         copies |= strcmp(word, THE_COPY) == 0;
         word = strcmp(word, THE_FILE) == 0   ? file
@@ -452,35 +454,36 @@ static int read_by_program(const struct way *way, const char *file, const char *
     return status == 0 ? 0 : -1;
 }
 
-static int read_way(const struct way *way, const char *file, const char *copy,
-                    struct content *content)
+static int read_method(const struct method *method, const char *file, const char *copy,
+                       struct content *content)
 {
     *content = (struct content){NULL, 0};
-    return way->read ? read_by(way->read, file, content)
-                     : read_by_program(way, file, copy, content);
+    return method->read ? read_by(method->read, file, content)
+                        : read_by_program(method, file, copy, content);
 }
 
-static int is_same(const struct way *way, struct content all, struct content got)
+static int is_same(const struct method *method, struct content all, struct content got)
 {
-    if (way->flags & WAY_COUNT)
+    if (method->flags & METHOD_COUNT)
         return got.len > 0 && strtoull(got.bytes, NULL, 10) == all.len;
-    if (way->flags & WAY_PART)
-        all = way->expect(all);
+    if (method->flags & METHOD_PART)
+        all = method->expect(all);
     return got.len == all.len && (all.len == 0 || memcmp(got.bytes, all.bytes, all.len) == 0);
 }
 
-static void try_way(const struct way *way, const char *file, const char *copy, struct content all)
+static void try_method(const struct method *method, const char *file, const char *copy,
+                       struct content all)
 {
     struct content got;
-    const int failed = read_way(way, file, copy, &got) != 0;
+    const int failed = read_method(method, file, copy, &got) != 0;
 
-    if (failed || !is_same(way, all, got))
-        printf("%s by %s: %s, %zu bytes, in all %zu\n", file, way->name,
+    if (failed || !is_same(method, all, got))
+        printf("%s by %s: %s, %zu bytes, in all %zu\n", file, method->name,
                failed ? "failed" : "other bytes", got.len, all.len);
     free(got.bytes);
 }
 
-/* stat says the length, or of what fits a page, a page. */
+/* st_size is the length, or one page if the content fits a page. */
 static int has_true_size(const char *file, size_t len)
 {
     struct stat status;
@@ -492,20 +495,20 @@ static int has_true_size(const char *file, size_t len)
 
 static int run_matrix(const char *kind, const char *file, const char *copy)
 {
-    const unsigned int unfit = strcmp(kind, "raw") == 0    ? WAY_TEXT | WAY_JSON
+    const unsigned int unfit = strcmp(kind, "raw") == 0    ? METHOD_TEXT | METHOD_JSON
                                : strcmp(kind, "json") == 0 ? 0
-                                                           : WAY_JSON;
+                                                           : METHOD_JSON;
     struct content all = {NULL, 0};
     size_t count = 0;
 
     if (read_by(read_all, file, &all) != 0)
         fail(file);
     if (!has_true_size(file, all.len))
-        printf("%s: stat tells another size than %zu\n", file, all.len);
-    for (size_t i = 0; i < WAYS; i++) {
-        if (ways[i].flags & unfit || (ways[i].flags & WAY_SLOW && all.len > SLOW_LIMIT))
+        printf("%s: st_size is not %zu\n", file, all.len);
+    for (size_t i = 0; i < METHODS; i++) {
+        if (methods[i].flags & unfit || (methods[i].flags & METHOD_SLOW && all.len > SLOW_LIMIT))
             continue;
-        try_way(&ways[i], file, copy, all);
+        try_method(&methods[i], file, copy, all);
         count++;
     }
     printf("%zu\n", count);
@@ -513,31 +516,32 @@ static int run_matrix(const char *kind, const char *file, const char *copy)
     return 0;
 }
 
-/* What one way gives of a file that changes. */
-static void show_way(const struct way *way, int uniform, const char *file, const char *copy)
+/* Prints what one method returns of a file that changes. */
+static void show_method(const struct method *method, int uniform, const char *file,
+                        const char *copy)
 {
     struct content got;
 
-    if (read_way(way, file, copy, &got) == 0) {
+    if (read_method(method, file, copy, &got) == 0) {
         if (!uniform) {
-            printf("--- %s\n", way->name);
+            printf("--- %s\n", method->name);
             put(got.bytes, (ssize_t)got.len);
         } else if (got.len == 0 || memcmp(got.bytes, got.bytes + 1, got.len - 1) != 0) {
-            printf("%s by %s: %zu bytes, not all the same\n", file, way->name, got.len);
+            printf("%s by %s: %zu bytes, not all the same\n", file, method->name, got.len);
         }
     }
     free(got.bytes);
 }
 
-/* In all ways that give the whole. */
+/* By all methods that return the complete content. */
 static int run_rounds(const char *mode, const char *file, const char *copy, int rounds)
 {
     const int uniform = strcmp(mode, "uniform") == 0;
-    const unsigned int fit = strcmp(mode, "text") == 0 ? WAY_TEXT : 0;
+    const unsigned int fit = strcmp(mode, "text") == 0 ? METHOD_TEXT : 0;
 
-    for (size_t i = 0; i < WAYS * (size_t)rounds; i++) {
-        if ((ways[i % WAYS].flags & ~fit) == 0)
-            show_way(&ways[i % WAYS], uniform, file, copy);
+    for (size_t i = 0; i < METHODS * (size_t)rounds; i++) {
+        if ((methods[i % METHODS].flags & ~fit) == 0)
+            show_method(&methods[i % METHODS], uniform, file, copy);
     }
     return 0;
 }
@@ -557,9 +561,9 @@ static int run_one(const char *method, const char *file)
         read_all(fd);
     else if (strcmp(method, "held") == 0)
         hold_file(fd);
-    for (size_t i = 0; i < WAYS; i++) {
-        if (ways[i].read && strcmp(method, ways[i].name) == 0)
-            ways[i].read(fd);
+    for (size_t i = 0; i < METHODS; i++) {
+        if (methods[i].read && strcmp(method, methods[i].name) == 0)
+            methods[i].read(fd);
     }
     return 0;
 }

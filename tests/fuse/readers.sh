@@ -1,9 +1,9 @@
-# The matrix of readers: every way to read, on every kind of file at every size, gives the same bytes
-# while the writer pauses, and what is whole while it runs. The ways are a table in readers.c, the
-# files are tables here: a new kind of file is a row.
+# The matrix of readers: every method of reading returns the same bytes of every kind of file at every
+# size while the writer is stopped, and records that are not torn while it runs. The methods are a table
+# in readers.c, the files are tables here: a new kind of file is a row.
 . "$(dirname "$0")/mounted.sh"
 
-# Less than a page, more than a page, more than what a pipe or a read takes at once.
+# Less than a page, more than a page, more than a pipe or a read transfers at once.
 make_segment()
 {
     "$SEGMENT" make "$1" "fields=n:u64,s:char[$2],x:$3" depth="$4" count=$(($4 + 3)) clock=user \
@@ -17,7 +17,7 @@ make_segment huge 100 'f64[40000]' 4
 "$SEGMENT" make frame image=rgb8:1920x1080 depth=4 count=2 clock=user time=1000 step=10 || exit 1
 mount_view
 
-# ---- the writer pauses ----
+# ---- no writer runs ----
 
 reads=0
 files=0
@@ -28,17 +28,17 @@ matrix()
     "$READERS" matrix "$1" "$mnt/$2" "$work/copy" >"$work/matrix" 2>&1
     count=$(tail -n 1 "$work/matrix")
     case $count in
-    *[!0-9]* | '') check "$2" "a number of ways" "$count" ;;
+    *[!0-9]* | '') check "the methods of $2 are counted" "a number of methods" "$count" ;;
     *)
         echo "$2" >>"$work/files"
-        check "$2" "" "$(sed '$d' "$work/matrix" | head -n 5)"
+        check "all methods return the same bytes of $2" "" "$(sed '$d' "$work/matrix" | head -n 5)"
         reads=$((reads + count))
         files=$((files + 1))
         ;;
     esac
 }
 
-# For each segment, NEWEST is the time of its newest record, and BETWEEN lies half-way before it.
+# For each segment, NEWEST is the time of its newest record, and BETWEEN is half a step before it.
 for segment in small large huge bytes; do
     newest=$(sed 's/.*"time":\([0-9]*\).*/\1/' "$mnt/$segment/latest")
     while read -r kind file; do
@@ -73,8 +73,7 @@ json at/NEWEST/SEGMENT/fresh/1us
 raw  at/NEWEST/SEGMENT/fresh?max_age=1us.raw
 END
 done
-# What is there once, or looks alike everywhere. metrics.prom tells of the daemon itself and is never
-# twice the same: see the end.
+# Files that exist once, or are equal for all segments. metrics.prom differs at each read: see the end.
 while read -r kind file; do
     matrix "$kind" "$file"
 done <<'END'
@@ -89,8 +88,8 @@ raw frame/latest.png
 raw at/1005/frame/latest.png
 END
 
-# Python has ways of its own, and one start for all files.
-cat >"$work/ways.py" <<'END'
+# Methods of Python; one process reads all files.
+cat >"$work/methods.py" <<'END'
 import os, pathlib, subprocess, sys
 
 def in_parts(path, size):
@@ -114,23 +113,23 @@ def by_seeking(path):
         file.seek(0)
         return file.read()
 
-ways = [lambda path: pathlib.Path(path).read_bytes(), lambda path: in_parts(path, 4093), by_lines,
+methods = [lambda path: pathlib.Path(path).read_bytes(), lambda path: in_parts(path, 4093), by_lines,
         into_memory, by_seeking]
 paths = [os.path.join(sys.argv[1], line) for line in open(sys.argv[2]).read().splitlines()]
 for path in paths:
     expected = subprocess.check_output(["cat", path])
-    for number, way in enumerate(ways):
-        if way(path) != expected:
-            print(path, "differs, python's way", number)
-print(len(paths) * len(ways))
+    for number, method in enumerate(methods):
+        if method(path) != expected:
+            print(path, "differs, Python method", number)
+print(len(paths) * len(methods))
 END
-python3 "$work/ways.py" "$mnt" "$work/files" >"$work/ways" 2>&1
-check "python" "$((5 * files))" "$(cat "$work/ways")"
+python3 "$work/methods.py" "$mnt" "$work/files" >"$work/methods" 2>&1
+check "all methods of Python return the same bytes" "$((5 * files))" "$(cat "$work/methods")"
 reads=$((reads + 5 * files))
-echo "count: ways to read files that hold still: $reads reads of $files files, $failures wrong"
+echo "count: methods of reading constant files: $reads reads of $files files, $failures wrong"
 
 head -c 300001 /dev/zero | tr '\0' '\006' >"$work/bytes"
-succeeds "raw, what was published" cmp "$work/bytes" "$mnt/bytes/latest.raw"
+succeeds "latest.raw is the published payload" cmp "$work/bytes" "$mnt/bytes/latest.raw"
 cat >"$work/python.py" <<'END'
 import json, sys
 for name, count in (("small", 15), ("large", 7), ("huge", 3)):
@@ -141,15 +140,15 @@ for name, count in (("small", 15), ("large", 7), ("huge", 3)):
     assert json.loads(lines[-1]) == json.load(open(f"{base}/history/0"))
     assert open(f"{base}/latest.raw", "rb").read(8)[0] == count + 3
 END
-succeeds "python" python3 "$work/python.py" "$mnt"
+succeeds "history.ndjson, latest, history/0 and latest.raw agree" python3 "$work/python.py" "$mnt"
 
-# A file that was once read through the page cache shows longer content all the same.
+# A file that was read through the page cache is read again with longer content.
 "$SEGMENT" make grows 'fields=n:u64,s:char[32],x:f64' count=5
-for way in sendfile splice mmap; do
+for method in sendfile splice mmap; do
     for count in 1 1 1 1 1; do
         "$SEGMENT" make grows 'fields=n:u64,s:char[32],x:f64' count=$count
-        check "by $way, after growing" "$(cat "$mnt/grows/history/0")" \
-            "$("$READERS" $way "$mnt/grows/history/0")"
+        check "$method reads content that became longer" "$(cat "$mnt/grows/history/0")" \
+            "$("$READERS" $method "$mnt/grows/history/0")"
     done
 done
 
@@ -158,7 +157,7 @@ run_writer fast 'fields=n:u64,s:char[40],x:f64' depth=64 period=20000
 run_writer wide 'fields=n:u64,s:char[100],x:f64[700]' depth=64 period=100000
 run_writer raw size=200000 depth=8 period=200000
 
-# What each way gave is whole.
+# Checks that what each method read is complete and not torn.
 cat >"$work/whole.py" <<'END'
 import csv, io, json, sys, xml.etree.ElementTree
 
@@ -205,15 +204,15 @@ def image(text):
 
 blocks = sys.stdin.read().split("--- ")[1:]
 for block in blocks:
-    way, text = block.split("\n", 1)
-    assert text.endswith("\n"), (way, text[-20:])
+    method, text = block.split("\n", 1)
+    assert text.endswith("\n"), (method, text[-20:])
     globals()[sys.argv[1]](text)
 print("whole" if len(blocks) >= int(sys.argv[2]) else f"only {len(blocks)} reads")
 END
 
-# What it is, how many reads must succeed (who asks for a time may come too late), and the file.
+# The kind, the number of reads that must succeed (records of a time may be overwritten), and the file.
 while read -r what least file; do
-    check "$file under a running writer" "whole" \
+    check "$file under a running writer is not torn" "whole" \
         "$("$READERS" capture "$mnt/$file" "$work/copy" 2 2>&1 |
             python3 "$work/whole.py" "$what" "$least" 2>&1 | tail -n 1)"
 done <<'END'
@@ -235,39 +234,39 @@ pair 1 wide/interp/-3ms
 value 30 fast/field/x
 image 20 fast/plot.svg
 END
-check "raw under a running writer" "" \
+check "latest.raw under a running writer is not torn" "" \
     "$("$READERS" uniform "$mnt/raw/latest.raw" "$work/copy" 4 2>&1 | head -n 5)"
 
-# ---- metrics.prom is never twice the same: each way gives a whole one, about the same things ----
+# ---- metrics.prom differs at each read: each method returns complete text with the same samples ----
 cat >"$work/metrics.py" <<'END'
 import re, shutil, subprocess, sys
 
-least, most, ways = (int(word) for word in sys.argv[1:])
+least, most, methods = (int(word) for word in sys.argv[1:])
 sample = re.compile(r'[a-zA-Z_:][\w:]*(\{(\w+="([^"\\\n]|\\[\\n"])*",?)*\})? (NaN|[+-]?Inf|[-+.\de]+)')
 blocks = re.split(r"^--- (.*)\n", sys.stdin.read(), flags=re.M)[1:]
 blocks = list(zip(blocks[::2], blocks[1::2]))
-assert len(blocks) == ways, (len(blocks), "reads of", ways)
+assert len(blocks) == methods, (len(blocks), "reads of", methods)
 names = None
-for way, text in blocks:
-    assert least <= len(text) < most, (way, len(text))
-    assert text.endswith("\n"), (way, text[-20:])
+for method, text in blocks:
+    assert least <= len(text) < most, (method, len(text))
+    assert text.endswith("\n"), (method, text[-20:])
     lines = text.splitlines()
     for line in lines:
-        assert line.startswith(("# HELP ", "# TYPE ")) or sample.fullmatch(line), (way, line)
-    # A kind of request may come for the first time between two reads.
+        assert line.startswith(("# HELP ", "# TYPE ")) or sample.fullmatch(line), (method, line)
+    # The first request of a kind adds a sample of kymofs_requests.
     found = {line.rsplit(" ", 1)[0] for line in lines if not line.startswith(("#", "kymofs_requests"))}
-    assert names in (None, found), (way, sorted(names ^ found)[:3])
+    assert names in (None, found), (method, sorted(names ^ found)[:3])
     names = found
     if shutil.which("promtool"):
-        told = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True)
-        assert told.returncode == 0 and not told.stdout + told.stderr, (way, told)
+        promtool = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True)
+        assert promtool.returncode == 0 and not promtool.stdout + promtool.stderr, (method, promtool)
 print("whole:", len(names))
 END
 metrics_are_whole()
 {
     "$READERS" text "$mnt/metrics.prom" "$work/copy" 1 2>&1 |
         python3 "$work/metrics.py" "$2" "$3" 17 >"$work/metrics" 2>&1
-    check "metrics.prom, $1" "whole" "$(tail -n 1 "$work/metrics" | sed 's/^whole: [1-9].*/whole/')"
+    check "metrics.prom is complete by each method: $1" "whole" "$(tail -n 1 "$work/metrics" | sed 's/^whole: [1-9].*/whole/')"
 }
 "$SEGMENT" make many fields=n:u64 count=1 many=800 || exit 1
 metrics_are_whole "large, while writers run" 131073 100000000

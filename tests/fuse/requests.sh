@@ -29,8 +29,8 @@ requests_of()
         grep -v FORGET)
 }
 
-# requests EXPECTED COMMAND... Names are looked up again after a second, which a slow machine may take:
-# tries up to twenty times.
+# requests EXPECTED COMMAND...: the command sends these requests. The kernel looks up names again after
+# 1 s, so a slow run has an additional LOOKUP: up to 20 attempts.
 requests()
 {
     expected=$1
@@ -39,7 +39,7 @@ requests()
         got=$(requests_of "$@")
         [ "$got" != "$expected" ] || break
     done
-    check "$*" "$expected" "$got"
+    check "$* sends $expected" "$expected" "$got"
 }
 
 for file in still/latest still/info; do
@@ -48,14 +48,14 @@ for file in still/latest still/info; do
 done
 requests "ACCESS OPEN GETATTR READ READ RELEASE" \
     sh -c "test -r '$mnt/still/latest' && cat '$mnt/still/latest'"
-# A file that may exceed a page is looked up for each open, so that its size is true.
+# A file that may exceed a page is looked up for each open, so that st_size is its length.
 requests "LOOKUP OPEN GETATTR READ READ RELEASE" cat "$mnt/large/latest.raw"
 
-# Requests without an operation: the kernel sends them once.
+# Requests that kymofs does not implement: the kernel sends them once.
 ls -l "$mnt/still" "$mnt/large" >/dev/null
 for opcode in FLUSH GETXATTR LISTXATTR; do
     n=$(grep -c "opcode: $opcode " "$work/log")
-    check "$opcode comes once at most" "yes" "$([ "$n" -le 1 ] && echo yes || echo "$n times")"
+    check "$opcode is sent once at most" "yes" "$([ "$n" -le 1 ] && echo yes || echo "$n times")"
 done
 
 # ---- an idle daemon uses no CPU time ----
@@ -69,7 +69,7 @@ stays_idle()
     sleep 1
     [ $(($(switches) - before)) -le 3 ]
 }
-succeeds "no thread wakes up in an idle second" eventually stays_idle
+succeeds "an idle daemon has at most 3 context switches in 1 s" eventually stays_idle
 
 echo "count: round trips of latest: 2 for open, read and close; 4 for cat (OPEN, GETATTR, READ, READ); RELEASE is asynchronous"
 finish

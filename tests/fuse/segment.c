@@ -1,22 +1,22 @@
 /*
- * segment.c - makes and writes segments for the scripts of this folder.
+ * segment.c - creates and writes segments for the scripts of this folder.
  *
  *     segment make NAME [OPTION=VALUE...]       publishes `count` records and ends cleanly
- *     segment run NAME [OPTION=VALUE...]        then one each `period` ns, until it is killed
- *     segment churn PREFIX [OPTION=VALUE...]    makes, replaces and removes `many` segments in turn
- *     segment values NAME [OPTION=VALUE...]     publishes what stdin has: a line of numbers for each
- *                                               record, its time and then all elements
+ *     segment run NAME [OPTION=VALUE...]        the same, then a record every `period` ns until killed
+ *     segment churn PREFIX [OPTION=VALUE...]    creates, replaces and removes `many` segments in turn
+ *     segment values NAME [OPTION=VALUE...]     publishes numbers from stdin, one line per record: the
+ *                                               time, then all elements
  *     segment remove NAME
  *
  * Options: fields, size, depth, clock, mode (octal), count, first, period, time (of the first
  * record), step (from one time to the next), existing (continue, replace, create), many (make:
  * NAME0, NAME1, ...), help and unit (of each field), metric (of each: gauge, counter), image
- * (FORMAT:WIDTHxHEIGHT[+PADDING], bytes that each row has more than its pixels), short (bytes that
+ * (FORMAT:WIDTHxHEIGHT[+PADDING]; PADDING: bytes after the pixels of each row), short (bytes by which
  * each record is shorter than its slot).
  *
- * Every element of the record at position p is p, modulo what its type can hold; a text is a letter,
- * as often as p modulo its size and one; a byte of a record without fields is p modulo 256, that of a
- * frame as fill_frame says. So each record proves whether it is whole.
+ * Every element of the record at position p is p modulo the range of its type; a text is one letter,
+ * p modulo (size + 1) times; a byte of a record without fields is p modulo 256; for those of a frame see
+ * fill_frame(). So a torn record is detected from its content.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ struct settings {
     uint64_t count;
     uint64_t period;
     uint64_t time; /* of the first record; 0: now */
-    uint64_t step; /* ns; 0: as time goes */
+    uint64_t step; /* ns; 0: the current time of each record */
     uint64_t many;
     const char *help;
     const char *unit;
@@ -55,7 +55,7 @@ static void set_existing(struct settings *settings, const char *value)
         settings->options.existing = KYMO_CREATE_NEW;
 }
 
-/* What a schema that came from text does not have. */
+/* Sets attributes that the text of a schema cannot express. */
 static void describe(const struct settings *settings)
 {
     const struct kymo_schema *schema = settings->options.schema;
@@ -165,10 +165,10 @@ static void fill_element(const struct kymo_field *field, uint32_t element, unsig
     else if (field->type == KYMO_BOOL)
         *at = pos & 1;
     else
-        memcpy(at, &pos, kymo_type_size(field->type)); /* little-endian, as all that run this */
+        memcpy(at, &pos, kymo_type_size(field->type)); /* little-endian machines only */
 }
 
-/* Bytes of a frame, no two rows alike. */
+/* Bytes of a frame; all rows differ. */
 static void fill_frame(unsigned char *payload, size_t size, uint64_t pos)
 {
     for (size_t i = 0; i < size; i++)
@@ -251,7 +251,7 @@ static _Noreturn void run(const char *name, const struct settings *settings)
     }
 }
 
-/* Names come, get new generations, and go, a little later each; a new one every `period`. */
+/* Creates, replaces and removes segments; one step every `period`. */
 static _Noreturn void churn(const char *prefix, struct settings *settings)
 {
     const struct timespec pause = {0, (long)settings->period};

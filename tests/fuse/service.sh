@@ -25,35 +25,35 @@ done
 NOTIFY_SOCKET=$work/missing "$KYMOFS" -f "$mnt" 2>"$work/err" &
 daemon=$!
 background $daemon
-succeeds "mounts without the manager's socket" eventually test -e "$mnt/README"
-succeeds "and reports that" eventually grep -q '^kymofs: NOTIFY_SOCKET: ' "$work/err"
+succeeds "kymofs mounts without the manager's socket" eventually test -e "$mnt/README"
+succeeds "a missing manager's socket is reported" eventually grep -q '^kymofs: NOTIFY_SOCKET: ' "$work/err"
 fusermount3 -u "$mnt"
 wait $daemon
 
-# ---- messages: on stderr in the foreground, with priorities if that is the journal ----
+# ---- messages: in the foreground on stderr, with priorities if it is the journal ----
 
 : >"$work/err"
 JOURNAL_STREAM=$(stat -c %d:%i "$work/err") "$KYMOFS" -f "$mnt" 2>>"$work/err" &
 daemon=$!
 background $daemon
-succeeds "priorities for the journal" eventually grep -q '^<6>text: skipped: .' "$work/err"
+succeeds "messages for the journal have priorities" eventually grep -q '^<6>text: skipped: .' "$work/err"
 fusermount3 -u "$mnt"
 wait $daemon
 
-# At most ten lines a minute, then a count (after a minute: see test_skip_log.c).
+# At most ten lines per minute, then a count (after 1 min: see test_skip_log.c).
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
     echo "no segment" >"$KYMO_DIR/text$i"
 done
 "$KYMOFS" -f "$mnt" 2>"$work/err" &
 daemon=$!
 background $daemon
-succeeds "mounts" eventually test -e "$mnt/README"
-check "lines about files that are not shown" "10" "$(grep -c ': skipped: ' "$work/err")"
+succeeds "kymofs mounts beside 16 skipped files" eventually test -e "$mnt/README"
+check "at most 10 skipped files are logged" "10" "$(grep -c ': skipped: ' "$work/err")"
 fusermount3 -u "$mnt"
 wait $daemon
 rm "$KYMO_DIR"/text?*
 
-# In the background to the system's log. If this machine has none, the test receives it.
+# In the background to syslog. If no syslog daemon runs, the test receives the messages.
 if [ "$(id -u)" -eq 0 ] && [ ! -e /dev/log ]; then
     python3 - "$work/syslog" "$work/listening" <<'END' &
 import os, socket, sys
@@ -71,12 +71,12 @@ finally:
 END
     logger=$!
     background $logger
-    succeeds "a log" eventually test -e "$work/listening"
+    succeeds "the test listens on /dev/log" eventually test -e "$work/listening"
     mount_view
     echo "no segment" >"$KYMO_DIR/later"
     wait $logger
     for name in text later; do
-        check "$name in the system's log" "1" "$(grep -c "kymofs\[[0-9]*\]: $name: skipped: ." "$work/syslog")"
+        check "$name is logged to syslog" "1" "$(grep -c "kymofs\[[0-9]*\]: $name: skipped: ." "$work/syslog")"
     done
     unmount_view
     rm "$KYMO_DIR/later"
@@ -85,25 +85,25 @@ fi
 # ---- the unit ----
 
 if command -v systemd-analyze >/dev/null; then
-    # systemd reads units by their name, and looks for what they start.
+    # systemd-analyze needs the name of the unit and an existing program.
     sed "s|^ExecStart=[^ ]*/kymofs|ExecStart=$KYMOFS|" "$UNIT" >"$work/kymofs@test.service"
-    check "systemd-analyze verify" "" "$(systemd-analyze verify --man=no "$work/kymofs@test.service" 2>&1 |
+    check "systemd-analyze accepts the unit" "" "$(systemd-analyze verify --man=no "$work/kymofs@test.service" 2>&1 |
         grep -F 'kymofs@')"
 fi
-check "the unit's command" "-f -o allow_other %f" "$(sed -n 's/^ExecStart=[^ ]*kymofs //p' "$UNIT")"
+check "the unit runs kymofs -f -o allow_other" "-f -o allow_other %f" "$(sed -n 's/^ExecStart=[^ ]*kymofs //p' "$UNIT")"
 
 # ---- fstab ----
 
-# mount(8) runs us with no PATH but the shell's own: the line is for an installed kymofs.
+# mount(8) runs kymofs with the default PATH of the shell, so it must be in /usr/local/bin.
 if [ "$(id -u)" -eq 0 ] && [ ! -e /usr/local/bin/kymofs ]; then
     ln -s "$KYMOFS" /usr/local/bin/kymofs
     chmod 755 "$mnt"
     echo "kymofs $mnt fuse.kymofs allow_other 0 0" >"$work/fstab"
-    succeeds "mount by fstab" mount -T "$work/fstab" "$mnt"
+    succeeds "mount mounts an entry of fstab" mount -T "$work/fstab" "$mnt"
     rm /usr/local/bin/kymofs
-    check "is there" "README metrics.prom t" "$(echo $(ls "$mnt"))"
-    check "for others" "README metrics.prom t" "$(echo $(setpriv --reuid=12345 --regid=12345 --clear-groups ls "$mnt"))"
-    succeeds "umount" umount "$mnt"
+    check "a mount by fstab serves requests" "README metrics.prom t" "$(echo $(ls "$mnt"))"
+    check "a mount by fstab serves other users" "README metrics.prom t" "$(echo $(setpriv --reuid=12345 --regid=12345 --clear-groups ls "$mnt"))"
+    succeeds "umount unmounts an entry of fstab" umount "$mnt"
 fi
 
 finish

@@ -1,5 +1,5 @@
-# Sizes are true: what tar, cpio, rsync, git and a web server believe of st_size is the content, for a
-# segment that is not being written.
+# st_size is the length of the content of a segment that is not being written: tar, cpio, rsync, git and a
+# web server copy all bytes.
 . "$(dirname "$0")/mounted.sh"
 
 "$SEGMENT" make small 'fields=n:u64,x:f64[3],s:char[8]' count=100 depth=64 || exit 1
@@ -8,13 +8,13 @@
 "$SEGMENT" make empty fields=n:u64 || exit 1
 mount_view
 
-# Every listed file but metrics.prom, which changes with each request, and those without a record.
+# Listed files, except metrics.prom, which changes with each request, and those without a record.
 files()
 {
     (cd "$mnt" && find small large frame README -type f)
 }
 files >"$work/files"
-check "many files" "many" "$([ "$(wc -l <"$work/files")" -gt 150 ] && echo many)"
+check "more than 150 files are compared" "many" "$([ "$(wc -l <"$work/files")" -gt 150 ] && echo many)"
 
 # The size that lstat, and fstat after open, report; what read returns.
 cat >"$work/sizes.py" <<'END'
@@ -39,13 +39,13 @@ for name in names:
 print(len(names), "files,", wrong, "wrong")
 END
 python3 "$work/sizes.py" "$mnt" "$work/files" >"$work/sizes"
-check "lstat, fstat and read" "0 wrong" "$(tail -n 1 "$work/sizes" | sed 's/.*, //')"
+check "lstat, fstat and read agree on the length" "0 wrong" "$(tail -n 1 "$work/sizes" | sed 's/.*, //')"
 [ "$(wc -l <"$work/sizes")" -le 1 ] || head -n 5 "$work/sizes"
 
-# The text of info has the age of the newest record: its length stays, its bytes do not.
+# info contains the age of the newest record: its bytes change, its length does not.
 grep -v "/info$" "$work/files" >"$work/constant"
 
-# compare WHAT DIRECTORY: the extracted copy has the same bytes as cat.
+# compare TEXT DIRECTORY: the files of DIRECTORY have the bytes that cat prints.
 compare()
 {
     (cd "$2" && while read -r file; do
@@ -56,28 +56,28 @@ compare()
 }
 
 mkdir "$work/tar"
-check "tar" "" "$(tar -C "$mnt" -cf - -T "$work/files" 2>&1 >"$work/tar.tar")"
+check "tar reports no error" "" "$(tar -C "$mnt" -cf - -T "$work/files" 2>&1 >"$work/tar.tar")"
 tar -C "$work/tar" -xf "$work/tar.tar"
-compare "files from tar" "$work/tar"
+compare "tar copies all bytes" "$work/tar"
 if command -v cpio >/dev/null; then
     mkdir "$work/cpio"
-    check "cpio" "" "$(cd "$mnt" && cpio --quiet -o <"$work/files" 2>&1 >"$work/cpio.cpio")"
+    check "cpio reports no error" "" "$(cd "$mnt" && cpio --quiet -o <"$work/files" 2>&1 >"$work/cpio.cpio")"
     (cd "$work/cpio" && cpio --quiet -id <"$work/cpio.cpio")
-    compare "files from cpio" "$work/cpio"
+    compare "cpio copies all bytes" "$work/cpio"
 fi
 if command -v rsync >/dev/null; then
-    check "rsync" "" "$(rsync -a --files-from="$work/files" "$mnt/" "$work/rsync" 2>&1)"
-    compare "files from rsync" "$work/rsync"
+    check "rsync reports no error" "" "$(rsync -a --files-from="$work/files" "$mnt/" "$work/rsync" 2>&1)"
+    compare "rsync copies all bytes" "$work/rsync"
 fi
 if command -v git >/dev/null; then
     (cd "$mnt" && git hash-object --stdin-paths <"$work/constant") >"$work/hashes" 2>&1
     while read -r file; do
         cat "$mnt/$file" | git hash-object --stdin
     done <"$work/constant" >"$work/expected"
-    succeeds "git hash-object" cmp "$work/hashes" "$work/expected"
+    succeeds "git hash-object hashes all bytes" cmp "$work/hashes" "$work/expected"
 fi
 
-# A web server's Content-Length, and no byte more or less.
+# Content-Length of a web server is the length of the body.
 cat >"$work/server.py" <<'END'
 import functools, http.server, sys, threading, urllib.request
 mount, names = sys.argv[1], open(sys.argv[2]).read().splitlines()
@@ -93,6 +93,6 @@ for name in names:
             print(name, reply.headers["Content-Length"], len(body))
 server.shutdown()
 END
-check "a web server" "" "$(python3 "$work/server.py" "$mnt" "$work/constant" 2>&1 | head -n 3)"
+check "a web server sends all bytes" "" "$(python3 "$work/server.py" "$mnt" "$work/constant" 2>&1 | head -n 3)"
 
 finish

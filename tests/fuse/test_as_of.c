@@ -54,7 +54,7 @@ static void expect_history(struct request *request, bool is_range, const char *c
     history_close(history);
 }
 
-/* At that time there were three of six records. */
+/* The instant is after the third of six records. */
 Test(as_of, shows_nothing_that_was_published_later, .init = open_fixture, .fini = close_fixture)
 {
     struct request request;

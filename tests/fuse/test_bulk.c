@@ -1,5 +1,5 @@
 /*
- * test_bulk.c - jobs take turns: no job waits for another's end, and no user for another user.
+ * test_bulk.c - jobs take turns: no job waits for the end of another, nor for other users' jobs.
  */
 #include "test.h"
 
@@ -98,7 +98,7 @@ Test(bulk, ends_a_short_job_before_a_long_one, .timeout = 60)
         cr_assert(longs[i].ended, "close waits for job %d", i);
 }
 
-Test(bulk, runs_only_so_many_jobs_at_a_time, .timeout = 60)
+Test(bulk, limits_the_jobs_that_run_at_a_time, .timeout = 60)
 {
     for (unsigned int count = 1; count <= 3; count++) {
         struct bulk *bulk = open_bulk(count);
@@ -195,8 +195,8 @@ static void read_mask(struct bulk_job *job)
     pthread_sigmask(SIG_SETMASK, NULL, &mask_of_job);
 }
 
-/* SIGUSR1 is for workers, the rest for the main thread; a fault in a segment for the thread itself. */
-Test(bulk, blocks_signals_but_for_faults, .timeout = 60)
+/* SIGUSR1 is for workers, others are for the main thread; a fault in a segment is for its own thread. */
+Test(bulk, blocks_all_signals_except_faults, .timeout = 60)
 {
     struct bulk *bulk = open_bulk(0);
     struct bulk_job job = {.run = read_mask};

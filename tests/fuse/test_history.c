@@ -86,7 +86,7 @@ static void expect_range(const char *name, uint64_t from, uint64_t to, bool csv,
 
 /* ---- rows ---- */
 
-Test(history, holds_all_records_the_newest_last, .init = open_fixture, .fini = close_fixture)
+Test(history, has_all_records_in_order, .init = open_fixture, .fini = close_fixture)
 {
     struct request request;
 
@@ -126,7 +126,7 @@ Test(history, omits_the_slot_that_is_overwritten_next, .init = open_fixture, .fi
 }
 
 /* A slot that was overwritten during the copy looks like one with another sequence number. */
-Test(history, begins_behind_overwritten_records_and_counts_them, .init = open_fixture,
+Test(history, counts_overwritten_records_and_begins_after_them, .init = open_fixture,
      .fini = close_fixture)
 {
     struct request request;
@@ -142,7 +142,7 @@ Test(history, begins_behind_overwritten_records_and_counts_them, .init = open_fi
     expect_range("s", 0, 20, false, RECORD(0, 0) RECORD(1, 10) RECORD(2, 20));
 }
 
-Test(history, of_overwritten_records_alone_is_an_error, .init = open_fixture, .fini = close_fixture)
+Test(history, without_remaining_records_is_an_error, .init = open_fixture, .fini = close_fixture)
 {
     struct request request;
     struct history_span span;
@@ -161,7 +161,7 @@ Test(history, of_overwritten_records_alone_is_an_error, .init = open_fixture, .f
     end_request(&request);
 }
 
-Test(history, of_a_range_includes_both_ends, .init = open_fixture, .fini = close_fixture)
+Test(history, range_includes_both_ends, .init = open_fixture, .fini = close_fixture)
 {
     publish("s", "n:u64", 6);
     expect_range("s", 20, 30, false, RECORD(2, 20) RECORD(3, 30));
@@ -299,7 +299,8 @@ static void expect_same_at_any_offset(struct history *history, const struct kymo
     }
 }
 
-Test(history, reads_at_any_offset_are_alike, .init = open_fixture, .fini = close_fixture)
+Test(history, reads_at_any_offset_return_the_same_bytes, .init = open_fixture,
+     .fini = close_fixture)
 {
     struct request request;
 
@@ -381,7 +382,7 @@ Test(history, does_not_change_after_open, .init = open_fixture, .fini = close_fi
     cr_assert_not_null(strstr(later.data, "\n11999,119990,11999,11999\n"));
     kymo_text_free(&later);
     end_request(&request);
-    /* It outlives the segment. */
+    /* The open file remains readable after the removal of the segment. */
     kymo_writer_close(writer);
     cr_assert_eq(kymo_segment_remove("s"), 0);
     later = read_all(first, 777);
@@ -489,7 +490,8 @@ Test(history, opens_share_copies, .init = open_fixture, .fini = close_fixture)
     kymo_writer_close(writer);
 }
 
-Test(history, beyond_the_share_of_its_user_fails, .init = open_fixture, .fini = close_fixture)
+Test(history, beyond_the_memory_share_of_its_user_fails, .init = open_fixture,
+     .fini = close_fixture)
 {
     struct request request;
     struct history *history;
@@ -702,7 +704,8 @@ Test(history, with_a_row_beyond_the_limit_fails, .init = open_fixture, .fini = c
     }
 }
 
-Test(history, of_short_records_in_huge_slots_is_small, .init = open_fixture, .fini = close_fixture)
+Test(history, short_records_in_huge_slots_need_little_memory, .init = open_fixture,
+     .fini = close_fixture)
 {
     struct request request;
 
@@ -712,9 +715,9 @@ Test(history, of_short_records_in_huge_slots_is_small, .init = open_fixture, .fi
     end_request(&request);
 }
 
-/* E, F: claimed records beyond number cost neither time nor memory. */
-Test(history, of_records_that_do_not_exist_fails_at_once, .init = open_fixture,
-     .fini = close_fixture, .timeout = 60)
+/* E, F: a head beyond the slots costs neither time nor memory. */
+Test(history, head_beyond_the_slots_fails_at_once, .init = open_fixture, .fini = close_fixture,
+     .timeout = 60)
 {
     static const unsigned int shifts[] = {16, 24, 28, 32, 36};
     const uint64_t before = resident();

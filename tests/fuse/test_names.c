@@ -11,7 +11,7 @@
 
 #define DEPTH 8
 
-/* A path from the root, its parts one below the other. */
+/* The node kinds of a path from the root, one per part. */
 struct path {
     struct node nodes[DEPTH];
     char names[DEPTH][NODE_NAME_LIMIT + 1];
@@ -45,7 +45,7 @@ static const struct node_kind *kind_of(const char *text)
     return walk(&path, text) == 0 ? path.nodes[path.count - 1].kind : NULL;
 }
 
-Test(names, of_both_spellings_are_of_one_kind)
+Test(names, both_forms_of_a_query_have_the_same_kind)
 {
     const char *const spellings[][2] = {
         {"imu/closest?t=5&max=1s", "imu/closest/5"},  {"imu/interp?t=5", "imu/interp/5"},
@@ -59,7 +59,7 @@ Test(names, of_both_spellings_are_of_one_kind)
     }
 }
 
-Test(names, that_are_in_no_directory_of_their_kind_do_not_exist)
+Test(names, do_not_exist_outside_the_directory_of_their_kind)
 {
     const char *const names[] = {"latest",          "imu/nope",      "imu/latest.txt",
                                  "imu/info.raw",    "imu/history/x", "imu/history/01",
@@ -75,7 +75,7 @@ Test(names, that_are_in_no_directory_of_their_kind_do_not_exist)
     }
 }
 
-Test(names, below_instants_are_those_of_the_present)
+Test(names, below_at_equal_those_of_the_segment)
 {
     const char *const names[] = {"latest", "history/3.raw", "history.csv",      "field/x",
                                  "info",   "closest/5",     "range?from=1&to=2"};

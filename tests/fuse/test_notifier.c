@@ -23,7 +23,7 @@ struct source {
     struct listener listener; /* first */
     struct kymo_writer *writer;
     struct kymo_reader *reader;
-    uint64_t head;              /* last seen by on_ready */
+    uint64_t head;              /* the last head that on_ready read */
     uint32_t keep;              /* what on_ready returns */
     struct notifier *add_again; /* on_ready calls notifier_add() once */
     uint32_t calls;             /* of on_ready */
@@ -154,7 +154,7 @@ Test(notifier, removes_a_listener_that_is_not_kept, .init = private_directory_ma
     close_source(&source);
 }
 
-/* What came after on_ready has looked must not be missed. */
+/* A record that is published after on_ready has read the head must not be missed. */
 Test(notifier, keeps_a_listener_added_during_on_ready, .init = private_directory_make,
      .fini = private_directory_remove, .timeout = 10)
 {
@@ -172,7 +172,7 @@ Test(notifier, keeps_a_listener_added_during_on_ready, .init = private_directory
     close_source(&source);
 }
 
-/* An idle segment is looked at once a second; a wake-up, or notifier_wake(), at once. */
+/* An idle segment is checked once per second; after a wake-up or notifier_wake(), at once. */
 Test(notifier, sleeps_until_a_record_or_a_wake_up, .init = private_directory_make,
      .fini = private_directory_remove, .timeout = 100)
 {
@@ -231,7 +231,7 @@ Test(lines, are_rendered_once_for_all_readers, .init = private_directory_make,
     close_source(&source);
 }
 
-Test(lines, count_what_was_overwritten, .init = private_directory_make,
+Test(lines, count_overwritten_records, .init = private_directory_make,
      .fini = private_directory_remove)
 {
     struct source source;
@@ -243,7 +243,7 @@ Test(lines, count_what_was_overwritten, .init = private_directory_make,
     publish(&source, 3);
     expect_line(&lines, &fast, "{\"pos\":2,");
     publish(&source, 98);
-    /* The cache still has a record that the ring has lost. */
+    /* The cache has a record that was overwritten in the ring. */
     expect_line(&lines, &next, "{\"missed\":2}");
     expect_line(&lines, &next, "{\"pos\":2,");
     expect_line(&lines, &next, "{\"missed\":95}");
@@ -253,7 +253,7 @@ Test(lines, count_what_was_overwritten, .init = private_directory_make,
     close_source(&source);
 }
 
-/* A held line outlives the cache. */
+/* A referenced line remains valid after its removal from the cache. */
 Test(lines, limit_the_memory_of_the_cache, .init = private_directory_make,
      .fini = private_directory_remove)
 {

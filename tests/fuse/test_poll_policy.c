@@ -1,5 +1,5 @@
 /*
- * test_poll_policy.c - the policy chooses the faster way to wait, soon after it has become faster.
+ * test_poll_policy.c - the policy chooses the faster of polling and sleeping, and adapts.
  */
 #include "test.h"
 
@@ -43,7 +43,7 @@ static void expect_polls(struct poll_policy *policy, const struct machine *machi
     cr_assert(polled >= least && polled <= most, "%d of 10000 polled", polled);
 }
 
-Test(poll_policy, uses_the_faster_way)
+Test(poll_policy, chooses_the_faster_of_polling_and_sleeping)
 {
     struct poll_policy policy = POLL_POLICY_NEW;
 

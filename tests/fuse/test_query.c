@@ -12,7 +12,7 @@ static int parse_error(enum query_kind kind, const char *text)
     return query_parse(kind, text, KYMO_USER, 0, &query);
 }
 
-Test(query, accepts_parameters_in_any_order_and_once)
+Test(query, accepts_parameters_in_any_order_but_only_once)
 {
     struct query query;
 
@@ -62,7 +62,7 @@ Test(query, rejects_malformed_queries)
         cr_assert_eq(parse_error(wrong[i].kind, wrong[i].text), -EINVAL, "%s", wrong[i].text);
 }
 
-Test(query, parses_the_path_spelling)
+Test(query, parses_the_path_form)
 {
     struct query query;
 

@@ -40,7 +40,7 @@ static size_t text_length(struct request *request, renderer *render)
 
 /* ---- one record ---- */
 
-Test(render, record_is_a_line_or_its_bytes, .init = open_fixture, .fini = close_fixture)
+Test(render, record_is_a_line_of_json_or_its_payload, .init = open_fixture, .fini = close_fixture)
 {
     struct request request;
 
@@ -83,7 +83,8 @@ Test(render, field_is_its_values, .init = open_fixture, .fini = close_fixture)
     end_request(&request);
 }
 
-Test(render, interp_is_the_pair_and_the_values_between, .init = open_fixture, .fini = close_fixture)
+Test(render, interp_has_both_records_and_interpolated_values, .init = open_fixture,
+     .fini = close_fixture)
 {
     static const char content[] =
         "{\"time\":15,\"alpha\":0.5,\"data\":{\"n\":1.5},\"before\":{\"pos\":1,\"time\":10,\"tag\":"
@@ -143,7 +144,7 @@ static void publish_longest(const char *name)
     kymo_schema_free(schema);
 }
 
-Test(limit, holds_for_the_longest_values, .init = open_fixture, .fini = close_fixture)
+Test(limit, covers_the_longest_values, .init = open_fixture, .fini = close_fixture)
 {
     static const uint64_t numbers[] = {(uint64_t)6 << 32, 0, (uint64_t)8 << 32 | 7,
                                        (uint64_t)7 << 32 | RENDER_WHOLE_FIELD};
@@ -172,7 +173,7 @@ static void expect_too_large(struct request *request, renderer *render)
 }
 
 /* F: a sparse segment can declare any size. */
-Test(limit, of_records_larger_than_memory, .init = open_fixture, .fini = close_fixture)
+Test(limit, rejects_records_larger_than_memory, .init = open_fixture, .fini = close_fixture)
 {
     static const char *const names[] = {"fields", "bytes"};
     struct request request;
@@ -203,7 +204,7 @@ Test(limit, of_records_larger_than_memory, .init = open_fixture, .fini = close_f
     end_request(&request);
 }
 
-Test(limit, of_the_share_of_a_user, .init = open_fixture, .fini = close_fixture)
+Test(limit, rejects_records_beyond_the_share_of_a_user, .init = open_fixture, .fini = close_fixture)
 {
     struct request request;
     struct shares *shares;
@@ -240,7 +241,7 @@ Test(charge, grows_to_the_share_and_is_released)
     cr_assert_eq(shares_held(shares), 1000);
     charge_release(&charge);
     cr_assert_eq(shares_held(shares), 0);
-    /* Small amounts are never refused. */
+    /* Small amounts always succeed. */
     cr_assert(shares_take(shares, 8, 500000));
     cr_assert(shares_take(shares, 9, 200000));
     cr_assert(shares_take(shares, 7, 100000));

@@ -64,7 +64,7 @@ Test(shares, refused_amount_takes_nothing, .init = open_shares, .fini = close_sh
     cr_assert(shares_take(shares, 2, 300));
 }
 
-/* What a request takes does not remain free. */
+/* A reserved amount is subtracted from what is free. */
 Test(shares, amount_counts_on_both_sides, .init = open_shares, .fini = close_shares)
 {
     cr_assert(shares_take(shares, 1, 400));

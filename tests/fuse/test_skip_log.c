@@ -23,7 +23,7 @@ static void count_suppressed(void)
     suppressed++;
 }
 
-/* What has been written to stderr since the last call. */
+/* The text written to stderr since the last call. */
 static const char *read_messages(void)
 {
     static char text[65536];
@@ -90,7 +90,7 @@ Test(skip_log, counts_lines_beyond_ten_a_minute)
     cr_assert_eq(count_lines(read_messages()), 1);
 }
 
-/* A name may hold anything but a slash. */
+/* A file name may contain any byte except a slash and zero. */
 Test(skip_log, prints_no_control_characters)
 {
     open_log();

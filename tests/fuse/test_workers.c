@@ -1,7 +1,7 @@
 /*
  * test_workers.c - the leader/follower pool, with a pipe instead of the kernel.
  *
- * Most of these hang if the pool is wrong, and fail by their timeout.
+ * If the pool is wrong, most of these tests hang and fail by their timeout.
  */
 #include "test.h"
 
@@ -170,7 +170,7 @@ Test(workers, end_while_they_wait, .timeout = 100)
     }
 }
 
-/* A mount that has been announced must not lack its workers. */
+/* If one worker cannot be started, none may receive: the mount is then reported as failed. */
 Test(workers, receive_nothing_unless_all_start, .timeout = 100)
 {
 #if KYMO_TSAN || defined(__SANITIZE_ADDRESS__)
@@ -220,7 +220,7 @@ Test(workers, do_not_run_when_idle, .timeout = 100)
     usleep(100000);
     before = count_switches();
     usleep(300000);
-    /* The test's own sleep and pipe; polling every 50 us would need thousands. */
+    /* The sleep and the pipe of this test; polling every 50 us would cause thousands. */
     cr_assert_lt(count_switches() - before, 100);
     stop(3);
 }

@@ -1,11 +1,11 @@
 /*
- * versions.c - opens of different versions of one file, read in turns: no bytes of one are in the
- * other, and each has its own size, whatever system call reads them (K).
+ * versions.c - opens of different versions of one file, read in turns: each open returns the bytes and
+ * the size of its own version by every system call (K).
  *
- *     versions MOUNT FILE WAY [UID]    WAY: read, sendfile, splice, mmap
+ *     versions MOUNT FILE METHOD [UID]    METHOD: read, sendfile, splice, mmap
  *
  * FILE is MOUNT/versions/NAME of the segment `versions`, which this program publishes to, or
- * metrics.prom; with UID the second open is by that user. Prints nothing, or what differs.
+ * metrics.prom; with UID the second open is by that user. Prints the differences.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static _Noreturn void fail(const char *what)
     exit(1);
 }
 
-/* ---- ways to read up to `size` bytes from the offset: the number that was read ---- */
+/* ---- methods of reading up to `size` bytes from the offset; they return the number of bytes ---- */
 
 static ssize_t by_read(int fd, char *out, size_t size, off_t offset)
 {
@@ -80,7 +80,7 @@ static void refuse(int number)
     siglongjmp(refused, 1);
 }
 
-/* A mapping made anew for each part: what is in the page cache at that moment. SIGBUS: refused. */
+/* A new mapping for each part: the current content of the page cache. SIGBUS: the read fails. */
 static ssize_t by_mmap(int fd, char *out, size_t size, off_t offset)
 {
     struct stat status;
@@ -108,24 +108,26 @@ static ssize_t by_mmap(int fd, char *out, size_t size, off_t offset)
     return (ssize_t)len;
 }
 
-static const struct way {
+static const struct method {
     const char *name;
     ssize_t (*read)(int fd, char *out, size_t size, off_t offset);
-} ways[] = {{"read", by_read}, {"sendfile", by_sendfile}, {"splice", by_splice}, {"mmap", by_mmap}};
+} methods[] = {{"read", by_read},
+               {"sendfile", by_sendfile},
+               {"splice", by_splice},
+               {"mmap", by_mmap}};
 
-/* Reads until `size` bytes more are there, or to the end. As its callers do, uses read where the way
- * is refused. */
-static void read_on(int fd, const struct way *way, struct content *content, size_t size)
+/* Reads `size` more bytes, or to the end. Uses read() if the method fails, as programs do. */
+static void read_on(int fd, const struct method *method, struct content *content, size_t size)
 {
     while (size > 0) {
         const size_t part = size < 5000 ? size : 5000;
         char *at = content->bytes + content->len;
-        ssize_t len = way->read(fd, at, part, (off_t)content->len);
+        ssize_t len = method->read(fd, at, part, (off_t)content->len);
 
         if (len < 0 && (errno == EINVAL || errno == ENODEV))
             len = by_read(fd, at, part, (off_t)content->len);
         if (len < 0)
-            fail(way->name);
+            fail(method->name);
         if (len == 0 || content->len + (size_t)len > LIMIT - 5000)
             return;
         content->len += (size_t)len;
@@ -189,7 +191,7 @@ static struct content by_itself(int fd)
 {
     struct content content = content_new();
 
-    read_on(fd, &ways[0], &content, LIMIT);
+    read_on(fd, &methods[0], &content, LIMIT);
     return content;
 }
 
@@ -216,7 +218,7 @@ static void compare_size(const char *which, int fd, const struct content *expect
 
 int main(int argc, char **argv)
 {
-    const struct way *way = ways;
+    const struct method *method = methods;
     struct content first = content_new(), second = content_new();
     struct content first_expected, second_expected;
     struct kymo_writer *writer;
@@ -224,25 +226,25 @@ int main(int argc, char **argv)
 
     if (argc < 4)
         return 2;
-    while (way < ways + 4 && strcmp(way->name, argv[3]) != 0)
-        way++;
-    if (way == ways + 4)
+    while (method < methods + 4 && strcmp(method->name, argv[3]) != 0)
+        method++;
+    if (method == methods + 4)
         return 2;
     writer = open_segment();
     one = open_as(argv[2], 0);
     first_expected = by_itself(one);
-    read_on(one, way, &first, first_expected.len / 3);
+    read_on(one, method, &first, first_expected.len / 3);
     publish(writer, 700);
     other = open_as(argv[2], argc > 4 ? (uid_t)atoi(argv[4]) : 0);
-    read_on(other, way, &second, first_expected.len / 2);
-    read_on(one, way, &first, first_expected.len / 3);
+    read_on(other, method, &second, first_expected.len / 2);
+    read_on(one, method, &first, first_expected.len / 3);
     publish(writer, 700);
     second_expected = by_itself(other);
-    read_on(other, way, &second, LIMIT);
-    read_on(one, way, &first, LIMIT);
+    read_on(other, method, &second, LIMIT);
+    read_on(one, method, &first, LIMIT);
     compare("the first open", &first_expected, &first);
     compare("the second open", &second_expected, &second);
-    /* A file of one record keeps its node: its size is that of the newest open. */
+    /* All opens of a file of one record share an inode: its size is that of the newest open. */
     if (first_expected.len > 4096)
         compare_size("the first open", one, &first_expected);
     compare_size("the second open", other, &second_expected);

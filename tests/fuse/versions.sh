@@ -3,25 +3,25 @@
 
 "$SEGMENT" make private fields=n:u64 count=3 mode=600 || exit 1
 "$SEGMENT" make wide "fields=x:f64[1000]" count=3 || exit 1
-# metrics.prom has to be longer than a page.
+# metrics.prom must be longer than a page.
 for name in p q r s t u v w; do
     "$SEGMENT" make $name "fields=a:f64[64]" count=1 || exit 1
 done
 mount_view
-for way in read sendfile splice mmap; do
+for method in read sendfile splice mmap; do
     for file in history.csv history.ndjson 'range?from=0&to=1s' plot.svg latest latest.raw info; do
-        check "$file by $way" "" "$("$VERSIONS" "$mnt" "$mnt/versions/$file" $way 2>&1)"
+        check "each open of $file by $method returns one version" "" "$("$VERSIONS" "$mnt" "$mnt/versions/$file" $method 2>&1)"
     done
-    check "metrics.prom by $way" "" "$("$VERSIONS" "$mnt" "$mnt/metrics.prom" $way 2>&1)"
+    check "each open of metrics.prom by $method returns one version" "" "$("$VERSIONS" "$mnt" "$mnt/metrics.prom" $method 2>&1)"
 done
 unmount_view
 
-# Two users: what one of them may not read is in no page of the other.
+# Two users: no open returns samples that its user may not read.
 if [ "$(id -u)" -eq 0 ]; then
     mount_view -o allow_other
-    for way in read sendfile splice mmap; do
-        check "metrics.prom of two users by $way" "" \
-            "$("$VERSIONS" "$mnt" "$mnt/metrics.prom" $way 12345 2>&1)"
+    for method in read sendfile splice mmap; do
+        check "metrics.prom by $method has the samples of its user only" "" \
+            "$("$VERSIONS" "$mnt" "$mnt/metrics.prom" $method 12345 2>&1)"
     done
 fi
 

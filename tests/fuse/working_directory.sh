@@ -19,21 +19,21 @@ while [ $rounds -lt 3 ]; do
         imu/history) file=0 ;;
         *) file=n ;;
         esac
-        succeeds "$directory: present" cat $file
+        succeeds "$directory: its files are readable" cat $file
         "$SEGMENT" remove imu
-        check "$directory: absent, lists" "" "$(ls -A . 2>&1)"
-        check "$directory: absent, opens" "ENOENT" "$("$READERS" open $file)"
-        check "$directory: absent, is" "dr-xr-xr-x 0 0 0" "$(stat -c '%A %u %g %Y' .)"
+        check "$directory of a removed segment is empty" "" "$(ls -A . 2>&1)"
+        check "opening a file in $directory of a removed segment fails" "ENOENT" "$("$READERS" open $file)"
+        check "$directory of a removed segment is a directory of mode 555" "dr-xr-xr-x 0 0 0" "$(stat -c '%A %u %g %Y' .)"
         "$SEGMENT" make imu fields=n:u64 count=7 || exit 1
-        succeeds "$directory: created again, lists" sh -c "ls . | grep -qx $file"
-        check "$directory: created again, opens" "6" "$(newest $file)"
+        succeeds "$directory lists the files of the segment that was created again" sh -c "ls . | grep -qx $file"
+        check "$directory opens the files of the segment that was created again" "6" "$(newest $file)"
         "$SEGMENT" make imu fields=n:u64 count=9 existing=replace || exit 1
-        check "$directory: replaced" "8" "$(newest $file)"
+        check "$directory opens the files of a new generation" "8" "$(newest $file)"
     done
 done
 cd / || exit 1
 
-# The same with other names in between: the kernel's own memory of the directory is what counts.
+# The same after lookups of 300 other names: the kernel keeps the directory's inode.
 cd "$mnt/imu" || exit 1
 "$SEGMENT" remove imu
 i=0
@@ -42,7 +42,7 @@ while [ $i -lt 300 ]; do
     [ ! -e "$mnt/nothing$i" ] || echo "exists"
 done
 "$SEGMENT" make imu fields=n:u64 count=2 || exit 1
-check "after many other names" "1" "$(newest latest)"
+check "the working directory opens the created segment after 300 other lookups" "1" "$(newest latest)"
 cd / || exit 1
 
 finish

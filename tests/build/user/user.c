@@ -1,5 +1,5 @@
 /*
- * user.c - what a user's first program does: a struct, its schema, publish, read, ask for a time.
+ * user.c - a first program: a struct, its schema, publish, read, query a time.
  */
 #include <kymo/kymo.h>
 

@@ -1,5 +1,5 @@
-# Sourced by the tests of the command line, which get kymo's path as their first argument. Each check
-# says what it expected; a test goes on after a failed one, and `finish` returns whether any was.
+# Sourced by the tests of the command line; their first argument is the path of kymo. A failed check
+# prints the expected and the actual value, and the test continues; `finish` exits with 1 if any failed.
 # shellcheck shell=bash
 
 set -u
@@ -10,7 +10,7 @@ out= err= status=
 failed=0 checks=0
 background=()
 
-# Ends what the test started and is still there.
+# Kills the background processes that still run.
 end_background()
 {
     for pid in "${background[@]}"; do
@@ -20,7 +20,7 @@ end_background()
 }
 trap end_background EXIT
 
-# Runs a command and keeps what it printed in $out and $err, and its $status.
+# Runs a command; stores its output in $out and $err, and its exit status in $status.
 run()
 {
     "$@" >"$scratch/out" 2>"$scratch/err"
@@ -35,13 +35,13 @@ start()
 {
     local name=$1
     shift
-    # Without <&0 the shell would give it /dev/null.
+    # Without <&0 the shell redirects the input of a background command from /dev/null.
     "$@" <&0 >"$scratch/$name.out" 2>"$scratch/$name.err" &
     pid=$!
     background+=("$pid")
 }
 
-# Starts a command whose input is one line and then stays open: feed NAME LINE command...
+# Starts a command whose input is one line, followed by no end of file: feed NAME LINE command...
 feed()
 {
     local name=$1 line=$2 input
@@ -61,14 +61,14 @@ fail()
     printf '    %s\n' "$@"
 }
 
-# is WHAT EXPECTED FOUND
+# is TEXT EXPECTED FOUND: the two values are equal.
 is()
 {
     checks=$((checks + 1))
     [ "$2" == "$3" ] || fail "$1" "expected: $2" "found:    $3"
 }
 
-# like WHAT PATTERN FOUND: a shell pattern
+# like TEXT PATTERN FOUND: the value matches the shell pattern.
 like()
 {
     checks=$((checks + 1))
@@ -76,23 +76,23 @@ like()
     [[ "$3" == $2 ]] || fail "$1" "expected: $2" "found:    $3"
 }
 
-# ok: the last command that was run returned 0 and said nothing on stderr.
+# ok [TEXT]: the last command of run() returned 0 and printed nothing on stderr.
 ok()
 {
     checks=$((checks + 1))
-    [ "$status" -eq 0 ] && [ -z "$err" ] || fail "${1:-it works}" "status $status" "$err"
+    [ "$status" -eq 0 ] && [ -z "$err" ] || fail "${1:-the command succeeds}" "status $status" "$err"
 }
 
-# refused STATUS PATTERN: the last command failed so, and said that on stderr.
+# refused STATUS PATTERN: the last command of run() returned STATUS, and its stderr matches.
 refused()
 {
     checks=$((checks + 1))
     # shellcheck disable=SC2053
     [ "$status" -eq "$1" ] && [[ "$err" == $2 ]] ||
-        fail "it is refused" "expected: $1, $2" "found:    $status, $err"
+        fail "the command fails" "expected: $1, $2" "found:    $status, $err"
 }
 
-# Waits until a command succeeds, but not for ever: eventually WHAT command...
+# Retries a command until it succeeds, at most 1000 times: eventually TEXT command...
 eventually()
 {
     local what=$1 tries=0
@@ -101,21 +101,21 @@ eventually()
     until "$@" >/dev/null 2>&1; do
         tries=$((tries + 1))
         if [ $tries -gt 1000 ]; then
-            fail "$what" "never became true: $*"
+            fail "$what" "never succeeded: $*"
             return 1
         fi
         sleep 0.02
     done
 }
 
-# Whether a file has at least N lines.
+# has_lines FILE N: the file has at least N lines.
 has_lines()
 {
     [ "$(wc -l <"$1")" -ge "$2" ]
 }
 
-# Whether a segment's info has a line like that.
-says()
+# info_has NAME LINE: kymo info prints that line.
+info_has()
 {
     kymo info "$1" | grep -qx "$2"
 }

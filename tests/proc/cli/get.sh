@@ -1,4 +1,4 @@
-# kymo get: each way to choose a record, and each way in which there is none.
+# kymo get: every selection of a record, and every error.
 . "$(dirname "$0")/cli.sh"
 
 kymo pub t --fields v:f64[2],n:i32,s:char[8] --clock user --depth 8 --time n \
@@ -9,29 +9,29 @@ pos()
     kymo get t "$@" 2>&1 | jq .pos
 }
 
-is "the newest" 4 "$(pos)"
-is "back 0" 4 "$(pos --back 0)"
-is "back 4" 0 "$(pos --back 4)"
-is "pos 2" 2 "$(pos --pos 2)"
-is "closest, exactly" 3 "$(pos --closest 40)"
-is "closest, between" 0 "$(pos --closest 14)"
-is "closest of two equally far is the earlier" 0 "$(pos --closest 15)"
-is "closest of equal times is the newest" 2 "$(pos --closest 19)"
-is "closest before all" 0 "$(pos --closest 0)"
-is "closest after all" 4 "$(pos --closest 1h)"
-is "closest, near enough" 4 "$(pos --closest 55 --max 5)"
-is "as of a record" 2 "$(pos --as-of 20)"
-is "as of between" 2 "$(pos --as-of 39ns)"
-is "as of the future" 4 "$(pos --as-of 100s)"
-is "interpolated" '{"time":45,"alpha":0.5,"data":{"v":[45.5,1],"n":45,"s":"n40"}}' \
+is "without options get prints the newest record" 4 "$(pos)"
+is "--back 0 is the newest record" 4 "$(pos --back 0)"
+is "--back 4 is the record four before" 0 "$(pos --back 4)"
+is "--pos 2 is the record at position 2" 2 "$(pos --pos 2)"
+is "--closest finds an equal time" 3 "$(pos --closest 40)"
+is "--closest finds the closer of two records" 0 "$(pos --closest 14)"
+is "--closest prefers the earlier of two equal distances" 0 "$(pos --closest 15)"
+is "--closest prefers the newest of equal times" 2 "$(pos --closest 19)"
+is "--closest before the history is the oldest record" 0 "$(pos --closest 0)"
+is "--closest after the history is the newest record" 4 "$(pos --closest 1h)"
+is "--closest succeeds at a distance of exactly --max" 4 "$(pos --closest 55 --max 5)"
+is "--as-of a record's time is the newest such record" 2 "$(pos --as-of 20)"
+is "--as-of between two records is the earlier" 2 "$(pos --as-of 39ns)"
+is "--as-of a future time is the newest record" 4 "$(pos --as-of 100s)"
+is "--interp interpolates numbers" '{"time":45,"alpha":0.5,"data":{"v":[45.5,1],"n":45,"s":"n40"}}' \
     "$(kymo get t --interp 45 | jq -c 'del(.before,.after)')"
-is "between which" '3 4' "$(kymo get t --interp 45 | jq '.before.pos,.after.pos' | xargs)"
+is "--interp names the records on both sides" '3 4' "$(kymo get t --interp 45 | jq '.before.pos,.after.pos' | xargs)"
 
-is "a field" 50 "$(kymo get t --field n)"
-is "text" n50 "$(kymo get t --field s)"
-is "an array" '50.5 1' "$(kymo get t --field v | xargs)"
-is "one of an array" 1 "$(kymo get t --field v.1)"
-is "of a record before" 10.5 "$(kymo get t --pos 0 --field v.0)"
+is "--field prints a number" 50 "$(kymo get t --field n)"
+is "--field prints text without quotes" n50 "$(kymo get t --field s)"
+is "--field prints an array, one value per line" '50.5 1' "$(kymo get t --field v | xargs)"
+is "--field NAME.1 prints one value of an array" 1 "$(kymo get t --field v.1)"
+is "--field applies to the record that --pos selects" 10.5 "$(kymo get t --pos 0 --field v.0)"
 for field in x v.2 v. v.-1 v.0.0 n.0 s.0 '' "$(printf 'x%.0s' {1..100})"; do
     run kymo get t --field "$field"
     refused 1 "kymo: t: no field '$field': *"
@@ -72,7 +72,7 @@ refused 2 'kymo get: --raw and --field: use only one of them*'
 run kymo get t --interp 45 --raw
 refused 2 'kymo get: --interp: prints two records*'
 
-# What was overwritten is gone, and that is said.
+# Overwritten records have an error of their own.
 kymo pub t --fields v:f64[2],n:i32,s:char[8] --clock user --depth 8 --time n \
     < <(for n in {60..80}; do echo "[0,0,$n,\"\"]"; done)
 run kymo get t --pos 0
@@ -81,15 +81,15 @@ run kymo get t --back 8
 refused 1 'kymo: t: the record has been overwritten*'
 run kymo get t --as-of 60
 refused 1 'kymo: t: the record has been overwritten*'
-is "the oldest that a query may use" 19 "$(pos --as-of 74)"
+is "a query finds records that are not overwritten" 19 "$(pos --as-of 74)"
 
-# Relative times, on a clock with a now.
+# Relative times, on a clock that has a current time.
 kymo pub r --fields x:u8 --clock realtime <<<'[1]'
-is "now" '{"x":1}' "$(data r --closest now)"
-is "as of now" '{"x":1}' "$(data r --as-of now)"
-is "fresh" '{"x":1}' "$(data r --fresh 1h)"
-is "a date" '{"x":1}' "$(data r --closest 2030-01-01T00:00:00Z)"
-is "before" '{"x":1}' "$(data r --closest -1h)"
+is "--closest now finds the newest record" '{"x":1}' "$(data r --closest now)"
+is "--as-of now finds the newest record" '{"x":1}' "$(data r --as-of now)"
+is "--fresh 1h finds a new record" '{"x":1}' "$(data r --fresh 1h)"
+is "--closest accepts a date" '{"x":1}' "$(data r --closest 2030-01-01T00:00:00Z)"
+is "--closest accepts a relative time" '{"x":1}' "$(data r --closest -1h)"
 run kymo get r --as-of -1h
 refused 1 'kymo: r: the time is outside the history'
 run kymo get r --closest -1h --max 1m

@@ -1,4 +1,4 @@
-# kymo pub as a process: records appear at once, it ends cleanly, continues, replaces and refuses.
+# kymo pub as a process: records are visible at once; clean end, resumption, replacement, errors.
 . "$(dirname "$0")/cli.sh"
 
 # Opens a pipe to `kymo pub ARGUMENT...` on descriptor 3.
@@ -15,52 +15,52 @@ has_data()
     [ "$(data "$1")" == "$2" ]
 }
 
-# A line is there as soon as it came through the pipe; half a line waits for the other half.
+# A line is published when its end is read.
 open_pub t --fields x:f64
 eventually "the segment is there" kymo info t
-is "before any record" 'kymo: t: no record published yet' "$(kymo get t 2>&1)"
+is "get fails before the first record" 'kymo: t: no record published yet' "$(kymo get t 2>&1)"
 echo '{"x":1}' >&3
-eventually "the line is there" has_data t '{"x":1}'
+eventually "a line is published at once" has_data t '{"x":1}'
 printf '{"x":' >&3
 echo '2}' >&3
-eventually "the line in two pieces is there" has_data t '{"x":2}'
-is "its writer" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
+eventually "a line in two parts is published" has_data t '{"x":2}'
+is "the writer is ALIVE while pub runs" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
 
-# While no input comes the heart beats, so that the writer does not seem to stall.
+# The heartbeat continues without input, so that the writer is not STALLED.
 heartbeat()
 {
     # A younger heartbeat than record: the one was seen to go on without the other.
     kymo info t | awk '/^heartbeat_age_seconds:|^age_seconds:/ { age[$1] = $2 } END {
         exit !(age["age_seconds:"] > 1.5 && age["heartbeat_age_seconds:"] < age["age_seconds:"] - 1) }'
 }
-eventually "the heart beats" heartbeat
-is "the idle writer" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
+eventually "an idle writer updates its heartbeat" heartbeat
+is "an idle writer is ALIVE" 'writer: ALIVE' "$(kymo info t | grep ^writer:)"
 
-# A second writer is refused and told of the first.
+# A second writer fails, and the error names the process of the first.
 run kymo pub t --fields x:f64 <<<'[9]'
 refused 1 "kymo: t: another writer is alive, process $pid: *"
 run kymo pub t --replace --fields y:f64 <<<'[9]'
 refused 1 "kymo: t: another writer is alive, process $pid: *"
 run kymo rm t
 refused 1 "kymo: t: another writer is alive, process $pid: *"
-is "nothing changed" '{"x":2}' "$(data t)"
+is "a failed second writer changes nothing" '{"x":2}' "$(data t)"
 exec 3>&-
 wait "$pid"
-is "its exit status" 0 $?
-is "its state" 'writer: CLOSED' "$(kymo info t | grep ^writer:)"
+is "the exit status at the end of input is 0" 0 $?
+is "the writer is CLOSED at the end of input" 'writer: CLOSED' "$(kymo info t | grep ^writer:)"
 
 # The next one continues, with the history; what differs is refused without --replace.
 run kymo pub t --fields x:f64 <<<'[3]'
-ok
-is "continued" '{"x":2}' "$(data t --back 1)"
+ok "a second pub with the same fields succeeds"
+is "the second pub keeps the history" '{"x":2}' "$(data t --back 1)"
 run kymo pub t <<<'[4]'
-ok "continued as it is"
-is "with the history" '4 3 2 1' "$(for i in 0 1 2 3; do kymo get t --back $i --field x; done | xargs)"
+ok "pub without --fields resumes"
+is "pub without --fields keeps the history" '4 3 2 1' "$(for i in 0 1 2 3; do kymo get t --back $i --field x; done | xargs)"
 run kymo pub t --fields x:f64 --describe 'x=a length' <<<'[5]'
-ok "a help is no part of the type"
+ok "units and descriptions do not change the layout"
 run kymo pub t --clamp --time x --clock monotonic <<<'[4]'
-ok "another time policy is the writer's"
-is "with the history" '4 5 4' "$(for i in 0 1 2; do kymo get t --back $i --field x; done | xargs)"
+ok "another unit keeps the history"
+is "pub --replace succeeds" '4 5 4' "$(for i in 0 1 2; do kymo get t --back $i --field x; done | xargs)"
 run kymo pub t --fields x:f64 --unit x=m <<<'[6]'
 refused 1 'kymo: t: field "x": unit "" in the segment, "m" here: --replace *'
 run kymo pub t --fields x:f64:angle <<<'[6]'
@@ -71,23 +71,23 @@ run kymo pub t --depth 128 <<<'[7]'
 refused 1 'kymo: t: depth: 64 in the segment, 128 here: --replace *'
 run kymo pub t --clock tai <<<'[7]'
 refused 1 'kymo: t: clock: monotonic in the segment, tai here: --replace *'
-is "nothing changed" '{"x":4}' "$(data t)"
+is "another layout is not an error" '{"x":4}' "$(data t)"
 run kymo pub t --replace --fields x:f64 --depth 128 --clock realtime --unit x=m <<<'[6]'
 ok
 run kymo get t --back 1
 refused 1 'kymo: t: --back 1: must be below the number of published records, 1'
 run kymo pub t --fields x:f64 <<<'[7]'
-ok "depth, clock and unit are those of the segment"
-is "continued" '{"x":6}' "$(data t --back 1)"
+ok "another layout is reported"
+is "another layout starts a new generation" '{"x":6}' "$(data t --back 1)"
 run kymo pub t --replace --fields y:u8 --depth 128 <<<'[8]'
 ok
-is "the new layout" '{"y":8}' "$(data t)"
+is "another depth starts a new generation and is reported" '{"y":8}' "$(data t)"
 
-# Signals end it cleanly, however much input there is.
+# Signals end pub cleanly while input is available.
 for signal in INT TERM HUP; do
-    # bash starts background jobs with SIGINT ignored; env gives it back.
+    # bash starts background jobs with SIGINT ignored; env restores the default.
     start pub env --default-signal=INT kymo pub s --replace --fields x:u8 < <(exec yes '[1]')
-    eventually "it publishes" says s 'writer: ALIVE'
+    eventually "pub publishes before a signal" info_has s 'writer: ALIVE'
     kill -$signal "$pid"
     wait "$pid"
     is "the exit status after SIG$signal" 0 $?
@@ -108,21 +108,21 @@ run kymo info gone
 refused 1 'kymo: gone: no such segment'
 run kymo pub s --rm --time nothing <<<'[1]'
 refused 2 'kymo: s: --time nothing: no such field'
-is "s is still there" '{"x":1}' "$(data s)"
+is "pub --rm that failed does not remove the segment" '{"x":1}' "$(data s)"
 
-# How the segment is made.
+# Options of a new segment.
 run kymo pub m --mode 0640 --depth 8 --clock realtime --clamp --wake always --fields x:f64,n:u64 \
     --unit x=m/s^2 --describe 'x=how fast, and which way' --counter n <<<'[1,2]'
 ok
 is "the mode" 640 "$(stat -c %a "$KYMO_DIR/m")"
 for line in 'depth: 8' 'clock: realtime' 'time_policy: clamp' 'wake_policy: always' 'mode: 0640' \
     'schema: x:f64,n:u64' 'kind: ring'; do
-    is "info says" "$line" "$(kymo info m | grep -Fx "$line")"
+    is "info prints $line" "$line" "$(kymo info m | grep -Fx "$line")"
 done
 (umask 027 && kymo pub m2 --fields x:u8 </dev/null)
 is "the default mode is 0666 less the umask" 640 "$(stat -c %a "$KYMO_DIR/m2")"
 
-# Mistakes in the options. None of them makes a segment.
+# Invalid options: no segment is created.
 before=$(kymo ls)
 for depth in 0 1 3 100 -4 x '' 2199023255552; do
     run kymo pub new --fields x:u8 --depth "$depth" </dev/null
@@ -135,7 +135,7 @@ done
 for fields in x x: x:f99 ':f64' 'x:f64,' '1x:u8' 'x:f64[0]' 'x:f64[' 'x y:f64' ''; do
     run kymo pub new --fields "$fields" </dev/null
     refused 2 "kymo: new: --fields '*': syntax error at '*': *"
-    is "the fields are named" "$fields" "$(sed "s/.*--fields '\([^']*\)'.*/\1/" <<<"$err")"
+    is "the error quotes --fields" "$fields" "$(sed "s/.*--fields '\([^']*\)'.*/\1/" <<<"$err")"
 done
 run kymo pub new --fields 'a:u8,b:wrong' </dev/null
 refused 2 "kymo: new: --fields 'a:u8,b:wrong': syntax error at 'wrong': use name:type,..."
@@ -167,19 +167,19 @@ run kymo pub m --depth 16 </dev/null
 refused 1 'kymo: m: depth: 8 in the segment, 16 here: --replace *'
 run kymo pub m --unit x=m </dev/null
 refused 2 'kymo pub: --unit, --describe and --counter: require --fields*'
-is "none of them made a segment" "$before" "$(kymo ls)"
+is "invalid options create no segment" "$before" "$(kymo ls)"
 
-# What is no segment is not written over.
+# Files that are not segments are not overwritten.
 echo text >"$KYMO_DIR/text"
 mkdir "$KYMO_DIR/folder"
 for name in text folder; do
     run kymo pub $name --replace --fields x:u8 <<<'[1]'
-    is "$name is refused" 1 "$status"
-    like "and named" "kymo: $name: *" "$err"
+    is "pub --replace of $name fails" 1 "$status"
+    like "the error names $name" "kymo: $name: *" "$err"
 done
-is "the text is still there" text "$(cat "$KYMO_DIR/text")"
+is "pub does not overwrite a text file" text "$(cat "$KYMO_DIR/text")"
 
-# Input that can't be read.
+# Unreadable input.
 run kymo pub t --fields y:u8 --depth 128 <"$KYMO_DIR/folder"
 refused 1 'kymo: standard input: Is a directory'
 finish

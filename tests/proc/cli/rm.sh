@@ -5,83 +5,83 @@ for name in a b c; do
     kymo pub $name --fields x:u8 <<<'[1]'
 done
 run kymo rm a
-ok
-is "a is gone" 'b c' "$(kymo ls | xargs)"
+ok "rm succeeds"
+is "rm removes the segment" 'b c' "$(kymo ls | xargs)"
 run kymo rm a b nothing c
 refused 1 'kymo: a: no such segment
 kymo: nothing: no such segment'
-is "the others are gone" '' "$(kymo ls)"
+is "rm removes valid names beside invalid ones" '' "$(kymo ls)"
 
-# A living writer's segment stays; a killed one's can be removed or reaped, a closed one's is not.
+# ALIVE: rm and reap keep the segment. DEAD: both remove it. CLOSED: reap keeps it.
 mkfifo "$scratch/pipe"
 exec 3<>"$scratch/pipe"
 start live kymo pub live --fields x:u8 <"$scratch/pipe" 3>&-
 live=$pid
 echo '[1]' >&3
-eventually "it publishes" kymo get live
+eventually "the writer of live publishes" kymo get live
 run kymo rm live
 refused 1 "kymo: live: another writer is alive, process $live: *"
-is "it is still there" live "$(kymo ls)"
+is "rm keeps the segment of a live writer" live "$(kymo ls)"
 kymo pub closed --fields x:u8 <<<'[1]'
 run kymo reap
-ok
-is "nothing to reap" '' "$out"
+ok "reap succeeds"
+is "reap keeps segments that are ALIVE or CLOSED" '' "$out"
 
 for name in dead1 dead2; do
     feed $name '[7]' kymo pub $name --fields x:u8
-    eventually "it publishes" kymo get $name
+    eventually "the writer of $name publishes" kymo get $name
     kill -9 "$pid"
     wait "$pid" 2>/dev/null
-    is "it reads DEAD" 'writer: DEAD' "$(kymo info $name | grep ^writer:)"
-    is "its record is there" '{"x":7}' "$(data $name)"
+    is "the killed writer of $name is DEAD" 'writer: DEAD' "$(kymo info $name | grep ^writer:)"
+    is "the record of $name is readable after SIGKILL" '{"x":7}' "$(data $name)"
 done
 run kymo rm dead1
-ok
+ok "rm removes the segment of a dead writer"
 run kymo reap
-ok
-is "what was reaped" 'removed dead2' "$out"
-is "what was not" 'closed live' "$(kymo ls | xargs)"
+ok "reap succeeds beside a dead writer"
+is "reap removes the segment of a dead writer" 'removed dead2' "$out"
+is "reap keeps the other segments" 'closed live' "$(kymo ls | xargs)"
 exec 3>&-
 wait "$live"
 
-# Leftovers of creators that were killed half-way.
+# Unfinished files of killed creators.
 : >"$KYMO_DIR/.kymo-1-leftover"
-eventually "a leftover is reaped, once it is too old to be a creator at work" \
+eventually "reap removes an unfinished file after its minimum age" \
     bash -c 'kymo reap | grep -x "removed 1 unfinished"'
-is "it is gone" 0 "$(find "$KYMO_DIR" -name '.kymo-*' | wc -l)"
+is "no unfinished file remains" 0 "$(find "$KYMO_DIR" -name '.kymo-*' | wc -l)"
 
 KYMO_DIR=$scratch/missing run kymo reap
 refused 1 "kymo: $scratch/missing: *"
 
-# Another user may read what the mode lets it, and remove nothing.
+# Another user reads if the mode permits it, and removes nothing.
 if [ "$(id -u)" -eq 0 ]; then
     copy=$(mktemp -d /tmp/kymo-test-XXXXXX)
     chmod 755 "$copy"
     cp "$(command -v kymo)" "$copy/kymo"
     cp -P "$(dirname "$(command -v kymo)")"/../lib/libkymo.so* "$copy/"
-    nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups
+    other=(setpriv --reuid 65534 --regid 65534 --clear-groups
         env "LD_LIBRARY_PATH=$copy" "$copy/kymo")
     kymo pub open --mode 0444 --fields x:u8 <<<'[1]'
     kymo pub shut --mode 0600 --fields x:u8 <<<'[1]'
-    run "${nobody[@]}" get open
-    ok "another user reads"
-    run "${nobody[@]}" get shut
+    run "${other[@]}" get open
+    ok "another user reads a segment of mode 0444"
+    run "${other[@]}" get shut
     refused 1 'kymo: shut: permission denied*'
-    run "${nobody[@]}" pub open --fields x:u8 </dev/null
+    run "${other[@]}" pub open --fields x:u8 </dev/null
     refused 1 'kymo: open: permission denied*'
-    run "${nobody[@]}" rm open
-    is "another user removes nothing" 1 "$status"
-    is "it is still there" '{"x":1}' "$(data open)"
-    run "${nobody[@]}" ls -l
-    is "it lists" 0 "$status"
-    like "what it may not read is skipped" '*skipped shut: *' "$out"
+    run "${other[@]}" rm open
+    is "rm by another user fails" 1 "$status"
+    is "a segment remains after rm by another user" '{"x":1}' "$(data open)"
+    run "${other[@]}" ls -l
+    is "ls -l by another user succeeds" 0 "$status"
+    like "ls -l skips segments that another user may not read" '*skipped shut: *' "$out"
 
-    # It also blocks, without permission to write the bell.
-    start nobody "${nobody[@]}" watch open
+    # A blocking read without write permission for the bell.
+    start other "${other[@]}" watch open
     watch=$pid
     sleep 0.2
     kymo pub open --fields x:u8 < <(seq 2 6)
-    eventually "it sees what comes" has_lines "$scratch/nobody.out" 5
+    eventually "watch by another user prints new records" has_lines "$scratch/other.out" 5
     kill "$watch"
     rm -rf "$copy"
 fi

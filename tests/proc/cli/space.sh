@@ -1,4 +1,4 @@
-# A full file system: said when the segment is made, with figures, and nothing else suffers.
+# A full file system: creation fails with the sizes; existing segments are not affected.
 . "$(dirname "$0")/cli.sh"
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -20,24 +20,24 @@ run kymo pub big --fields 'x:u8[65536]' --depth 64 <<<'[1]'
 refused 1 "kymo: big: needs 4* bytes, and $small has * free: use a smaller --depth, *"
 needed=$(sed 's/.*needs \([0-9]*\) bytes.*/\1/' <<<"$err")
 free=$(sed 's/.* has \([0-9]*\) free.*/\1/' <<<"$err")
-is "the figures" yes "$([ "$needed" -gt $((64 * 65536)) ] && [ "$free" -le 1048576 ] && [ "$free" -gt 0 ] && echo yes)"
-is "nothing was left behind" t "$(ls -A "$small")"
-is "what was published is still there" '{"x":1}' "$(data t)"
+is "the error states the needed and the free bytes" yes "$([ "$needed" -gt $((64 * 65536)) ] && [ "$free" -le 1048576 ] && [ "$free" -gt 0 ] && echo yes)"
+is "a failed creation leaves no file" t "$(ls -A "$small")"
+is "a failed creation does not affect other segments" '{"x":1}' "$(data t)"
 run kymo pub t --fields x:u8 <<<'[2]'
-ok "it can be continued"
+ok "an existing segment can be resumed"
 
-# Replacing needs room for both.
+# A replacement needs space for both generations.
 run kymo pub half --raw --size 600000 --depth 2 <"/dev/null"
-is "too large" 1 "$status"
+is "a segment larger than the free space fails" 1 "$status"
 run kymo pub t --replace --fields 'x:u8[65536]' --depth 64 <<<'[1]'
 refused 1 'kymo: t: needs *'
-is "a failed replacement leaves the old generation" '{"x":2}' "$(data t)"
+is "a failed replacement keeps the old generation" '{"x":2}' "$(data t)"
 
-# Once all blocks are taken, records still fit: their room was taken at the beginning.
+# Publishing needs no new blocks: they are allocated at creation.
 head -c 2000000 /dev/zero >"$small/filler" 2>/dev/null
 run kymo pub t --fields x:u8 < <(seq 100 | sed 's/.*/[3]/')
-ok "publishing on a full file system"
-is "the newest" '{"x":3}' "$(data t)"
+ok "pub succeeds on a full file system"
+is "records are published on a full file system" '{"x":3}' "$(data t)"
 run kymo pub new --fields x:u8 </dev/null
 refused 1 "kymo: new: needs * bytes, and $small has 0 free: *"
 finish

@@ -1,14 +1,14 @@
-# A writer that stops anywhere in an operation, for ever: every file answers at once, and what it says
-# is whole. No request waits for a segment.
+# A writer is stopped at each test point of an operation: every file is readable within 10 s, and no
+# record is torn. No request waits for a segment.
 . "$(dirname "$0")/mounted.sh"
 
 mount_view
 
-# Reads all files of a segment, listed or not, each within ten seconds of a slow machine.
+# Reads all files of a segment, listed or not, each within 10 s.
 cat >"$work/reader.py" <<'END'
 import errno, json, os, signal, sys
 
-COUNT = 12  # freezer.c
+COUNT = 12  # stop_writer.c
 folder, operation = sys.argv[1:]
 signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError()))
 unlisted = ["closest?t=now", "closest/-1s", "interp?t=-1ns", "fresh?max_age=1h", "fresh/1h",
@@ -23,10 +23,10 @@ for name in listed + unlisted:
         with open(os.path.join(folder, name), "rb") as file:
             data = file.read()
     except TimeoutError:
-        print(name, "does not answer")
+        print(name, "blocks for 10 s")
         continue
     except OSError as error:
-        # The oldest record may be the one that is being overwritten; a moment ago is after the newest.
+        # ENOENT: the oldest record is being overwritten. EDOM: the instant is after the newest record.
         if error.errno not in (errno.ENOENT, errno.EDOM) or name in ("latest", "info"):
             print(name, error)
         continue
@@ -50,31 +50,31 @@ stopped()
 
 points=0
 for operation in publish commit resume replace remove; do
-    "$FREEZER" list $operation >"$work/points" || exit 1
+    "$STOP_WRITER" list $operation >"$work/points" || exit 1
     visit=0
     for point in $(cat "$work/points"); do
-        "$FREEZER" stop $operation $visit w >"$work/out" &
+        "$STOP_WRITER" stop $operation $visit w >"$work/out" &
         writer=$!
         background $writer
         succeeds "$operation stops at $point" eventually stopped $writer
-        check "where it should" "$point" "$(cat "$work/out")"
-        # Between two generations, or after the last, there may be no such name, or no record yet.
+        check "$operation stops at the given test point" "$point" "$(cat "$work/out")"
+        # Between two generations, or after the last, the name or the records may be missing.
         case $operation in
         replace | remove)
-            check "$operation, at $point" "" "$(timeout 60 find "$mnt" -name '*.raw' -prune -o -type f -print |
+            check "$operation stopped at $point: no file blocks" "" "$(timeout 60 find "$mnt" -name '*.raw' -prune -o -type f -print |
                 while read -r file; do timeout 10 cat "$file" >/dev/null 2>&1 || [ $? -ne 124 ] || echo "$file"; done)"
             ;;
-        *) check "$operation, at $point" "" "$(python3 "$work/reader.py" "$mnt/w" $operation)" ;;
+        *) check "$operation stopped at $point: files are readable and not torn" "" "$(python3 "$work/reader.py" "$mnt/w" $operation)" ;;
         esac
         visit=$((visit + 1))
         points=$((points + 1))
         kill -CONT $writer
         wait $writer
-        check "it goes on, and ends well" "0" $?
+        check "$operation continued after $point succeeds" "0" $?
         rm -f "$KYMO_DIR/w"
     done
 done
-check "some points" "some" "$([ $points -gt 15 ] && echo some)"
-echo "count: frozen writers: every file read at $points test points of publish, commit, resume, replace and remove"
+check "more than 15 test points are tested" "some" "$([ $points -gt 15 ] && echo some)"
+echo "count: stopped writers: every file read at $points test points of publish, commit, resume, replace and remove"
 
 finish

@@ -1,5 +1,5 @@
-# Segments that are truncated, replaced, removed, corrupted and filled with random bytes while they are
-# read through the mount, ten thousand times: an answer each time, and nothing is left of it.
+# F: segments are truncated, replaced, removed, enlarged, corrupted and filled with random bytes 10000
+# times while they are read through the mount. No read blocks; no descriptor or mapping leaks.
 . "$(dirname "$0")/mounted.sh"
 
 "$SEGMENT" make good fields=n:u64,s:char[16] count=9 || exit 1
@@ -10,14 +10,14 @@ run_writer flow fields=n:u64,s:char[40] period=100000
 "$KYMOFS" "$mnt" -f 2>"$work/log" &
 daemon=$!
 background $daemon
-succeeds "mounts" eventually test -e "$mnt/README"
+succeeds "kymofs mounts" eventually test -e "$mnt/README"
 
-cat >"$work/torture.py" <<'END'
+cat >"$work/corruption.py" <<'END'
 import errno, json, multiprocessing, os, random, signal, sys
 
 mount, segments, model_path, rounds = sys.argv[1], os.environ["KYMO_DIR"], sys.argv[2], int(sys.argv[3])
 model = open(model_path, "rb").read()
-victims = ["victim0", "victim1"]
+targets = ["target0", "target1"]
 chance = random.Random(5)
 allowed = {errno.ENOENT, errno.ENODATA, errno.EBADMSG, errno.EAGAIN, errno.EDOM, errno.EPROTONOSUPPORT,
            errno.ESTALE, errno.ERANGE, errno.EFBIG}
@@ -25,18 +25,18 @@ names = ["latest", "latest.raw", "history/3", "history/9.raw", "info", "schema",
          "closest?t=now", "closest/-1s", "interp?t=-1ms", "history.csv", "history.ndjson", "plot.svg",
          "range?from=-1h&to=now"]
 done = multiprocessing.Event()
-faults = []
+errors = []
 
 
-def put(victim):
-    """A new generation, complete from the first instant."""
-    fresh = os.path.join(segments, ".fresh-" + victim)
+def put(target):
+    """Creates a new generation atomically."""
+    fresh = os.path.join(segments, ".fresh-" + target)
     with open(fresh, "wb") as file:
         file.write(model)
-    os.rename(fresh, os.path.join(segments, victim))
+    os.rename(fresh, os.path.join(segments, target))
 
 
-def cut(path):
+def truncate(path):
     os.truncate(path, chance.randrange(len(model)))
 
 
@@ -58,66 +58,66 @@ def fill(path):
         file.write(chance.randbytes(len(model)))
 
 
-def grow(path):
+def enlarge(path):
     os.truncate(path, len(model) + chance.randrange(1, 100000))
 
 
-deeds = [cut, cut, corrupt, corrupt_records, corrupt_records, fill, os.unlink, grow]
+faults = [truncate, truncate, corrupt, corrupt_records, corrupt_records, fill, os.unlink, enlarge]
 
 
-def read_on(which, answers):
-    faults = []
+def read_until_done(which, results):
+    errors = []
     pick = random.Random(which)
     count = 0
     while not done.is_set():
-        segment = pick.choice(victims + ["good", "flow"])
+        segment = pick.choice(targets + ["good", "flow"])
         name = pick.choice(names)
         try:
             with open(f"{mount}/{segment}/{name}", "rb") as file:
                 data = file.read()
         except OSError as error:
             if error.errno not in allowed or (segment == "good" and name in ("latest", "info")):
-                faults.append(f"{segment}/{name}: {error}")
+                errors.append(f"{segment}/{name}: {error}")
             continue
         count += 1
         if segment in ("good", "flow") and name in ("latest", "history/3"):
             record = json.loads(data)
             if record["pos"] != record["data"]["n"]:
-                faults.append(f"{segment}/{name}: {data}")
-    answers.put((count, faults))
+                errors.append(f"{segment}/{name}: {data}")
+    results.put((count, errors))
 
 
-signal.alarm(250)  # whatever hangs
-answers = multiprocessing.Queue()
-readers = [multiprocessing.Process(target=read_on, args=(i, answers)) for i in range(2)]
+signal.alarm(250)  # the limit if a request hangs
+results = multiprocessing.Queue()
+readers = [multiprocessing.Process(target=read_until_done, args=(i, results)) for i in range(2)]
 for reader in readers:
     reader.start()
 for number in range(rounds):
-    victim = chance.choice(victims)
-    path = os.path.join(segments, victim)
+    target = chance.choice(targets)
+    path = os.path.join(segments, target)
     try:
-        put(victim)
-        if number % 4 == 0:  # certainly mapped
-            os.stat(f"{mount}/{victim}/latest")
-            open(f"{mount}/{victim}/latest").close()
-        chance.choice(deeds)(path)
+        put(target)
+        if number % 4 == 0:  # kymofs maps it before the fault
+            os.stat(f"{mount}/{target}/latest")
+            open(f"{mount}/{target}/latest").close()
+        chance.choice(faults)(path)
     except OSError as error:
         if error.errno not in allowed:
-            faults.append(f"{victim}: {error}")
+            errors.append(f"{target}: {error}")
 done.set()
 counts = []
 for reader in readers:
-    count, found = answers.get()
+    count, found = results.get()
     counts.append(count)
-    faults += found
+    errors += found
 for reader in readers:
     reader.join()
-for victim in victims:
-    if os.path.exists(os.path.join(segments, victim)):
-        os.unlink(os.path.join(segments, victim))
-print(f"count: tortured segments: {rounds} deeds under {sum(counts)} reads through the mount, {len(faults)} wrong")
-print("\n".join(faults[:5]))
-sys.exit(bool(faults) or min(counts) < 100)
+for target in targets:
+    if os.path.exists(os.path.join(segments, target)):
+        os.unlink(os.path.join(segments, target))
+print(f"count: corrupt segments: {rounds} faults under {sum(counts)} reads through the mount, {len(errors)} wrong")
+print("\n".join(errors[:5]))
+sys.exit(bool(errors) or min(counts) < 100)
 END
 
 descriptors()
@@ -128,22 +128,22 @@ descriptors()
 rounds=10000
 [ -z "${KYMO_SMALL-}" ] || rounds=1000
 before=$(descriptors)
-succeeds "the torture" python3 "$work/torture.py" "$mnt" "$work/model" $rounds
+succeeds "reads of corrupt segments succeed or fail with an expected error" python3 "$work/corruption.py" "$mnt" "$work/model" $rounds
 cat "$work/succeeds"
-check "good, still" "8" "$(cat "$mnt/good/field/n")"
-check "what is there" "README flow good" "$(echo $(ls "$mnt" | grep -v metrics.prom))"
-settled()
+check "a valid segment is readable after the faults" "8" "$(cat "$mnt/good/field/n")"
+check "the mount lists the remaining segments" "README flow good" "$(echo $(ls "$mnt" | grep -v metrics.prom))"
+descriptors_closed()
 {
     [ "$(descriptors)" -le $((before + 2)) ]
 }
-succeeds "no descriptor is left of it" eventually settled
-gone()
+succeeds "descriptors of removed segments are closed" eventually descriptors_closed
+unmapped()
 {
-    ! grep -qs '/victim' "/proc/$daemon/maps"
+    ! grep -qs '/target' "/proc/$daemon/maps"
 }
-succeeds "no mapping is left of it" eventually gone
+succeeds "mappings of removed segments are unmapped" eventually unmapped
 
-# Names that are asked for once each, with contents that are large: the daemon does not keep them.
+# 4000 different query names with contents of 200 kB: the daemon does not cache them.
 "$SEGMENT" make large size=100000 count=3 depth=4
 resident()
 {
@@ -157,11 +157,11 @@ for number in range(4000):
         assert len(file.read()) > 200000
 END
 after=$(resident)
-succeeds "4000 questions of 200 kB cost $(((after - before) / 1024)) MB" test $((after - before)) -lt 250000
+succeeds "4000 queries of 200 kB need $(((after - before) / 1024)) MB" test $((after - before)) -lt 250000
 
-succeeds "the daemon lives" kill -0 $daemon
+succeeds "the daemon still runs" kill -0 $daemon
 fusermount3 -u "$mnt"
 wait $daemon
-check "and ends well" "0" "$?"
+check "the daemon's exit status is 0" "0" "$?"
 
 finish

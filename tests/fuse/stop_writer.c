@@ -1,11 +1,11 @@
 /*
- * freezer.c - a writer that stops in the middle of an operation, for the scripts of this folder.
+ * stop_writer.c - a writer that stops at a test point of an operation, for the scripts of this folder.
  *
- *     freezer list OPERATION              the test points that the operation passes, a line each
- *     freezer stop OPERATION VISIT NAME   makes the segment, and stops at the VISIT-th of them
+ *     stop_writer list OPERATION              prints the test points of the operation, one per line
+ *     stop_writer stop OPERATION VISIT NAME   creates the segment, and stops at the VISIT-th of them
  *
- * The segment has COUNT records before the operation begins, each with its position as its one field
- * `n`. Whoever continues a stopped one sees it go on, and end well.
+ * The segment has COUNT records before the operation begins, each with its position as its only field
+ * `n`. After SIGCONT the operation ends, and the exit status is 0.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static const char *name;
 
 static _Noreturn void fail(const char *what, int error)
 {
-    fprintf(stderr, "freezer: %s: %s\n", what, kymo_error_text(error));
+    fprintf(stderr, "stop_writer: %s: %s\n", what, kymo_error_text(error));
     exit(1);
 }
 
