@@ -81,7 +81,9 @@ static int check_plan(const struct kymo_header *header, off_t size,
     struct kymo_header planned = *header;
 
     if (kymo_layout_plan(&planned) != 0 || memcmp(&planned, header, sizeof(planned)) != 0)
-        return kymo_report(diagnostic, -EBADMSG, "damaged: the offsets in the header do not follow from its depth and sizes");
+        return kymo_report(
+            diagnostic, -EBADMSG,
+            "damaged: the offsets in the header do not follow from its depth and sizes");
     if (header->file_size != (uint64_t)size)
         return kymo_report(diagnostic, -EBADMSG, "%s: %lld bytes instead of %llu",
                            (uint64_t)size < header->file_size ? "truncated" : "overgrown",
@@ -138,7 +140,8 @@ static int check_file(struct kymo_file *file, struct kymo_diagnostic *diagnostic
     if (!error)
         error = check_plan(&file->header, file->status.st_size, diagnostic);
     if (!error && !check_texts(&file->header))
-        error = kymo_report(diagnostic, -EBADMSG, "damaged: a text in the header does not end with a zero byte");
+        error = kymo_report(diagnostic, -EBADMSG,
+                            "damaged: a text in the header does not end with a zero byte");
     return error ? error : read_fields(file, diagnostic);
 }
 

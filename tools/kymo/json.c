@@ -36,7 +36,9 @@ static void skip_blanks(struct parser *parser)
 /* The next byte; 0 at the end of the line. */
 static char peek(const struct parser *parser)
 {
-    return parser->next < parser->end ? *parser->next : '\0';
+    if (parser->next < parser->end)
+        return *parser->next;
+    return '\0';
 }
 
 static bool is_digit(char byte)
