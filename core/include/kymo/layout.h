@@ -1,5 +1,5 @@
 /*
- * layout.h - every byte of a segment, layout version 2. LAYOUT.md says the same in prose.
+ * layout.h - every byte of a segment, layout version 2. LAYOUT.md has the same as tables.
  *
  *     #include <kymo/layout.h>
  *
@@ -15,7 +15,7 @@
  *     struct kymo_header     immutable   written once, before the name appears
  *     struct kymo_field[]    immutable   the schema, directly behind the header
  *     struct kymo_control    writer      head, state, heartbeat, counters, shared-writer lock
- *     struct kymo_bell       any waiter  what a blocked reader sleeps on
+ *     struct kymo_bell       any waiter  futex word of blocked readers
  *     struct kymo_consumer   consumer    queues only; followed by a bell page of its own
  *     uint64_t times[depth]  writer      the time of each slot, dense, for searches
  *     struct kymo_slot[]     writer      depth slots, `stride` bytes apart
@@ -49,7 +49,7 @@
 /* What a segment is used as; the slots are the same in all three. */
 enum kymo_kind { KYMO_RING = 0, KYMO_VALUE = 1, KYMO_QUEUE = 2 };
 
-/* The clock that a segment's times are read from. KYMO_USER: the writer's own count, no "now". */
+/* The clock of a segment's times. KYMO_USER: the writer's own count, without a current time. */
 enum kymo_clock {
     KYMO_MONOTONIC = 0,
     KYMO_REALTIME = 1,
@@ -170,7 +170,7 @@ struct kymo_header {
     uint64_t created_realtime;  /* ns since 1970 */
     uint32_t creator_pid;
     uint32_t creator_uid;
-    char creator[16]; /* the creating program's name, cut off at 15 bytes */
+    char creator[16]; /* the creating program's name, truncated to 15 bytes */
     uint8_t uuid[16]; /* of this generation */
     char boot_id[40]; /* of the running kernel, as in /proc/sys/kernel/random/boot_id */
     char host[64];
@@ -197,7 +197,7 @@ struct kymo_control {
     /* Rarely. */
     uint64_t rejected; /* records rejected because time went backwards */
     uint64_t clamped;  /* records whose time was raised to the newest one's */
-    uint64_t aborted;  /* loans given back */
+    uint64_t aborted;  /* loans aborted */
     uint64_t wakes;    /* times the bell was rung while a thread waited */
     uint64_t adopted;  /* records a dead writer had completed but not counted */
     uint64_t reserved2[3];
@@ -217,7 +217,7 @@ struct kymo_control {
 
 /* Alone in its page, since blocked readers write it: a bug in one can't reach a record. */
 struct kymo_bell {
-    uint32_t word; /* futex word: bit 0 says that a thread waits, the rest counts rings */
+    uint32_t word; /* futex word: bit 0 is set while a thread waits, the rest counts rings */
     uint32_t reserved[15];
 };
 
@@ -236,9 +236,9 @@ struct kymo_consumer_control {
 };
 
 /*
- * One place in the ring. seq is 2*pos+1 while the record at pos is being written, 2*pos+2 when it
- * is complete, 0 before the first. Slot i lies at slots_offset + i * stride, its payload 32 bytes
- * further; alignments above 32 move the first slot so that the payload has them.
+ * One slot of the ring. seq is 2*pos+1 while the record at pos is being written, 2*pos+2 when it
+ * is complete, 0 before the first. Slot i is at slots_offset + i * stride, its payload 32 bytes
+ * further; for alignments above 32, slots_offset is such that the payload is aligned.
  *
  * flags is 0, except in a copy (kymo_header.origin): there it is how far the origin's position is
  * ahead of pos, modulo 2^32. Each record that the copy lacks raises it by one.

@@ -22,7 +22,9 @@
  * "README" and "at"; else -EINVAL, or -ENAMETOOLONG. Segments are files of kymo_directory().
  *
  * Concurrency: any number of threads may use a reader at once. A writer, and a cursor, belong to
- * one thread at a time. Do not close a handle that another thread uses.
+ * one thread at a time; functions that take its const struct kymo_segment * may run in other
+ * threads concurrently. Functions without a handle may run in any threads and processes
+ * concurrently, also for the same name. Do not close a handle that another thread uses.
  *
  * Promises (A to K): kymo(7).
  */
@@ -40,12 +42,12 @@ extern "C" {
 /* The longest segment name, bytes. */
 #define KYMO_NAME_LIMIT 200
 
-/* A deadline that never comes. Deadlines are absolute, in ns of CLOCK_MONOTONIC. */
+/* No deadline. Deadlines are absolute, in ns of CLOCK_MONOTONIC. */
 #define KYMO_FOREVER UINT64_MAX
 
-struct kymo_segment; /* the cold half of a handle: file, mapping, checked header */
+struct kymo_segment; /* the cold part of a handle: file, mapping, checked header */
 
-/* Where the parts of a mapped ring are. Private memory, written at open; shared by both handles. */
+/* The addresses and sizes of a mapped ring: private memory, set at open, part of both handles. */
 struct kymo_ring {
     unsigned char *slots;
     uint64_t *times;
@@ -63,7 +65,7 @@ struct kymo_reader {
     struct kymo_segment *segment;
 };
 
-/* The one that publishes. */
+/* A writer: publishes records. */
 struct kymo_writer {
     struct kymo_ring ring;
     struct kymo_bell *bell;
@@ -75,18 +77,22 @@ struct kymo_writer {
     struct kymo_segment *segment;
 };
 
-/* What to do about a segment that already has the name. In none of them is a segment taken from a
- * writer that is alive (-EBUSY), nor a file removed that is not a kymo segment (-EBADMSG). */
+/*
+ * What to do with an existing segment of that name. No value takes a segment from a writer that is
+ * alive (-EBUSY), or removes a file that is not a kymo segment (-EBADMSG).
+ *
+ * The layout is the same if kind, clock, wake policy, flags, size, depth, alignment, geometry, type
+ * id and schema (all but its helps) are equal. Options that are 0 are equal to any value: depth,
+ * alignment, type_id, origin; and the payload, if size, schema and geometry are all 0.
+ */
 enum kymo_existing {
-    KYMO_OPEN_OR_CREATE =
-        0,            /* resume where the layout is the same, start a new generation where not */
-    KYMO_REPLACE = 1, /* start a new generation */
-    KYMO_OPEN_EXISTING =
-        2,              /* resume; -ENOENT where there is none, -EEXIST where the layout differs */
-    KYMO_CREATE_NEW = 3 /* -EEXIST where there is one */
+    KYMO_OPEN_OR_CREATE = 0, /* resume if the layout is the same, else start a new generation */
+    KYMO_REPLACE = 1,        /* start a new generation */
+    KYMO_OPEN_EXISTING = 2,  /* resume; -ENOENT if there is none, -EEXIST if its layout differs */
+    KYMO_CREATE_NEW = 3      /* -EEXIST if there is one */
 };
 
-/* How to create a segment. All zero but size or schema is a good choice. */
+/* How to create a segment. Usually only size, schema or geometry need to be set. */
 struct kymo_options {
     enum kymo_kind kind;
     enum kymo_clock clock;
@@ -94,13 +100,15 @@ struct kymo_options {
     enum kymo_wake_policy wake_policy;
     enum kymo_existing existing;
     uint32_t flags;     /* of enum kymo_segment_flags */
-    uint64_t depth;     /* slots: a power of two from 2 to 2^40; 0: 64, or 2 for a value */
-    uint32_t size;      /* bytes: the largest payload, to 2^30; 0: what the schema says */
-    uint32_t alignment; /* bytes: of the payload, a power of two up to the page; 0: 8, or 64 for
-                         * payloads of 512 bytes and more */
-    uint32_t mode;      /* permissions of the file, 0777 at most, taken as they are; 0: 0666 less
-                         * the umask */
-    uint64_t first;     /* the first record's position, below 2^62; to test with */
+    uint64_t depth;     /* slots: a power of two from 2 to 2^40; 0: those of the resumed segment,
+                         * in a new one 64, or 2 for a value */
+    uint32_t size;      /* bytes: the largest payload, to 2^30; 0: that of the schema, else of the
+                         * geometry, else of the existing segment */
+    uint32_t alignment; /* bytes: of the payload, a power of two up to the page; 0: that of the
+                         * resumed segment, in a new one 8, or 64 for 512 bytes and more */
+    uint32_t mode;      /* permissions of the file, 0777 at most, not changed by the umask; 0: 0666
+                         * less the umask */
+    uint64_t first;     /* the first record's position, below 2^62; for copies and tests */
     const struct kymo_schema *schema;     /* copied; NULL: the payload is bytes */
     const struct kymo_geometry *geometry; /* copied; NULL: no image */
     const struct kymo_origin *origin;     /* copied; NULL: the segment is no copy */
@@ -108,27 +116,29 @@ struct kymo_options {
 };
 
 /*
- * The directory of the segments: $KYMO_DIR, else /dev/shm. Read from the environment at each call.
+ * The directory of the segments: $KYMO_DIR, else /dev/shm. Read from the environment at each call,
+ * with secure_getenv(3); must not run concurrently with setenv(3).
  */
 KYMO_EXPORT const char *kymo_directory(void);
 
-/* Returns 0 where the name may be one of a segment, else -EINVAL or -ENAMETOOLONG. */
+/* 0 if a segment may have that name, else -EINVAL or -ENAMETOOLONG. */
 KYMO_EXPORT int kymo_name_check(const char *name);
 
 /* The same, with the cause in *diagnostic; its text is "" for 0. */
 KYMO_EXPORT int kymo_name_diagnose(const char *name, struct kymo_diagnostic *diagnostic);
 
-/* The time now on that clock, ns; 0 for KYMO_USER. Calls no kernel where the vDSO has the clock. */
+/* The current time of that clock, ns; 0 for KYMO_USER. No system call if the vDSO has the clock. */
 KYMO_EXPORT uint64_t kymo_clock_now(enum kymo_clock clock);
 
 /*
- * Bytes of the file that a segment with these options has, into *bytes.
- * -EINVAL: an option is out of its range, or the schema does not fit. -EOVERFLOW: beyond 2^62.
+ * Bytes of the file of a new segment with these options, into *bytes.
+ * -EINVAL: an option is out of its range, the schema does not fit, or size, schema and geometry are
+ * all 0. -EOVERFLOW: more than 2^62 bytes.
  */
 KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *bytes);
 
-/* The id of a payload type that has no schema, from its C name and shape; never 0. A "struct " in
- * front of the name does not count. */
+/* The id of a payload type that has no schema, from its C name, its size and its alignment,
+ * both in bytes; never 0. A leading "struct ", "union " or "enum " is ignored. */
 KYMO_EXPORT uint64_t kymo_type_id(const char *name, uint32_t size, uint32_t alignment);
 
 /*
@@ -139,25 +149,27 @@ KYMO_INLINE uint64_t kymo_origin_pos(const struct kymo_origin *origin, uint64_t 
                                      uint32_t flags);
 
 /*
- * Opens the segment for publishing: creates it, resumes it, or puts a new generation in its place,
- * as options->existing says. options NULL: KYMO_OPEN_EXISTING with whatever layout it has. Resuming
- * keeps the history, and adopts a record that a killed writer had completed but not yet counted.
+ * Opens the segment for publishing: creates it, resumes it, or replaces it by a new generation, as
+ * options->existing selects. options NULL: KYMO_OPEN_EXISTING with any layout. Resuming keeps the
+ * history, and adopts a record that a killed writer had completed but not yet counted.
  *
- * -EBUSY: another writer is alive. -ENOENT, -EEXIST: see enum kymo_existing. -EBADMSG: the name is
- * held by something that is not a sound segment. -EPROTONOSUPPORT: by one of another layout
- * version, byte order, page or word size. -ENOSPC: the file system lacks kymo_segment_size bytes.
- * -EINVAL, -EOVERFLOW: options. -EACCES, -EPERM, -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the
- * name changed hands over and over, or its owner has a lease on the file (fcntl) and is being told.
+ * -EBUSY: another writer is alive, or all 1024 lock slots of shared writers are in use. -ENOENT,
+ * -EEXIST: see enum kymo_existing. -EBADMSG: the file of that name is not a valid segment.
+ * -EPROTONOSUPPORT: it is one of another layout version, byte order, page or word size. -ENOSPC:
+ * the file system lacks kymo_segment_size bytes. -EINVAL, -EOVERFLOW: options. -EACCES, -EPERM,
+ * -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the name was replaced during each of 100 attempts,
+ * or the kernel is breaking a lease (fcntl) on the file. -ETIMEDOUT: another shared writer held the
+ * lock for 1 s.
  *
- * In a forked child the handle is dead: publishing there is -EPERM, and the parent keeps its lock.
+ * In a forked child the handle is unusable: publishing there is -EPERM, and the parent keeps its
+ * lock.
  */
 KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
                                  const struct kymo_options *options);
 
 /*
- * The same; the cause of a failure is written into *diagnostic. After a success its text is "",
- * unless a new generation replaced one of another layout: then it names the difference. Each call
- * writes its own diagnostic only, so any number of threads may open at once.
+ * The same, with the cause of a failure in *diagnostic. After a success its text is "", unless a
+ * new generation replaced one of another layout: then it is the difference.
  */
 KYMO_INLINE int kymo_writer_open_diagnosed(struct kymo_writer **writer, const char *name,
                                            const struct kymo_options *options,
@@ -168,45 +180,45 @@ KYMO_INLINE int kymo_writer_open_diagnosed(struct kymo_writer **writer, const ch
 KYMO_EXPORT void kymo_writer_diagnose(const struct kymo_writer *writer, int error, size_t len,
                                       uint64_t time, struct kymo_diagnostic *diagnostic);
 
-/* Ends cleanly: the segment stays, reads as CLOSED, and can be resumed. NULL is fine. */
+/* Ends cleanly: the segment stays, its state is CLOSED, and it can be resumed. NULL is allowed. */
 KYMO_EXPORT void kymo_writer_close(struct kymo_writer *writer);
 
-/* Removes the segment with the writer that has it open, and closes the writer whatever it returns:
- * 0, -EBUSY where another of several writers is alive, or the kernel's -EACCES, -EPERM. Readers get
- * -EIDRM. */
+/* Removes the writer's segment; its readers get -EIDRM. Always closes the writer. Returns 0;
+ * -EBUSY: another shared writer is alive; -EPERM: a forked child's handle; or the kernel's -EACCES,
+ * -EPERM, -EMFILE. */
 KYMO_EXPORT int kymo_writer_remove(struct kymo_writer *writer);
 
-/* How long one publish of a shared writer may wait for another living one, ns; 1 s unless set here.
+/* How long one publish of a shared writer may wait for another one that is alive, ns; default 1 s.
  * -EINVAL: not a shared-writer segment. */
 KYMO_EXPORT int kymo_writer_set_lock_timeout(struct kymo_writer *writer, uint64_t timeout);
 
-/* Says "I am alive" for writers that publish seldom. Stores one word; -EPERM in a forked child. */
+/* Shows that a writer that publishes rarely is alive. Stores one word; -EPERM in a forked child. */
 KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
 
 /*
  * Opens the segment for reading.
  * -ENOENT, -EACCES, -ENOMEM, -EMFILE: as from the kernel. -EBADMSG: not a regular file, not a kymo
- * segment, or its header does not hold (kymo_segment_check says what is wrong). -EPROTONOSUPPORT:
- * other layout version, byte order, page or word size. -EIDRM: the name leads to a generation whose
- * replacement was never finished. -EAGAIN: its owner has a lease on the file, and is being told.
+ * segment, or its header is invalid. -EPROTONOSUPPORT: other layout version, byte order, page or
+ * word size. -EIDRM: the generation is retired, e.g. it was replaced during this call. -EAGAIN: the
+ * kernel is breaking a lease (fcntl) on the file.
  */
 KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name);
 
-/* The same; the cause of a failure is written into *diagnostic. */
+/* The same, with the cause of a failure in *diagnostic. */
 KYMO_INLINE int kymo_reader_open_diagnosed(struct kymo_reader **reader, const char *name,
                                            struct kymo_diagnostic *diagnostic);
 
-/* NULL is fine. */
+/* NULL is allowed. */
 KYMO_EXPORT void kymo_reader_close(struct kymo_reader *reader);
 
-/* What a mapping may be asked for ahead of time. */
+/* Requests for a mapping. */
 enum kymo_prefault {
     KYMO_PREFAULT = 1,   /* every page mapped now, so that no first touch enters the kernel */
-    KYMO_HUGE_PAGES = 2, /* huge pages, where the kernel gives them: those of 2 MiB and more */
-    KYMO_LOCKED = 4      /* kept from being swapped out */
+    KYMO_HUGE_PAGES = 2, /* huge pages, for segments of 2 MiB and more */
+    KYMO_LOCKED = 4      /* not swapped out */
 };
 
-/* What a mapping has got, bytes; shared memory that another process obtained counts as well. */
+/* What a mapping has, bytes; shared memory that another process obtained counts as well. */
 struct kymo_residence {
     uint64_t mapped;
     uint64_t resident; /* in memory */
@@ -215,15 +227,15 @@ struct kymo_residence {
 };
 
 /*
- * Asks for the `wanted` bits of enum kymo_prefault on this handle's mapping, one by one, and says
- * what was really obtained: the kernel grants a request for huge pages and may still give none.
+ * Requests the `wanted` bits of enum kymo_prefault for this handle's mapping, one by one, and
+ * reports what was obtained: the kernel may accept a request for huge pages and provide none.
  * `residence` may be NULL. Returns the bits that the kernel granted, or -EINVAL: unknown bits;
- * -EPERM: a forked child's handle. Slow, and best called once, before the work begins.
+ * -EPERM: a forked child's handle. Slow: call it once, before the first record.
  */
 KYMO_EXPORT int kymo_segment_prefault(struct kymo_segment *segment, unsigned int wanted,
                                       struct kymo_residence *residence);
 
-/* Everything that the header and the writer's page say, as one copy. */
+/* The content of the header and the writer's page, as one copy. */
 struct kymo_info {
     char name[KYMO_NAME_LIMIT + 1];
     enum kymo_kind kind;
@@ -241,7 +253,7 @@ struct kymo_info {
     uint64_t type_id; /* 0: unknown */
     struct kymo_geometry geometry;
     struct kymo_origin origin; /* uuid 0: the segment is no copy */
-    struct kymo_schema schema; /* valid as long as the handle; count 0 where there is none */
+    struct kymo_schema schema; /* valid as long as the handle; count 0 if there is none */
     uint64_t created_monotonic;
     uint64_t created_realtime;
     uint32_t creator_pid;
@@ -274,32 +286,33 @@ struct kymo_info {
     uint64_t frozen_missing;  /* records */
 };
 
-/* -EBADMSG where the mapping is damaged (guard below). */
+/* -EBADMSG if the mapping is damaged (guard below). A forked child's writer: only the header's
+ * part, the rest is 0. */
 KYMO_EXPORT int kymo_segment_info(const struct kymo_segment *segment, struct kymo_info *info);
 
-/* The fields that the payload has; count 0 where it is bytes. Valid as long as the handle. */
+/* The fields of the payload; count 0 if it is bytes. Valid as long as the handle. */
 KYMO_EXPORT const struct kymo_schema *kymo_segment_schema(const struct kymo_segment *segment);
 
 /* The clock of the segment's times. */
 KYMO_EXPORT enum kymo_clock kymo_segment_clock(const struct kymo_segment *segment);
 
 enum kymo_liveness {
-    KYMO_LIVE_UNKNOWN = 0, /* the kernel would not say */
+    KYMO_LIVE_UNKNOWN = 0, /* the kernel returned an error */
     KYMO_LIVE_ALIVE = 1,   /* a process holds the writer's lock */
-    KYMO_LIVE_STALLED = 2, /* it does, but has shown no sign of life for longer than the limit */
+    KYMO_LIVE_STALLED = 2, /* one does; its newest record and heartbeat exceed the limit */
     KYMO_LIVE_CLOSED = 3,  /* the last writer ended cleanly */
-    KYMO_LIVE_DEAD = 4     /* the last writer ended without a word: killed, or crashed */
+    KYMO_LIVE_DEAD = 4     /* the last writer ended without closing: killed, or crashed */
 };
 
 /*
- * Returns an enum kymo_liveness: the kernel's word (promise H), from the lock that only a living
- * writer can hold. `limit`, ns: STALLED where the writer's newest heartbeat and newest record are
- * both older; KYMO_FOREVER never says so. On KYMO_USER only heartbeats have an age.
- * -EIDRM: this generation was replaced or removed. -EBADMSG: damaged.
+ * Returns an enum kymo_liveness, derived from a kernel lock that only a living writer can hold
+ * (promise H). `limit`, ns: STALLED if the writer's newest heartbeat and newest record are both
+ * older; never with KYMO_FOREVER. On KYMO_USER only heartbeats have an age.
+ * -EIDRM: this generation was replaced or removed. -EBADMSG: the mapping is damaged.
  */
 KYMO_EXPORT int kymo_segment_liveness(const struct kymo_segment *segment, uint64_t limit);
 
-/* "alive", "stalled", "closed", "dead", "unknown". */
+/* Names of enumerators: "alive", "stalled", "closed", "dead", "unknown"; "ring"; "monotonic". */
 KYMO_EXPORT const char *kymo_liveness_text(int liveness);
 KYMO_EXPORT const char *kymo_kind_text(enum kymo_kind kind);
 KYMO_EXPORT const char *kymo_clock_text(enum kymo_clock clock);
@@ -309,48 +322,52 @@ KYMO_EXPORT int kymo_clock_parse(const char *text, enum kymo_clock *clock);
 /* One file of the directory. */
 struct kymo_entry {
     const char *name;
-    int error;          /* 0: a sound segment; else why it can't be opened, as from reader_open */
-    const char *reason; /* in words; "" where error is 0 */
+    int error;          /* 0: a valid segment; else as from kymo_reader_open */
+    const char *reason; /* the diagnostic; "" if error is 0 */
 };
 
 /*
- * Calls visit for each file in the directory in order of name, sound segments and others alike, but
- * not for names that begin with a dot. Stops where visit returns other than 0 and returns that;
- * else returns 0, or -ENOENT, -EACCES, -ENOMEM for the directory itself.
+ * Calls visit for each file in the directory in order of name, valid segments and others alike, but
+ * not for names that begin with a dot. Stops when visit returns other than 0 and returns that; else
+ * returns 0, or -ENOENT, -EACCES, -EMFILE, -ENOMEM for the directory itself. No lock is held during
+ * visit, which may call any function.
  */
 KYMO_EXPORT int kymo_segment_list(int (*visit)(void *context, const struct kymo_entry *entry),
                                   void *context);
 
-/* 1 where the name is a sound segment, 0 where there is nothing, else why it can't be opened. */
+/* 1 if the name is a valid segment, 0 if there is no such file, else as kymo_segment_check. */
 KYMO_EXPORT int kymo_segment_exists(const char *name);
 
-/* As kymo_reader_open returns, with the reason in words ("" for 0) in text[size]. */
+/* Returns as kymo_reader_open, but never -EIDRM; the diagnostic ("" for 0) is in text, a buffer of
+ * `size` bytes. */
 KYMO_EXPORT int kymo_segment_check(const char *name, char *text, size_t size);
 
 /*
  * Removes a segment that has no living writer; its readers get -EIDRM.
- * -EBUSY: a writer is alive. -ENOENT. -EBADMSG, -EPROTONOSUPPORT: not a segment of ours to remove.
- * -EACCES, -EPERM: as from the kernel.
+ * -EBUSY: a writer is alive. -ENOENT. -EBADMSG, -EPROTONOSUPPORT, -EAGAIN: as
+ * kymo_reader_open; such a file is not removed. -EACCES, -EPERM, -ENOMEM, -EMFILE: as from the
+ * kernel.
  */
 KYMO_EXPORT int kymo_segment_remove(const char *name);
 
 /*
- * Removes the segment if its writer died without a word, as kymo_segment_remove does. Returns 1
- * where it was removed, 0 where it is alive or ended cleanly, else as kymo_segment_remove.
+ * Removes the segment if its writer died without closing. Returns 1 if it was removed, 0 if the
+ * writer is alive or ended cleanly, else as kymo_segment_remove.
  */
 KYMO_EXPORT int kymo_segment_reap(const char *name);
 
-/* Removes unfinished segments that creators killed half-way left behind. Returns how many. */
+/* Removes the unfinished segments of killed creators. Returns how many, or -ENOENT, -EACCES,
+ * -EMFILE, -ENOMEM for the directory. */
 KYMO_EXPORT int kymo_segment_reap_unfinished(void);
 
 /*
- * The guard against truncation (promise F). A file in shared memory can be cut short while it is
- * mapped; touching the lost part raises SIGBUS. With the guard installed, a fault inside a mapping
- * of this library puts a zero page there and marks the handle: its operations then return
- * -EBADMSG. Any other SIGBUS goes to the handler that was there before.
+ * The guard against truncation (promise F). A file in shared memory can be truncated while it is
+ * mapped; an access to the lost part raises SIGBUS. With the guard installed, a fault inside a
+ * mapping of this library puts a zero page there and marks the handle: its operations then return
+ * -EBADMSG. Any other SIGBUS is passed to the previous handler.
  *
- * Installing is for programs, not for libraries: the handler is the process's. Installed twice, it
- * stays until removed twice. Returns 0, or the kernel's error.
+ * The handler is the process's: programs install it, libraries do not. Installed twice, it stays
+ * until it is removed twice. Returns 0, or the error of sigaction(2).
  */
 KYMO_EXPORT int kymo_guard_install(void);
 KYMO_EXPORT void kymo_guard_remove(void);
@@ -358,10 +375,10 @@ KYMO_EXPORT void kymo_guard_remove(void);
 KYMO_EXPORT uint64_t kymo_guard_caught(void);
 
 /* One sentence for an error of this library, negative or positive: what is wrong and what to do.
- * Never NULL; errors that are not in DESIGN's list read as strerror has them. */
+ * Never NULL; for other errors as strerrordesc_np(3). */
 KYMO_EXPORT const char *kymo_error_text(int error);
 
-/* "0.2.0": the version of the library, which is not that of the layout. */
+/* "0.2.0": the library's version, not the layout's. */
 KYMO_EXPORT const char *kymo_version(void);
 
 #ifdef __cplusplus
