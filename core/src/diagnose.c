@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <unistd.h>
 
-/* Bytes of the printable UTF-8 character there; 0 if there is none. */
+/* Bytes of the printable UTF-8 character at `at`; 0 if it is none. */
 static size_t printable(const unsigned char *at)
 {
     const size_t len = *at >= 0xf5 ? 0 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : *at >= 0xc2 ? 2 : 0;
@@ -21,7 +21,7 @@ static size_t printable(const unsigned char *at)
     return at[0] == 0xc2 && at[1] < 0xa0 ? 0 : len;
 }
 
-/* Names and units come from other users' files, and a diagnostic goes to a terminal. */
+/* Names and units are read from other users' files, and diagnostics are printed on terminals. */
 static void replace_controls(char *text)
 {
     while (*text) {
@@ -114,7 +114,7 @@ static int name_is_taken(const struct kymo_schema *schema, uint32_t number)
     return field && field < &schema->fields[number];
 }
 
-/* Why field `number` is refused; every field before it is valid. */
+/* Reports why field `number` is invalid; every field before it is valid. */
 static int report_field(const struct kymo_schema *schema, uint32_t number,
                         struct kymo_diagnostic *diagnostic)
 {
@@ -390,7 +390,7 @@ static int is_zero(const void *bytes, size_t size)
     return size == 0;
 }
 
-/* An unknown id or origin is 0, and differs from none. */
+/* A type id or an origin of 0 is unknown, and equal to any. */
 static int identity_differs(const struct kymo_header *theirs, const struct kymo_header *ours,
                             struct kymo_diagnostic *diagnostic)
 {

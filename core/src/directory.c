@@ -25,7 +25,7 @@ static int is_name_byte(char byte, int first)
 
 int kymo_name_check(const char *name)
 {
-    /* Names in the root of a mount beside the segments. */
+    /* Other files in the root of a mount. */
     static const char *const reserved[] = {"metrics.prom", "README", "at"};
     size_t len;
 

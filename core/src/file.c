@@ -1,6 +1,6 @@
 /*
- * file.c - a segment's file on disk: opened without following links, its header checked to the last
- * byte, locked, completed before it gets its name.
+ * file.c - a segment's file: open it without following links, check its whole header, lock it,
+ * create it complete before it has a name.
  */
 #include "internal.h"
 
@@ -34,7 +34,7 @@ static int check_status(const struct stat *status, struct kymo_diagnostic *diagn
     return 0;
 }
 
-/* Whether this machine and this library can read the layout. */
+/* 0 if this machine and this library can read the layout. */
 static int check_version(const struct kymo_header *header, struct kymo_diagnostic *diagnostic)
 {
     if (memcmp(header->magic, KYMO_MAGIC, sizeof(header->magic)) != 0)
@@ -219,7 +219,8 @@ int kymo_file_lock(int fd, uint64_t start, uint64_t count)
     return set_lock(fd, F_WRLCK, start, count);
 }
 
-/* An exclusive lock of another process, which closes, replaces or removes, is short. */
+/* Another process holds the lock exclusively only while it closes, replaces or removes: retry for
+ * 100 ms. */
 int kymo_file_lock_shared(int fd, uint64_t start)
 {
     int error = -EBUSY;
@@ -247,7 +248,7 @@ static int is_barred(int fd, short type, uint64_t start)
     return lock.l_type != F_UNLCK;
 }
 
-/* Every process with read permission may lock the file shared: that must not look like a writer. */
+/* Any process with read permission can lock the file shared: such a lock is not a writer's. */
 int kymo_file_is_locked(int fd, uint64_t start)
 {
     return is_barred(fd, F_RDLCK, start);
@@ -269,8 +270,8 @@ static void hidden_name(char name[64])
     snprintf(name, 64, KYMO_UNFINISHED_PREFIX "%016llx", (unsigned long long)number);
 }
 
-/* Without a name if the file system supports that; else under a hidden one. `unfinished` is "" or that
- * name. */
+/* Without a name if the file system supports that; else under a hidden one. `unfinished` is "" or
+ * that name. */
 static int create_inode(int directory, mode_t mode, char unfinished[64])
 {
     int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
@@ -352,7 +353,7 @@ int kymo_file_create(int directory, const struct kymo_header *header,
     if (file->fd < 0)
         return file->fd;
     KYMO_TESTPOINT(FILE_CREATED);
-    /* Locked before it has a name: no process sees it without its writer. */
+    /* Locked before it has a name: the name never appears without a living writer. */
     error = kymo_file_lock(file->fd, KYMO_LOCK_WRITER, 1);
     if (!error && mode && fchmod(file->fd, mode & 0777) != 0)
         error = -errno;

@@ -1,5 +1,6 @@
 /*
- * fork.c - the library's one lock, and the state of a forked child: its copies of writers are dead.
+ * fork.c - the library's one lock, and the state of a forked child: its copies of writers are
+ * unusable.
  *
  * A lock's descriptor that survives in a child would keep a dead parent's segment ALIVE (H:
  * liveness by a kernel lock). So every descriptor that holds a lock is either in the list of

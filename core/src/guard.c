@@ -31,7 +31,7 @@ struct chunk {
 };
 
 static struct chunk first_chunk;
-static struct chunk *last_chunk; /* NULL: not even the first chunk is in use */
+static struct chunk *last_chunk; /* NULL: the first chunk is not in use yet */
 static struct kymo_guard_entry *first_free;
 static struct sigaction previous;
 static int installed;
@@ -95,7 +95,7 @@ static void write_entry(struct kymo_guard_entry *entry, uint64_t begin, uint64_t
     kymo_store_release(&entry->version, version + 2);
 }
 
-/* A copy of the entry, or 0: it is being changed, so it is not the one that faults. */
+/* Copies the entry. 0 if it is being changed: then it is not the mapping that faults. */
 static int read_entry(const struct kymo_guard_entry *entry, struct kymo_guard_entry *copy)
 {
     /* GUARD-3 (acquire load): the even version before the copy. Pairs with write_entry. */

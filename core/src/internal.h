@@ -141,7 +141,7 @@ struct kymo_segment;
 
 enum kymo_role { KYMO_READING, KYMO_WRITING, KYMO_CONSUMING };
 
-/* The cold half of a handle. */
+/* The cold part of a handle. */
 struct kymo_segment {
     char name[KYMO_NAME_LIMIT + 1];
     struct kymo_header header;
@@ -208,7 +208,7 @@ void kymo_bell_ring(struct kymo_bell *bell);
 
 /* ---- writer.c ---- */
 
-/* Completes what a dead writer left: counts a complete record, and wakes the waiters. */
+/* Completes the steps of a dead writer: counts a complete record, and wakes the waiters. */
 void kymo_writer_adopt(struct kymo_writer *writer);
 /* Loads head and the newest time from the segment. */
 void kymo_writer_catch_up(struct kymo_writer *writer);

@@ -1,8 +1,9 @@
 /*
  * layout.c - the bytes of the header: the layout that follows from the options, creator, checksum.
  *
- * One function plans a layout from a handful of choices. The header of a file is compared with the
- * plan of its own choices, so that no offset from a file is trusted.
+ * kymo_layout_plan computes the layout from kind, depth, size, alignment and field count. The
+ * header of a file is compared with the plan of its own values, so that no offset from a file is
+ * trusted.
  */
 #include "internal.h"
 
@@ -49,8 +50,8 @@ static int choices_hold(const struct kymo_header *header)
            header->schema_size <= header->size;
 }
 
-/* The slot's header of 32 bytes gives alignments up to 32. For larger ones it is directly before the
- * aligned payload, on a line of its own. */
+/* The slot's header of 32 bytes gives alignments up to 32. For larger ones it is directly before
+ * the aligned payload, on a line of its own. */
 static uint64_t plan_stride(const struct kymo_header *header)
 {
     if (header->alignment <= KYMO_PAYLOAD_OFFSET)
@@ -92,8 +93,8 @@ int kymo_layout_plan(struct kymo_header *header)
     return 0;
 }
 
-/* Larger records are copied by wide moves, which take up to a quarter longer if each of them crosses a
- * cache line, as it does behind a slot's header of half a line. */
+/* Larger records are copied by wide moves, which take up to a quarter longer if each of them
+ * crosses a cache line, as they do after the slot's header of 32 bytes. */
 #define WIDE_RECORD 512u
 
 static uint32_t plan_alignment(const struct kymo_header *header, uint32_t wanted)
@@ -185,7 +186,7 @@ uint64_t kymo_layout_checksum(const struct kymo_header *header, const struct kym
     return fnv1a(hash, fields, header->field_count * sizeof(*fields));
 }
 
-/* A C type by its name, without the keyword that C++ leaves out. */
+/* The name of a C type without its keyword, which C++ omits. */
 static const char *bare_type(const char *name)
 {
     static const char *const keywords[] = {"struct ", "union ", "enum "};
@@ -199,7 +200,7 @@ static const char *bare_type(const char *name)
 
 uint64_t kymo_type_id(const char *name, uint32_t size, uint32_t alignment)
 {
-    /* Byte by byte, so that machines of either byte order agree. */
+    /* Byte by byte: equal on machines of either byte order. */
     const unsigned char shape[] = {
         (unsigned char)size,         (unsigned char)(size >> 8), (unsigned char)(size >> 16),
         (unsigned char)(size >> 24), (unsigned char)alignment,   (unsigned char)(alignment >> 8),

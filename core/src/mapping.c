@@ -21,7 +21,7 @@ static void locate_ring(struct kymo_ring *ring, const struct kymo_header *header
     ring->damaged = 0;
 }
 
-/* The first page that this role may write, and the first after them. */
+/* The offsets, from *from to before *to, that this role may write. */
 static void writable_pages(const struct kymo_segment *segment, uint64_t *from, uint64_t *to)
 {
     const struct kymo_header *header = &segment->header;
@@ -120,7 +120,7 @@ static int map_file(struct kymo_segment *segment)
 }
 
 /* Bytes of a record that are pixels. A frame may be larger than a record, or compressed; and a
- * foreign segment's geometry may have any size (F: any content is handled safely). */
+ * file may declare a frame of any size (F: any content is handled safely). */
 static uint32_t pixels_of(const struct kymo_header *header)
 {
     const uint32_t frame = kymo_image_size(&header->geometry);

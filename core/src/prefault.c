@@ -69,9 +69,9 @@ static int populate(struct kymo_segment *segment)
 
 /*
  * madvise(MADV_HUGEPAGE) affects pages allocated later, and a segment's are allocated at creation:
- * collapse the existing ones into huge pages. The first huge page separately, since a writer's
- * mapping contains a read-only page there, and cannot get one. Before Linux 6.1 khugepaged does it
- * in the background.
+ * collapse the existing ones into huge pages. The first huge page is collapsed separately: a
+ * writer's mapping contains a read-only page there, so that it can't be huge. Before Linux 6.1
+ * khugepaged does it in the background.
  */
 static int make_huge(struct kymo_segment *segment)
 {

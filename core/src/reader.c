@@ -100,7 +100,7 @@ int kymo_segment_list(int (*visit)(void *context, const struct kymo_entry *entry
         struct kymo_entry entry = {.name = names[i], .reason = reason};
 
         entry.error = kymo_segment_check(names[i], reason, sizeof(reason));
-        /* It may have been removed since the directory was read. */
+        /* Skip files that were removed after the directory was read. */
         if (entry.error != -ENOENT)
             result = visit(context, &entry);
     }

@@ -1,8 +1,7 @@
 /*
  * remove.c - segments without a writer: remove, reap, delete unfinished files.
  *
- * A file is removed only if it is a kymo segment, is locked by this process, and has the name at
- * that time.
+ * A file is removed only if it is a kymo segment, this process holds its lock, and it has the name.
  */
 #include "internal.h"
 
@@ -68,8 +67,8 @@ int kymo_segment_reap(const char *name)
     return remove_named(name, 1);
 }
 
-/* A creator locks its file directly after creating it: an unlocked file of more than 1 s has
- * none. */
+/* A creator locks its file directly after creating it: an unlocked file older than 1 s has no
+ * living creator. */
 static int reap_unfinished(int directory, const char *name)
 {
     struct stat status;

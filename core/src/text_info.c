@@ -2,12 +2,11 @@
  * text_info.c - a segment as lines of "key: value": what the file `info` and `kymo info` show.
  *
  * Scripts depend on the keys and their order. Each key contains its unit, which never changes.
- * Strings come from the segment's creator, which need not be trusted: they are escaped, so that none
- * of them can forge a line.
+ * The segment's strings are untrusted: they are escaped, so that none of them can forge a line.
  *
- * The text changes its length only when the segment changes. What time alone changes, ages, the
- * writer's state and the rate, has a constant width: the file view reports the size of `info` before
- * it is read.
+ * The length of the text changes only when the segment changes: values that change with time alone
+ * (ages, the writer's state, the rate) have a constant width. The file view reports the size of
+ * `info` before it is read.
  */
 #include "text_internal.h"
 
@@ -17,7 +16,7 @@
 
 #define NS_PER_SECOND 1000000000u
 
-/* A writer that has been silent for longer than both has stalled. */
+/* A writer without a heartbeat or record for longer than both has stalled. */
 #define STALL_LEAST   NS_PER_SECOND
 #define STALL_PERIODS 10
 
@@ -30,8 +29,8 @@ struct history {
     uint64_t end; /* the position behind the newest */
 };
 
-/* Of records not after `time`. -ESTALE: overwritten while it was read, or all of them are overwritten
- * by now. */
+/* The history of the records up to `time`. -ESTALE: overwritten while it was read, or all of them
+ * are overwritten by now. */
 static int history_read(const struct kymo_ring *ring, uint64_t time, struct history *history)
 {
     struct kymo_window window = {ring->first, ring->first};
@@ -146,7 +145,7 @@ static void line_rate(struct kymo_text *text, const struct history *history, enu
     }
     if (is_alive && history->count >= 2)
         rate = (double)(history->count - 1) / ((double)span / NS_PER_SECOND);
-    /* At most 2^40 records a nanosecond: larger than 64 bits, and no rate that anything reaches. */
+    /* A span of 1 ns with 2^40 records: their rate would overflow 64 bits. */
     if (rate > 1e18)
         rate = 1e18;
     line_fixed(text, "rate_hertz", 0, (uint64_t)rate,
@@ -224,7 +223,7 @@ static void line_uuid(struct kymo_text *text, const char *key, const uint8_t uui
     kymo_text_string(text, "\n");
 }
 
-/* Copies only: what they are copies of. */
+/* Copies only: their origin. */
 static void lines_copy(struct kymo_text *text, const struct kymo_info *info)
 {
     static const uint8_t none[16];
@@ -265,7 +264,7 @@ static void lines_file(struct kymo_text *text, const struct kymo_info *info)
     kymo_text_printf(text, "owner: %u:%u\n", info->uid, info->gid);
 }
 
-/* The schema as kymo_schema_parse reads it; holes that a packed or padded struct has are lost. */
+/* The schema in the syntax of kymo_schema_parse, which has no gaps between fields. */
 static void line_schema(struct kymo_text *text, const struct kymo_schema *schema)
 {
     kymo_text_string(text, "schema: ");

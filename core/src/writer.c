@@ -1,9 +1,10 @@
 /*
  * writer.c - create, resume or replace a segment for publishing, and close it.
  *
- * Only the process that holds the lock on a generation's first byte may change it. Promises C, H and I
- * follow from the order of steps: lock, check that the name still refers to this inode, then resume; or
- * complete and lock the next generation, rename it over the name, and only then retire the old one.
+ * Only the process that holds the lock on a generation's first byte may change it. Promises C, H
+ * and I follow from the order of steps: lock, check that the name still refers to this inode, then
+ * resume; or complete and lock the next generation, rename it over the name, and only then retire
+ * the old one.
  */
 #include "internal.h"
 
@@ -35,8 +36,8 @@ void kymo_writer_adopt(struct kymo_writer *writer)
     const struct kymo_control *control = writer->ring.control;
 
     count_complete(&writer->ring);
-    /* It may have been killed between its head, or the bell's word, and the wake. A writer that closed
-     * has woken its readers, and a new segment had no writer before. */
+    /* The writer may have been killed between its store of head, or of the bell's word, and the
+     * wake. A writer that closed has woken its readers, and a new segment had no writer before. */
     if (kymo_load_relaxed32(&control->state) == KYMO_OPEN &&
         kymo_load_relaxed32(&control->writers) > 0)
         kymo_bell_ring(writer->bell);
@@ -55,7 +56,7 @@ void kymo_writer_catch_up(struct kymo_writer *writer)
 static void announce_owner(struct kymo_control *control, enum kymo_time_policy policy)
 {
     kymo_store_relaxed32(&control->time_policy, policy);
-    /* A frozen copy that gets a writer is one no longer. */
+    /* A writer turns a frozen copy into an ordinary segment. */
     kymo_store_relaxed(&control->frozen_realtime, 0);
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
@@ -85,7 +86,7 @@ static int take_over(struct kymo_writer *writer)
     return 0;
 }
 
-/* Others may be publishing: complete a dead owner's steps under their lock. */
+/* Other writers may be publishing: complete a dead owner's steps under the shared lock. */
 static int join(struct kymo_writer *writer)
 {
     struct kymo_control *control = writer->ring.control;
@@ -109,9 +110,9 @@ static int is_shared(const struct kymo_header *header)
     return header->flags & KYMO_SHARED_WRITER ? 1 : 0;
 }
 
-/* ---- the ways to open ---- */
+/* ---- opening ---- */
 
-/* What an open needs to know, collected once. */
+/* The arguments of an open. */
 struct request {
     const char *name;
     int directory;
@@ -126,7 +127,7 @@ struct plan {
     const struct kymo_field *fields;
 };
 
-/* The policy that the options choose; without options that of the writer before. */
+/* The policy that the options choose; without options that of the previous writer. */
 static enum kymo_time_policy choose_policy(const struct request *request,
                                            const struct kymo_control *control)
 {
@@ -181,8 +182,7 @@ static int report_space(const struct request *request, const struct plan *plan)
                        (unsigned long long)files.f_bavail * files.f_frsize);
 }
 
-/* A new generation, which gets the name once it is complete; over another one, if that is to be
- * replaced. */
+/* Creates a complete generation and links it under its name; if `replacing`, over the old one. */
 static int make_file(const struct request *request, const struct plan *plan, int replacing,
                      struct kymo_file *file)
 {
@@ -200,7 +200,7 @@ static int make_file(const struct request *request, const struct plan *plan, int
     return error;
 }
 
-/* Takes what describes the payload from the segment that exists, if the options leave it open. */
+/* Copies the description of the payload from the existing segment, if the options have none. */
 static struct kymo_options fill_payload(const struct request *request, const struct kymo_file *old,
                                         struct kymo_schema *schema)
 {
@@ -263,7 +263,7 @@ static int is_retired(const struct kymo_file *file)
            control.state == KYMO_RETIRED;
 }
 
-/* Whether the segment has the layout of the options; what these leave open does not differ. */
+/* 1 if the segment has the layout of the options; options that are 0 are equal to any. */
 static int is_resumable(const struct request *request, const struct kymo_file *file)
 {
     struct kymo_schema schema;
@@ -284,8 +284,8 @@ static int is_resumable(const struct request *request, const struct kymo_file *f
                                   request->diagnostic) == 0;
 }
 
-/* Shared writers take the lock beside each other; all others take it alone. -EAGAIN: the name
- * changed while we looked. */
+/* Shared writers take a shared lock, all others an exclusive one. -EAGAIN: the name refers to
+ * another file now. */
 static int lock_named(const struct request *request, const struct kymo_file *file, int shared)
 {
     int error = shared ? kymo_file_lock_shared(file->fd, KYMO_LOCK_WRITER)
@@ -409,7 +409,8 @@ static void close_shared(struct kymo_writer *writer)
     if (locked >= 0 && kymo_file_lock(segment->fd, KYMO_LOCK_WRITER, 1) == 0)
         kymo_store_release32(&writer->ring.control->state, KYMO_CLOSED);
     KYMO_TESTPOINT(CLOSED);
-    /* Release our shared lock before the futex lock: the next one to close must not find it. */
+    /* Release the shared lock before the futex lock: the next writer to close needs it
+     * exclusively. */
     kymo_file_unlock(segment->fd, KYMO_LOCK_WRITER);
     if (locked >= 0)
         kymo_robust_unlock(&segment->lock_slot);
