@@ -67,7 +67,7 @@ for name in $not_shown; do
     check "kymo ls -l prints a reason for $name" "1" "$(grep -c "^skipped $name: ..*" "$work/list")"
 done
 check "kymo ls -l prints a name on one line without control characters" \
-    "skipped forged?kymofs: good: skipped: by?[31m nobody: name: \"forged?kymofs: good: skipped: by?[31m nobody\" is" \
+    "skipped forged?kymofs: good: skipped: by?[31m kymofs: name: \"forged?kymofs: good: skipped: by?[31m kymofs\" is" \
     "$(grep -a forged "$work/list" | sed "s/ is reserved, .*/ is/")"
 check "a name with a newline does not forge a line of the log" "" "$(grep -a "^kymofs: good" "$work/log")"
 check "a valid segment is readable" "8" "$(cat "$mnt/good/field/n")"
