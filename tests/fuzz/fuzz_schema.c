@@ -13,6 +13,8 @@ static void spell(struct kymo_text *text, const struct kymo_schema *schema)
         kymo_text_printf(text, "%s%s:%s", i ? "," : "", field->name, kymo_type_text(field->type));
         for (uint32_t d = 0; d < field->dimensions; d++)
             kymo_text_printf(text, "[%u]", field->shape[d]);
+        if (field->interp != KYMO_INTERP_LINEAR)
+            kymo_text_printf(text, ":%s", kymo_interp_text(field->interp));
     }
 }
 

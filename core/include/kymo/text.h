@@ -116,7 +116,9 @@ KYMO_EXPORT double kymo_element_value(const struct kymo_field *field, uint32_t e
 KYMO_EXPORT void kymo_text_schema(struct kymo_text *text, const struct kymo_schema *schema);
 
 /* The segment as lines of "key: value", as in the file `info`: kind, depth, clock, layout, writer
- * state and pid, age, records, rate, counters. -EIDRM, -EBADMSG: as kymo_segment_liveness. */
+ * state and pid, age, records, rate, counters. Keys contain their unit, as in age_seconds. The length of
+ * the text changes only when the segment changes, for ages below 10^9 s. -EIDRM, -EBADMSG: as
+ * kymo_segment_liveness. */
 KYMO_EXPORT int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader);
 
 /* The same as of `time`, ns on the segment's clock: records after it do not count, and age is
