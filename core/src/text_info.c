@@ -121,15 +121,22 @@ static void line_age(struct kymo_text *text, const char *key, uint64_t now, uint
     line_fixed(text, key, now < then, age / NS_PER_SECOND, age % NS_PER_SECOND);
 }
 
-/* Padded to the longest state. */
-static void line_writer(struct kymo_text *text, int liveness)
+/* The state and its explanation, together of one length for all states. */
+static void lines_liveness(struct kymo_text *text, int liveness)
 {
-    char state[8] = "       ";
-    const char *word = kymo_liveness_text(liveness);
+    static const struct {
+        const char *state;
+        const char *detail;
+    } states[] = {
+        [KYMO_LIVE_UNKNOWN] = {"UNKNOWN", "the kernel returned an error"},
+        [KYMO_LIVE_ALIVE] = {"ALIVE", "holds its lock, and was active"},
+        [KYMO_LIVE_STALLED] = {"STALLED", "holds its lock, but is quiet"},
+        [KYMO_LIVE_CLOSED] = {"CLOSED", "ended cleanly, can be resumed"},
+        [KYMO_LIVE_DEAD] = {"DEAD", "killed or crashed, is resumable"},
+    };
 
-    for (size_t i = 0; word[i] && i < sizeof(state) - 1; i++)
-        state[i] = (char)(word[i] - 'a' + 'A');
-    kymo_text_printf(text, "writer: %s\n", state);
+    kymo_text_printf(text, "writer: %s\nwriter_detail: %s\n", states[liveness].state,
+                     states[liveness].detail);
 }
 
 /* 0 if no writer is alive. */
@@ -168,7 +175,7 @@ static void lines_layout(struct kymo_text *text, const struct kymo_info *info)
 
 static void lines_writer(struct kymo_text *text, const struct kymo_info *info, int liveness)
 {
-    line_writer(text, liveness);
+    lines_liveness(text, liveness);
     line_u64(text, "writer_pid", info->writer_pid);
     if (info->heartbeat && !info->frozen_realtime)
         line_age(text, "heartbeat_age_seconds", kymo_clock_now(KYMO_MONOTONIC), info->heartbeat);

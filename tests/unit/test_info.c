@@ -26,11 +26,8 @@ static const char *value_of(const char *key)
 
     for (const char *line = text.data; *line; line = strchr(line, '\n') + 1) {
         if (strncmp(line, key, len) == 0 && strncmp(line + len, ": ", 2) == 0) {
-            size_t end = strcspn(line + len + 2, "\n");
-
-            while (end > 0 && line[len + 2 + end - 1] == ' ')
-                end--; /* the padding */
-            snprintf(value, sizeof(value), "%.*s", (int)end, line + len + 2);
+            snprintf(value, sizeof(value), "%.*s", (int)strcspn(line + len + 2, "\n"),
+                     line + len + 2);
             return value;
         }
     }
@@ -52,7 +49,8 @@ static void expect_keys(const char *expected)
 }
 
 #define KEYS                                                                                     \
-    "name kind depth size_bytes clock time_policy wake_policy layout writer writer_pid "         \
+    "name kind depth size_bytes clock time_policy wake_policy layout writer writer_detail "      \
+    "writer_pid "                                                                                \
     "heartbeat_age_seconds age_seconds records available rate_hertz rejected clamped aborted "   \
     "wakes adopted takeovers writers created creator host boot generation file_size_bytes mode " \
     "owner schema "

@@ -23,19 +23,6 @@ static error_t info_parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-/* Without the blanks that keep the length of the file `info` constant. */
-static void trim_lines(struct kymo_text *text)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < text->len; i++) {
-        while (text->data[i] == '\n' && len > 0 && text->data[len - 1] == ' ')
-            len--;
-        text->data[len++] = text->data[i];
-    }
-    text->len = len;
-}
-
 int command_info(int argc, char **argv)
 {
     static const struct argp argp = {NULL, info_parse, "NAME", "Print the properties of a segment",
@@ -50,7 +37,6 @@ int command_info(int argc, char **argv)
     if (error)
         return report_open(name, error);
     error = kymo_text_info(&text, reader);
-    trim_lines(&text);
     status = error ? report_errno(name, error) : print_status(print_text(&text));
     kymo_text_free(&text);
     kymo_reader_close(reader);

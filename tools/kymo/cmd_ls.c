@@ -85,7 +85,7 @@ static const char *details_value(const struct details *details, const char *key,
         line += *line == '\n';
         if (strncmp(line, key, key_len) == 0 && strncmp(line + key_len, ": ", 2) == 0) {
             line += key_len + 2;
-            *len = strcspn(line, " \n");
+            *len = strcspn(line, "\n");
             return line;
         }
     }
