@@ -6,6 +6,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* At most, and as long as their payloads do not exceed GROUP_BYTES and BLOCK_BYTES. A block is copied
  * within about 50 us. */
@@ -18,6 +19,9 @@
 
 /* Larger amounts are mapped, so that free() returns them to the system. */
 #define MAP_LEAST 16384u
+
+/* Bytes of a ring that are unmapped at a time: a multiple of the page. */
+#define UNMAP_PART (UINT64_C(1) << 20)
 
 /* ---- memory ---- */
 
@@ -222,6 +226,26 @@ static int block_create(struct copying *copying, uint64_t first, uint64_t end, s
     return 0;
 }
 
+/* Mapped pages of the ring count as this daemon's memory. Once the copy has passed a part of the slots,
+ * its pages are unmapped; another access maps them again. Only whole pages of slots: what is mapped
+ * beside them may be private memory, which would be lost. */
+static void unmap_passed(const struct kymo_ring *ring, uint64_t from, uint64_t to)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t slots = (uintptr_t)ring->slots;
+    const uintptr_t begin = slots + (from & ring->mask) * ring->stride;
+    const uintptr_t end = slots + (to & ring->mask) * ring->stride;
+    uintptr_t low = begin / UNMAP_PART * UNMAP_PART;
+    uintptr_t high = low + UNMAP_PART;
+    const uintptr_t first = (slots + page - 1) / page * page;
+    const uintptr_t last = (slots + (ring->mask + 1) * ring->stride) / page * page;
+
+    low = low > first ? low : first;
+    high = high < last ? high : last;
+    if (begin / UNMAP_PART != end / UNMAP_PART && low < high)
+        madvise((void *)low, high - low, MADV_DONTNEED);
+}
+
 int copy_records(struct copying *copying, uint64_t from, uint64_t to)
 {
     int error = 0;
@@ -231,6 +255,7 @@ int copy_records(struct copying *copying, uint64_t from, uint64_t to)
         copying->lost = pos;
         error = rows_copy(&copying->store->layout, copying->request, pos, &copying->buffer);
     }
+    unmap_passed(&copying->request->segment->reader->ring, from, to);
     return error;
 }
 
