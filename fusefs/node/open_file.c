@@ -456,6 +456,18 @@ int file_read(struct inode_table *table, struct inode *inode, struct snapshot *s
     return 0;
 }
 
+void file_hold(struct inode_table *table, struct snapshot *snapshot)
+{
+    inode_lock(table);
+    snapshot->references++;
+    inode_unlock(table);
+}
+
+void file_let_go(struct inode_table *table, struct snapshot *snapshot)
+{
+    snapshot_release(table, snapshot);
+}
+
 void file_close_all(struct inode_table *table)
 {
     struct snapshot *snapshot;
