@@ -3,7 +3,7 @@
  * that we print, read again.
  */
 #include "fuzz.h"
-#include "query.h"
+#include "base/query.h"
 
 static void expect_known_time(int error)
 {

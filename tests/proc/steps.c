@@ -78,12 +78,14 @@ int steps_to_mark(struct steps *steps)
     return status_of(wait_for_stop(steps), SIGSTOP);
 }
 
+#if defined(__x86_64__)
 static int mark_only(void *context)
 {
     (void)context;
     steps_mark();
     return 0;
 }
+#endif
 
 const char *steps_unsupported(void)
 {
