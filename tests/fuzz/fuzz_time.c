@@ -2,8 +2,8 @@
  * fuzz_time.c - any text in the place of a TIME, a DUR or the query in a file's name; and the times
  * that we print, read again.
  */
-#include "fuzz.h"
 #include "base/query.h"
+#include "fuzz.h"
 
 static void expect_known_time(int error)
 {
