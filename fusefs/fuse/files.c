@@ -89,7 +89,7 @@ static void finish_read(struct operation *operation)
     size_t len;
     int error;
 
-    file_hold(inodes, snapshot);
+    snapshot_reference(inodes, snapshot);
     error = file_read(inodes, operation->inode, snapshot, operation->file.lock_owner == 0,
                       &operation->request.budget, (uint64_t)operation->offset, operation->size,
                       &text, &data, &len);
@@ -97,7 +97,7 @@ static void finish_read(struct operation *operation)
         reply_error(operation->req, error);
     else
         fuse_reply_buf(operation->req, len > 0 ? data : "", len);
-    file_let_go(inodes, snapshot);
+    snapshot_release(inodes, snapshot);
     kymo_text_free(&text);
 }
 

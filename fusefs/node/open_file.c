@@ -31,7 +31,7 @@ static struct snapshot *unreference(struct inode_table *table, struct snapshot *
     return snapshot;
 }
 
-static void snapshot_release(struct inode_table *table, struct snapshot *snapshot)
+void snapshot_release(struct inode_table *table, struct snapshot *snapshot)
 {
     inode_lock(table);
     snapshot = unreference(table, snapshot);
@@ -456,16 +456,11 @@ int file_read(struct inode_table *table, struct inode *inode, struct snapshot *s
     return 0;
 }
 
-void file_hold(struct inode_table *table, struct snapshot *snapshot)
+void snapshot_reference(struct inode_table *table, struct snapshot *snapshot)
 {
     inode_lock(table);
     snapshot->references++;
     inode_unlock(table);
-}
-
-void file_let_go(struct inode_table *table, struct snapshot *snapshot)
-{
-    snapshot_release(table, snapshot);
 }
 
 void file_close_all(struct inode_table *table)

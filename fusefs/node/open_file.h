@@ -58,10 +58,10 @@ int file_read(struct inode_table *table, struct inode *inode, struct snapshot *s
               bool is_page_cache, struct budget *budget, uint64_t offset, size_t size,
               struct kymo_text *text, const char **data, size_t *len);
 
-/* Keep the bytes while they are sent: the kernel may close the file as soon as it has them, before the
- * call that sent them returns. A pair. */
-void file_hold(struct inode_table *table, struct snapshot *snapshot);
-void file_let_go(struct inode_table *table, struct snapshot *snapshot);
+/* Keeps the snapshot until snapshot_release(). A reply needs it: the kernel may close the file as soon
+ * as it has the bytes, before the call that sends them returns. Any thread. */
+void snapshot_reference(struct inode_table *table, struct snapshot *snapshot);
+void snapshot_release(struct inode_table *table, struct snapshot *snapshot);
 
 /* Frees all contents, open or not: at the end of a mount the kernel closes nothing. */
 void file_close_all(struct inode_table *table);

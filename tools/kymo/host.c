@@ -93,7 +93,8 @@ static const struct kymo_field cpu_fields[] = {
     KYMO_FIELD(struct host_cpu, idle, "share", "idle time"),
     KYMO_FIELD(struct host_cpu, iowait, "share", "idle time with a pending disk request"),
     KYMO_FIELD(struct host_cpu, irq, "share", "time in hard and soft interrupts"),
-    KYMO_FIELD(struct host_cpu, steal, "share", "time that the hypervisor gave to other guests"),
+    KYMO_FIELD(struct host_cpu, steal, "share",
+               "time that the hypervisor gave to other virtual machines"),
 };
 
 static const struct kymo_schema cpu_schema = KYMO_SCHEMA(struct host_cpu, cpu_fields);
