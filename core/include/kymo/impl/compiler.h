@@ -11,6 +11,9 @@
 #define KYMO_INLINE static inline
 #endif
 
+/* A slow path: out of line, so that the compiler inlines the fast path that calls it. */
+#define KYMO_IMPL_COLD static __attribute__((unused, noinline, cold))
+
 #define KYMO_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define KYMO_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 

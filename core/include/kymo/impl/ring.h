@@ -309,18 +309,26 @@ KYMO_INLINE int kymo_ring_back(const struct kymo_reader *reader, uint64_t back, 
     return kymo_impl_ring_back_counted(reader, back, buffer, size, record, NULL);
 }
 
+/* kymo_ring_latest after any mismatch. */
+KYMO_IMPL_COLD int kymo_impl_ring_latest_again(const struct kymo_reader *reader, void *buffer,
+                                               size_t size, struct kymo_record *record)
+{
+    return kymo_ring_back(reader, 0, buffer, size, record);
+}
+
 KYMO_INLINE int kymo_ring_latest(const struct kymo_reader *reader, void *buffer, size_t size,
                                  struct kymo_record *record)
 {
     const struct kymo_ring *ring = &reader->ring;
     const struct kymo_control *control = ring->control;
     /* Fast path: read optimistically and validate once at the end. An empty ring and an overwritten
-     * slot have another seq or length, and the state can be checked after the copy. On any mismatch
-     * kymo_ring_back reads again and finds the error. */
+     * slot have another seq or length, and the state can be checked after the copy. On any mismatch,
+     * read again and find the error. */
     /* HEAD-1 (acquire load): as kymo_ring_head. */
     const uint64_t head = kymo_load_acquire(&control->head);
     const struct kymo_slot *slot = kymo_impl_ring_slot(ring, head - 1);
-    struct kymo_record found;
+    struct kymo_record found, again;
+    int error;
 
     if (KYMO_LIKELY(kymo_impl_slot_read_begin(slot, head - 1))) {
         kymo_impl_slot_record(slot, head - 1, &found);
@@ -336,7 +344,11 @@ KYMO_INLINE int kymo_ring_latest(const struct kymo_reader *reader, void *buffer,
             }
         }
     }
-    return kymo_ring_back(reader, 0, buffer, size, record);
+    /* A record of its own, so that the address of the caller's is not taken: it stays in registers. */
+    error = kymo_impl_ring_latest_again(reader, buffer, size, &again);
+    if (record && (!error || error == -EMSGSIZE))
+        *record = again;
+    return error;
 }
 
 KYMO_INLINE int kymo_ring_poll(const struct kymo_reader *reader, uint64_t pos, void *buffer,
