@@ -83,10 +83,9 @@ static bool take(struct shares *shares, uint32_t uid, uint64_t amount, bool forc
 
     pthread_mutex_lock(&shares->lock);
     holder = find_holder(shares, uid, true);
-    /* held + amount <= limit - all - amount, without overflow. */
-    fits = holder && shares->held <= shares->limit &&
-           amount <= (shares->limit - shares->held) / 2 &&
-           holder->held <= shares->limit - shares->held - 2 * amount;
+    /* held + amount <= 2 * (limit - all - amount), without overflow. */
+    fits = holder && shares->held <= shares->limit && amount <= shares->limit - shares->held &&
+           (holder->held + amount + 1) / 2 <= shares->limit - shares->held - amount;
     if (fits || (force && holder)) {
         holder->held += amount;
         shares->held += amount;

@@ -1,10 +1,10 @@
 /*
  * shares.h - a limited amount (bytes, descriptors), shared by users.
  *
- * A user may hold at most as much as remains free: one user at most half of the limit, each of two a
- * third, each of N at most 1/(N+1), so that something is always left for the next one. Source: the
- * dynamic thresholds of Choudhury and Hahne 1998, "Dynamic queue length thresholds for shared-memory
- * packet switches", with alpha = 1. All functions may be called from any thread.
+ * A user may hold at most twice as much as remains free: one user at most two thirds of the limit, each
+ * of two users two fifths, each of N at most 2/(2N+1), so that something is always left for the next
+ * one. Source: the dynamic thresholds of Choudhury and Hahne 1998, "Dynamic queue length thresholds for
+ * shared-memory packet switches", with alpha = 2. All functions may be called from any thread.
  */
 #ifndef KYMOFS_SHARES_H
 #define KYMOFS_SHARES_H

@@ -53,13 +53,13 @@ static void need_root(void)
 
 /* ---- shares ---- */
 
-static void set_descriptor_limit(rlim_t count)
+static void set_limit(__rlimit_resource_t resource, rlim_t most)
 {
     struct rlimit limit;
 
-    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = count;
-    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_assert_eq(getrlimit(resource, &limit), 0);
+    limit.rlim_cur = most;
+    cr_assert_eq(setrlimit(resource, &limit), 0);
 }
 
 /* Acquires segments from PREFIX0000 on until one fails with that error. Returns how many it acquired. */
@@ -106,7 +106,7 @@ Test(registry_limits, more_segments_than_descriptors_are_shown_and_read)
     int acquired;
 
     private_directory_make();
-    set_descriptor_limit(300);
+    set_limit(RLIMIT_NOFILE, 300);
     open_registry();
     publish_many("s", 400, geteuid());
     cr_assert_eq(count_listed(), 400);
@@ -150,7 +150,7 @@ Test(registry_limits, descriptors_are_shared_by_owners)
 
     need_root();
     private_directory_make();
-    set_descriptor_limit(300);
+    set_limit(RLIMIT_NOFILE, 300);
     open_registry();
     publish_many("many", 400, 1000);
     publish_many("few", 30, 1001);
@@ -181,7 +181,7 @@ Test(registry_limits, unused_readers_of_many_owners_are_closed)
 
     need_root();
     private_directory_make();
-    set_descriptor_limit(300);
+    set_limit(RLIMIT_NOFILE, 300);
     open_registry();
     for (uint32_t uid = 0; uid < 20; uid++) {
         snprintf(prefix, sizeof(prefix), "u%u-", uid);
@@ -195,10 +195,14 @@ Test(registry_limits, unused_readers_of_many_owners_are_closed)
     end();
 }
 
-Test(registry_limits, address_space_is_shared_by_owners, .init = begin, .fini = end)
+/* A user gets two thirds of half of the limit. */
+Test(registry_limits, address_space_is_shared_by_owners)
 {
     need_root();
     need_address_space();
+    private_directory_make();
+    set_limit(RLIMIT_AS, (rlim_t)96 << 40);
+    open_registry();
     publish_sparse("huge", UINT64_C(1) << 15, 1000); /* more than 32 TiB */
     publish_sparse("large0000", UINT64_C(1) << 14, 1000);
     publish_sparse("large0001", UINT64_C(1) << 14, 1000);
@@ -214,6 +218,7 @@ Test(registry_limits, address_space_is_shared_by_owners, .init = begin, .fini = 
     }
     cr_assert_eq(count_listed(), 55);
     cr_assert_eq(registry_skipped(registry), 0);
+    end();
 }
 
 /* ---- concurrency ---- */
@@ -249,7 +254,7 @@ Test(registry_limits, threads_share_readers, .timeout = 120)
     char name[32];
 
     private_directory_make();
-    set_descriptor_limit(300);
+    set_limit(RLIMIT_NOFILE, 300);
     open_registry();
     publish_many("s", 150, geteuid());
     cr_assert_eq(registry_start(registry), 0);

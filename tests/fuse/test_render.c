@@ -209,7 +209,7 @@ Test(limit, rejects_records_beyond_the_share_of_a_user, .init = open_fixture, .f
     struct request request;
     struct shares *shares;
 
-    cr_assert_eq(shares_open(&shares, 8 << 20), 0);
+    cr_assert_eq(shares_open(&shares, 6 << 20), 0);
     publish_sparse("s", NULL, 2, 5 << 20, 5 << 20);
     begin_request(&request, "s");
     request.find = find_newest;
@@ -235,7 +235,7 @@ Test(charge, grows_to_the_share_and_is_released)
     cr_assert_eq(charge_grow(&charge, 400000), 0);
     cr_assert_eq(charge_grow(&charge, 100), 0);
     cr_assert_eq(shares_held(shares), 400000);
-    cr_assert_eq(charge_grow(&charge, 600000), -ENOMEM);
+    cr_assert_eq(charge_grow(&charge, 700000), -ENOMEM);
     cr_assert_eq(shares_held(shares), 400000);
     charge_shrink(&charge, 1000);
     cr_assert_eq(shares_held(shares), 1000);
@@ -244,11 +244,11 @@ Test(charge, grows_to_the_share_and_is_released)
     /* Small amounts always succeed. */
     cr_assert(shares_take(shares, 8, 500000));
     cr_assert(shares_take(shares, 9, 200000));
-    cr_assert(shares_take(shares, 7, 100000));
+    cr_assert(shares_take(shares, 7, 150000));
     cr_assert_eq(charge_grow(&charge, CHARGE_SMALL), 0);
     cr_assert_eq(charge_grow(&charge, 2 * CHARGE_SMALL), -ENOMEM);
     charge_release(&charge);
-    shares_return(shares, 7, 100000);
+    shares_return(shares, 7, 150000);
     shares_return(shares, 8, 500000);
     shares_return(shares, 9, 200000);
     shares_close(shares);
