@@ -149,7 +149,7 @@ void operate_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
         return;
     }
     operation.finish = finish_lookup;
-    operation_run(&operation, node_is_bulk(&operation.request));
+    operation_run(&operation, node_lookup_is_bulk(&operation.request));
 }
 
 static void forget(struct session *session, fuse_ino_t number, uint64_t count)

@@ -291,7 +291,7 @@ static void insert(struct inode_table *table, struct inode *inode)
 }
 
 struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
-                            const struct node *node, bool versioned,
+                            const struct node *node, bool versioned, uint64_t owner,
                             bool (*may_keep)(const struct inode *inode, const void *context),
                             const void *context)
 {
@@ -303,12 +303,14 @@ struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
         return NULL;
     inode_lock(table);
     inode = find_name(table, parent, node);
-    if (inode && (inode->versioned != versioned || (may_keep && !may_keep(inode, context)))) {
+    if (inode && (inode->versioned != versioned || inode->owner != owner ||
+                  (may_keep && !may_keep(inode, context)))) {
         inode->is_current = false;
         inode = NULL;
     }
     if (!inode) {
         inode = fresh;
+        inode->owner = owner;
         fresh = NULL;
         insert(table, inode);
     }

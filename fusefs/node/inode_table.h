@@ -37,13 +37,18 @@ struct inode_content {
 
 #define INODE_ROOT UINT64_C(1) /* the root's number */
 
+/* A reported size that no content exceeds: the kernel learns the true one from getattr, or from a read
+ * that ends early. */
+#define INODE_SIZE_BOUND (UINT64_C(1) << 40)
+
 struct inode {
     struct node node;
     uint64_t number;
+    uint64_t owner; /* only its lookups find the inode; 0: all lookups do */
     bool versioned;
     /* Under the table's lock: */
     uint32_t open_count;
-    uint64_t reported_size;        /* the st_size that the kernel has */
+    uint64_t reported_size;        /* the st_size that the kernel has; or INODE_SIZE_BOUND */
     uint64_t looked_up_at;         /* of a versioned inode: CLOCK_MONOTONIC ns; 0: never */
     struct node_version looked_up; /* what the latest lookup has measured, or */
     int lookup_error;              /* why that content cannot be made */
@@ -75,12 +80,11 @@ void inode_release(struct inode_table *table, struct inode *inode);
 
 /*
  * Finds the current inode of a name, or creates it, and counts one lookup of the kernel. `node` is in
- * the directory of `parent`. A versioned inode is replaced by a new one if it is open, or prepared for
- * another caller, and may_keep() returns false for it, called with the lock held; NULL: always keep.
- * Referenced. NULL: no memory.
+ * the directory of `parent`. The inode is replaced by a new one if it has another owner, or may_keep()
+ * returns false for it, called with the lock held; NULL: always keep. Referenced. NULL: no memory.
  */
 struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
-                            const struct node *node, bool versioned,
+                            const struct node *node, bool versioned, uint64_t owner,
                             bool (*may_keep)(const struct inode *inode, const void *context),
                             const void *context);
 

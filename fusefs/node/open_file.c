@@ -147,11 +147,16 @@ static int snapshot_make(struct inode_table *table, const struct inode *inode,
 
 /* ---- whose content it is, with the lock held ---- */
 
+static bool is_per_caller(const struct request *request)
+{
+    return request->kind->flags & NODE_PER_CALLER;
+}
+
 static bool is_for(const struct snapshot *snapshot, const struct request *request)
 {
     const struct credentials *caller = &request->credentials;
 
-    return !(request->kind->flags & NODE_PER_CALLER) ||
+    return !is_per_caller(request) ||
            (snapshot->thread == caller->thread && snapshot->uid == caller->uid &&
             snapshot->gid == caller->gid);
 }
@@ -218,12 +223,21 @@ static void attach(struct inode *inode, struct snapshot *snapshot)
 
 static bool may_keep(const struct inode *inode, const void *context)
 {
-    const struct wanted *wanted = context;
     const struct snapshot *content = snapshot_of(inode->content);
 
-    if (inode->open_count == 0)
-        return !content || is_for(content, wanted->request);
-    return content && is_version(content, wanted) && is_for(content, wanted->request);
+    return inode->open_count == 0 || (content && is_version(content, context));
+}
+
+/* A file that differs per caller has an inode per thread, which no open of another caller gets. Threads
+ * of another PID namespace have no number: an inode per lookup. */
+static uint64_t find_owner(const struct request *request)
+{
+    static uint64_t unknown;
+
+    if (!is_per_caller(request))
+        return 0;
+    return request->credentials.thread ? request->credentials.thread
+                                       : UINT64_MAX - kymo_fetch_add_relaxed(&unknown, 1);
 }
 
 struct inode *file_look_up(struct inode_table *table, struct inode *parent, const struct node *node,
@@ -232,9 +246,9 @@ struct inode *file_look_up(struct inode_table *table, struct inode *parent, cons
     struct wanted wanted;
 
     if (!node_is_large(request))
-        return inode_look_up(table, parent, node, false, NULL, NULL);
+        return inode_look_up(table, parent, node, false, 0, NULL, NULL);
     wanted = want(request, true);
-    return inode_look_up(table, parent, node, true, may_keep, &wanted);
+    return inode_look_up(table, parent, node, true, find_owner(request), may_keep, &wanted);
 }
 
 /* ---- sizes ---- */
@@ -276,11 +290,19 @@ static int measure(struct inode_table *table, struct inode *inode, const struct 
         return error;
     *size = snapshot->size;
     *modified = snapshot->modified;
-    if (inode->versioned)
+    if (inode->versioned && !is_per_caller(request))
         prepare(table, inode, snapshot);
     else
         snapshot_release(table, snapshot);
     return 0;
+}
+
+/* The kernel repeats a lookup that returned another inode than the one before, and content that
+ * differs per caller is never made for two requests: a lookup makes none. Only the thread that owns the
+ * inode looks it up, so that no lookup sets its size while it is open. */
+static bool is_only_looked_up(const struct inode *inode, const struct wanted *wanted)
+{
+    return wanted->is_lookup && is_per_caller(wanted->request) && inode->open_count == 0;
 }
 
 int file_size(struct inode_table *table, struct inode *inode, struct request *request,
@@ -288,18 +310,22 @@ int file_size(struct inode_table *table, struct inode *inode, struct request *re
 {
     struct wanted wanted = want(request, is_lookup);
     const struct snapshot *content;
+    bool is_bound;
     int error = 0;
 
     wanted.is_getattr = !is_lookup;
     *size = *modified = 0;
     inode_lock(table);
+    is_bound = is_only_looked_up(inode, &wanted);
     content = find_content(inode, &wanted);
     if (content) {
         *size = content->size;
         *modified = content->modified;
     }
     inode_unlock(table);
-    if (!content)
+    if (!content && is_bound)
+        *size = INODE_SIZE_BOUND;
+    else if (!content)
         error = measure(table, inode, &wanted, request, size, modified);
     inode_lock(table);
     inode->reported_size = *size;
@@ -431,7 +457,8 @@ static int check_page_cache(struct inode_table *table, const struct inode *inode
     inode_lock(table);
     is_only = inode->open_count == 1 || (inode->equal_count == inode->open_count &&
                                          inode->open_identity == snapshot->identity);
-    fits = is_only && snapshot->size == inode->reported_size;
+    fits = is_only &&
+           (snapshot->size == inode->reported_size || inode->reported_size == INODE_SIZE_BOUND);
     inode_unlock(table);
     return fits ? 0 : -EINVAL;
 }

@@ -6,8 +6,8 @@
 
 int segment_enter(struct request *request)
 {
-    int error = registry_check_access(request->registry, &request->credentials,
-                                      request->segment->name, &request->status);
+    int error = registry_check_segment(request->registry, &request->credentials,
+                                       request->segment->name, &request->status);
 
     if (!error)
         error = segment_acquire(request->segment);

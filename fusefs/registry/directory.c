@@ -49,7 +49,7 @@ static bool is_transient(const struct entry *entry)
 
 void directory_scan(struct registry *registry)
 {
-    DIR *directory = opendir(kymo_directory());
+    DIR *directory = opendir(registry->directory);
     struct dirent *file;
 
     refresh_all(registry, is_any, true);
@@ -65,14 +65,14 @@ void directory_scan(struct registry *registry)
 static bool watch(struct registry *registry)
 {
     struct stat status;
-    const bool exists = stat(kymo_directory(), &status) == 0;
+    const bool exists = stat(registry->directory, &status) == 0;
 
     if (exists && registry->watch >= 0 && registry->device == status.st_dev &&
         registry->inode == status.st_ino)
         return false;
     if (registry->watch >= 0)
         inotify_rm_watch(registry->inotify, registry->watch);
-    registry->watch = inotify_add_watch(registry->inotify, kymo_directory(), WATCHED);
+    registry->watch = inotify_add_watch(registry->inotify, registry->directory, WATCHED);
     registry->device = exists ? status.st_dev : 0;
     registry->inode = exists ? status.st_ino : 0;
     return true;

@@ -92,7 +92,7 @@ int entry_discover(struct registry *registry, const char *name, struct entry **o
     char path[PATH_MAX];
     int error = entry ? 0 : -ENOMEM;
 
-    segment_path(name, path);
+    segment_path(registry, name, path);
     for (int i = 0; i < tries && !error; i++) {
         error = lstat(path, status) == 0 ? 0 : -errno;
         if (error)

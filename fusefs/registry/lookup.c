@@ -61,7 +61,7 @@ int registry_find(struct registry *registry, const char *name, struct segment **
 
     if (kymo_name_check(name) != 0)
         return -ENOENT;
-    segment_path(name, path);
+    segment_path(registry, name, path);
     entry = table_find(registry, name);
     if (!entry || lstat(path, status) != 0 || !entry_matches(entry, status)) {
         if (entry)
@@ -139,8 +139,7 @@ int registry_directory_status(struct registry *registry, struct stat *status)
 {
     char path[PATH_MAX];
 
-    (void)registry;
-    segment_path(".", path);
+    segment_path(registry, ".", path);
     if (lstat(path, status) == 0)
         return 0;
     if (errno != ENOENT)
@@ -156,18 +155,17 @@ int registry_check_directory(struct registry *registry, struct credentials *cred
     char path[PATH_MAX];
     int error = registry_directory_status(registry, &status);
 
-    segment_path(".", path);
+    segment_path(registry, ".", path);
     return error ? error : credentials_check(credentials, path, &status, permission);
 }
 
-int registry_check_access(struct registry *registry, struct credentials *credentials,
-                          const char *name, const struct stat *status)
+int registry_check_segment(struct registry *registry, struct credentials *credentials,
+                           const char *name, const struct stat *status)
 {
     char path[PATH_MAX];
-    int error = registry_check_directory(registry, credentials, S_IXOTH);
 
-    segment_path(name, path);
-    return error ? error : credentials_check(credentials, path, status, S_IROTH);
+    segment_path(registry, name, path);
+    return credentials_check(credentials, path, status, S_IROTH);
 }
 
 /* ---- the thread ---- */
@@ -221,7 +219,13 @@ void registry_stop(struct registry *registry)
 
 static int open_parts(struct registry *registry)
 {
+    const char *directory = kymo_directory();
     int error = readers_open(&registry->readers);
+
+    registry->directory_len = strlen(directory) + 1;
+    if (registry->directory_len + NAME_MAX >= PATH_MAX)
+        return -ENAMETOOLONG;
+    sprintf(registry->directory, "%s/", directory);
 
     registry->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!error && registry->wake < 0)

@@ -276,7 +276,7 @@ int segment_acquire(struct segment *segment)
 
     if (pin(entry))
         return 0;
-    segment_path(segment->name, path);
+    segment_path(entry->registry, segment->name, path);
     if (lstat(path, &status) == 0 && status.st_dev == segment->device &&
         status.st_ino == segment->inode)
         error = open_reader(entry, status.st_uid);

@@ -49,7 +49,7 @@ struct registry_listener {
     void (*skipped)(void *context, const char *name, const char *reason);
 };
 
-/* Scans kymo_directory(). 0, -ENOENT, -ENOTDIR, -EACCES, -ENOMEM, -EMFILE. */
+/* Scans kymo_directory(). 0, -ENOENT, -ENOTDIR, -EACCES, -ENAMETOOLONG, -ENOMEM, -EMFILE. */
 int registry_open(struct registry **registry, const struct registry_listener *listener);
 
 /* Every segment must have been dropped. NULL is allowed. */
@@ -80,13 +80,14 @@ uint64_t registry_skipped(struct registry *registry);
  * a negative errno. */
 int registry_directory_status(struct registry *registry, struct stat *status);
 
-/* K (the same to every caller that may read it): 0 if the caller may search the directory and read
- * the segment whose status registry_find() returned, else as credentials_check(). */
-int registry_check_access(struct registry *registry, struct credentials *credentials,
-                          const char *name, const struct stat *status);
-/* The directory alone, with `permission` S_IROTH, S_IXOTH or both. */
+/* K (the same to every caller that may read it): 0 if the caller has `permission`, S_IROTH, S_IXOTH or
+ * both, on the directory; else as credentials_check(). */
 int registry_check_directory(struct registry *registry, struct credentials *credentials,
                              mode_t permission);
+/* 0 if the caller, which may search the directory, may read the segment whose status registry_find()
+ * returned; else as credentials_check(). */
+int registry_check_segment(struct registry *registry, struct credentials *credentials,
+                           const char *name, const struct stat *status);
 
 /* Sets segment->reader until segment_release(). -EMFILE, -ENOMEM: beyond the owner's share even
  * without the owner's unused segments; else as kymo_reader_open(), -EIDRM if the name refers to

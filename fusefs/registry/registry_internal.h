@@ -52,6 +52,8 @@ struct readers {
 
 struct registry {
     struct cds_lfht *table;
+    char directory[PATH_MAX]; /* ends with a slash */
+    size_t directory_len;
     struct registry_listener listener;
     struct readers readers;
     pthread_mutex_t lock; /* of all below, and of changing the table */
@@ -94,9 +96,12 @@ static inline bool error_is_transient(int error)
     return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN;
 }
 
-static inline void segment_path(const char *name, char path[PATH_MAX])
+/* `name` has at most NAME_MAX bytes. */
+static inline void segment_path(const struct registry *registry, const char *name,
+                                char path[PATH_MAX])
 {
-    snprintf(path, PATH_MAX, "%s/%s", kymo_directory(), name);
+    memcpy(path, registry->directory, registry->directory_len);
+    strcpy(path + registry->directory_len, name);
 }
 
 static inline struct entry *entry_of(const struct segment *segment)

@@ -264,7 +264,7 @@ int table_refresh(struct registry *registry, const char *name, struct entry **ou
     char path[PATH_MAX];
     int error = 0;
 
-    segment_path(name, path);
+    segment_path(registry, name, path);
     if (!old || lstat(path, status) != 0 || !entry_matches(old, status)) {
         error = entry_discover(registry, name, &entry, status, reason);
         if (!error) {

@@ -143,22 +143,17 @@ static int64_t clock_offset(enum kymo_clock clock)
     return now;
 }
 
-static uint64_t realtime_of(enum kymo_clock clock, uint64_t time)
-{
-    return clock == KYMO_REALTIME ? time : time + (uint64_t)clock_offset(clock);
-}
-
-static uint64_t modified_at_instant(const struct request *request)
+static struct change change_at_instant(const struct request *request)
 {
     const enum kymo_clock clock = request_clock(request);
     struct kymo_window window;
 
     if (clock == KYMO_USER || render_window(request, &window) != 0 || window.low == window.high)
-        return request->segment->created;
-    return realtime_of(clock, kymo_window_time(&live_reader(request)->ring, window.high - 1));
+        return (struct change){KYMO_REALTIME, request->segment->created};
+    return (struct change){clock, kymo_window_time(&live_reader(request)->ring, window.high - 1)};
 }
 
-uint64_t render_modified(const struct request *request)
+struct change render_last_change(const struct request *request)
 {
     const struct kymo_reader *reader = live_reader(request);
     const enum kymo_clock clock = request_clock(request);
@@ -166,11 +161,18 @@ uint64_t render_modified(const struct request *request)
     struct kymo_info info;
 
     if (request->has_instant)
-        return modified_at_instant(request);
+        return change_at_instant(request);
     if (clock != KYMO_USER && kymo_ring_view_latest(reader, &view) == 0)
-        return realtime_of(clock, view.record.time);
+        return (struct change){clock, view.record.time};
     /* The writer's own clock has no relation to realtime: use its heartbeat or its start. */
     if (kymo_segment_info(reader->segment, &info) != 0 || !(info.heartbeat | info.opened))
-        return request->segment->created;
-    return realtime_of(KYMO_MONOTONIC, info.heartbeat > info.opened ? info.heartbeat : info.opened);
+        return (struct change){KYMO_REALTIME, request->segment->created};
+    return (struct change){KYMO_MONOTONIC,
+                           info.heartbeat > info.opened ? info.heartbeat : info.opened};
+}
+
+uint64_t render_realtime(struct change change)
+{
+    return change.clock == KYMO_REALTIME ? change.time
+                                         : change.time + (uint64_t)clock_offset(change.clock);
 }

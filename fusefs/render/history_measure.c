@@ -100,9 +100,12 @@ static int measure_rows(struct copying *copying, uint64_t *first, uint64_t end, 
 
     *sum = 0;
     for (uint64_t pos = *first, to; pos < end && !error; pos = to) {
-        to = (pos | (rows - 1)) + 1;
-        to = to < end ? to : end;
-        error = measure_group(copying, NULL, pos, to, sum);
+        to = store_add_lengths(copying->store, copying->format, pos, end, sum);
+        if (to == pos) {
+            to = (pos | (rows - 1)) + 1;
+            to = to < end ? to : end;
+            error = measure_group(copying, NULL, pos, to, sum);
+        }
         if (error == -ESTALE && tries < KYMO_RETRIES) {
             *sum = 0;
             *first = to = history_step_over(request, copying->lost, end, tries++);

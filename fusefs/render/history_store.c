@@ -17,6 +17,9 @@
 /* Groups whose lengths are remembered, in 64 MiB at most; of deeper rings some are measured again. */
 #define GROUPS_LIMIT (UINT64_C(1) << 22)
 
+/* Lengths that are added up in one critical section. */
+#define GROUPS_AT_ONCE 512
+
 /* Larger amounts are mapped, so that free() returns them to the system. */
 #define MAP_LEAST 16384u
 
@@ -126,6 +129,26 @@ void store_set_length(struct history_store *store, enum history_format format,
     if (*table)
         (*table)[group->number & store->group_mask] = *group;
     pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t store_add_lengths(struct history_store *store, enum history_format format, uint64_t pos,
+                           uint64_t end, uint64_t *sum)
+{
+    const uint64_t rows = UINT64_C(1) << store->group_shift;
+    const struct row_group *table;
+
+    pthread_mutex_lock(&store->lock);
+    table = store->lengths[format];
+    for (int i = 0; table && i < GROUPS_AT_ONCE && pos % rows == 0 && end - pos >= rows; i++) {
+        const struct row_group *group = &table[(pos >> store->group_shift) & store->group_mask];
+
+        if (group->number != pos >> store->group_shift || group->first > 0 || group->end != rows)
+            break;
+        *sum += group->length;
+        pos += rows;
+    }
+    pthread_mutex_unlock(&store->lock);
+    return pos;
 }
 
 /* ---- blocks ---- */

@@ -57,6 +57,11 @@ bool store_find_length(struct history_store *store, enum history_format format, 
 void store_set_length(struct history_store *store, enum history_format format,
                       const struct row_group *group);
 
+/* Adds the lengths of the next groups that are known and whole. Returns the position behind them, or
+ * `pos`. The lock is held for about 1 us at most. */
+uint64_t store_add_lengths(struct history_store *store, enum history_format format, uint64_t pos,
+                           uint64_t end, uint64_t *sum);
+
 /* One open or stat. */
 struct copying {
     struct history_store *store;

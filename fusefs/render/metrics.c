@@ -24,11 +24,11 @@ struct collection {
     struct segment **listed;
     uint64_t *counts; /* samples of each; 0: not readable */
     size_t count;
-    uint64_t total;    /* samples */
-    uint64_t limit;    /* samples of one segment */
-    uint64_t included; /* segments */
-    uint64_t left_out; /* segments */
-    uint64_t modified;
+    uint64_t total;              /* samples */
+    uint64_t limit;              /* samples of one segment */
+    uint64_t included;           /* segments */
+    uint64_t left_out;           /* segments */
+    uint64_t changed[KYMO_USER]; /* the newest change on each clock */
 };
 
 /* ---- segments ---- */
@@ -47,29 +47,58 @@ static uint64_t count_samples(const struct request *request)
     return count;
 }
 
-/* The generation that has the name now, held and acquired, if the caller may read it; NULL: skip it,
- * also if it was removed or damaged since the list was made. */
-static struct segment *open_segment(struct request *request, const char *name)
+/* The generation that was listed, acquired; if its file is not open, the one that has the name now. */
+static struct segment *acquire_segment(struct request *request, struct segment *listed)
 {
-    struct segment *segment;
+    struct segment *segment = listed;
     struct stat status;
 
-    if (registry_find(request->registry, name, &segment, &status))
+    segment_hold(listed);
+    if (segment_acquire(listed) == 0)
+        return listed;
+    segment_drop(listed);
+    if (registry_find(request->registry, listed->name, &segment, &status) != 0)
         return NULL;
-    if (registry_check_access(request->registry, &request->credentials, name, &status) ||
-        segment_acquire(segment)) {
+    if (segment_acquire(segment) == 0)
+        return segment;
+    segment_drop(segment);
+    return NULL;
+}
+
+/* Whether the caller, which has searched the directory to get here, may read the file now. */
+static bool may_read(struct request *request, const struct segment *segment)
+{
+    struct stat status = {.st_dev = segment->device, .st_ino = segment->inode};
+    struct kymo_info info;
+
+    if (kymo_segment_info(segment->reader->segment, &info) != 0)
+        return false;
+    status.st_mode = S_IFREG | info.mode;
+    status.st_uid = info.uid;
+    status.st_gid = info.gid;
+    return registry_check_segment(request->registry, &request->credentials, segment->name,
+                                  &status) == 0;
+}
+
+/* NULL: skip it: removed or damaged since the list was made, or not for the caller. */
+static struct segment *open_segment(struct request *request, struct segment *listed)
+{
+    struct segment *segment = acquire_segment(request, listed);
+
+    if (segment && !may_read(request, segment)) {
+        segment_release(segment);
         segment_drop(segment);
         return NULL;
     }
     request->segment = segment;
-    request->reader = segment->reader;
+    request->reader = segment ? segment->reader : NULL;
     return segment;
 }
 
 static int add_samples(struct collection *collection, uint64_t count)
 {
     struct request *request = collection->request;
-    uint64_t modified;
+    struct change change;
     int added = budget_grow(&request->budget, SAMPLE_BYTES * (collection->total + count));
 
     if (added)
@@ -77,9 +106,9 @@ static int add_samples(struct collection *collection, uint64_t count)
     added = kymo_metrics_add(collection->metrics, request->reader);
     if (added < 0)
         return added == -ENOMEM ? added : 0;
-    modified = render_modified(request);
-    if (modified > collection->modified)
-        collection->modified = modified;
+    change = render_last_change(request);
+    if (change.time > collection->changed[change.clock])
+        collection->changed[change.clock] = change.time;
     collection->total += count;
     collection->included++;
     return 0;
@@ -89,7 +118,7 @@ static int add_samples(struct collection *collection, uint64_t count)
 static int add_segment(struct collection *collection, size_t index)
 {
     struct request *request = collection->request;
-    struct segment *segment = open_segment(request, collection->listed[index]->name);
+    struct segment *segment = open_segment(request, collection->listed[index]);
     uint64_t count;
     int error = 0;
 
@@ -114,7 +143,8 @@ static int add_segments(struct collection *collection)
 {
     int error = 0;
 
-    collection->total = collection->included = collection->left_out = collection->modified = 0;
+    collection->total = collection->included = collection->left_out = 0;
+    memset(collection->changed, 0, sizeof(collection->changed));
     for (size_t i = 0; i < collection->count && !error; i++) {
         error = add_segment(collection, i);
         if (!error)
@@ -241,6 +271,20 @@ static void collection_close(struct collection *collection)
     kymo_metrics_close(collection->metrics);
 }
 
+/* In ns since 1970; 0: there was none. */
+static uint64_t last_change(const struct collection *collection)
+{
+    uint64_t last = 0;
+
+    for (int clock = 0; clock < KYMO_USER; clock++) {
+        const struct change change = {(enum kymo_clock)clock, collection->changed[clock]};
+        const uint64_t time = change.time ? render_realtime(change) : 0;
+
+        last = time > last ? time : last;
+    }
+    return last;
+}
+
 int render_metrics(struct request *request, struct kymo_text *text, uint64_t *modified)
 {
     struct collection collection = {.limit = 0};
@@ -252,7 +296,7 @@ int render_metrics(struct request *request, struct kymo_text *text, uint64_t *mo
         add_daemon(&collection);
         error = kymo_metrics_write(collection.metrics, text);
     }
-    *modified = collection.modified;
+    *modified = last_change(&collection);
     collection_close(&collection);
     return error;
 }

@@ -41,9 +41,23 @@ int render_as_of(struct request *request,
  */
 int render_window(const struct request *request, struct kymo_window *window);
 
-/* When the newest record was published, up to the request's instant, ns since 1970; the segment's
- * creation if there is none, or if its clock tells nothing and it has no heartbeat. */
-uint64_t render_modified(const struct request *request);
+/* A time on one of the clocks but KYMO_USER, ns. */
+struct change {
+    enum kymo_clock clock;
+    uint64_t time;
+};
+
+/* When the newest record was published, up to the request's instant; the segment's creation if there
+ * is none, or if its clock tells nothing and it has no heartbeat. */
+struct change render_last_change(const struct request *request);
+
+/* In ns since 1970. Reads both clocks: for many segments, convert only the newest of each clock. */
+uint64_t render_realtime(struct change change);
+
+static inline uint64_t render_modified(const struct request *request)
+{
+    return render_realtime(render_last_change(request));
+}
 
 /* Bytes that the text does not exceed, whatever is published; possibly beyond RENDER_LIMIT. */
 uint64_t render_record_limit(const struct request *request);

@@ -26,7 +26,9 @@ static int find_next(const struct stream *stream, struct credentials *credential
         if (!error && found == present)
             error = kymo_load_relaxed32(&found->reader->ring.damaged) ? -EBADMSG : -ENOENT;
         if (!error)
-            error = registry_check_access(registry, credentials, present->name, &status);
+            error = registry_check_directory(registry, credentials, S_IXOTH);
+        if (!error)
+            error = registry_check_segment(registry, credentials, present->name, &status);
         if (!error)
             error = segment_acquire(found);
         if (!error) {

@@ -27,7 +27,7 @@ static struct inode *look_up(struct inode *parent, const char *name, bool versio
     struct inode *inode;
 
     cr_assert_eq(node_init(&node, &parent->node, name), 0, "%s", name);
-    inode = inode_look_up(table, parent, &node, versioned, NULL, NULL);
+    inode = inode_look_up(table, parent, &node, versioned, 0, NULL, NULL);
     cr_assert_not_null(inode);
     inode_release(table, inode);
     return inode;
@@ -125,7 +125,7 @@ Test(inode_table, replaces_a_version_that_may_not_be_kept, .init = open_table, .
     struct inode *fresh;
 
     cr_assert_eq(node_init(&node, &segment->node, "history.csv"), 0);
-    fresh = inode_look_up(table, segment, &node, true, never, NULL);
+    fresh = inode_look_up(table, segment, &node, true, 0, never, NULL);
     inode_release(table, fresh);
     cr_expect_neq(fresh->number, old->number);
     cr_expect_eq(fresh->node.ino, old->node.ino);

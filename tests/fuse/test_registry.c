@@ -186,14 +186,14 @@ Test(registry, directory_without_search_permission_denies_access, .init = begin,
 
     publish("s", 1, 0644);
     cr_assert_eq(registry_find(registry, "s", NULL, &status), 0);
-    cr_assert_eq(registry_check_access(registry, &other, "s", &status), 0);
+    cr_assert_eq(registry_check_segment(registry, &other, "s", &status), 0);
     cr_assert_eq(registry_check_directory(registry, &other, S_IROTH | S_IXOTH), 0);
     cr_assert_eq(chmod(private_directory, 0701), 0);
-    cr_assert_eq(registry_check_access(registry, &other, "s", &status), 0);
+    cr_assert_eq(registry_check_segment(registry, &other, "s", &status), 0);
     cr_assert_eq(registry_check_directory(registry, &other, S_IROTH), -EACCES);
     cr_assert_eq(chmod(private_directory, 0700), 0);
-    cr_assert_eq(registry_check_access(registry, &other, "s", &status), -EACCES);
-    cr_assert_eq(registry_check_access(registry, &owner, "s", &status), 0);
+    cr_assert_eq(registry_check_directory(registry, &other, S_IXOTH), -EACCES);
+    cr_assert_eq(registry_check_directory(registry, &owner, S_IXOTH), 0);
 }
 
 struct replacer {
@@ -237,7 +237,7 @@ Test(registry, access_is_checked_for_the_generation_that_is_read, .init = begin,
         if (error)
             continue;
         cr_assert_eq(segment->inode, status.st_ino);
-        error = registry_check_access(registry, &other, "s", &status);
+        error = registry_check_segment(registry, &other, "s", &status);
         cr_assert(error == 0 || error == -EACCES || error == -ENOENT);
         cr_assert(error != 0 || (status.st_mode & 0777) == 0644);
         granted += error == 0;
