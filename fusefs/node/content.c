@@ -103,8 +103,3 @@ bool node_is_bulk(const struct request *request)
         return kymo_ring_available(request_ring(request)) > FEW_RECORDS;
     return request->kind->render == render_picture;
 }
-
-bool node_lookup_is_bulk(const struct request *request)
-{
-    return !(request->kind->flags & NODE_PER_CALLER) && node_is_bulk(request);
-}

@@ -260,7 +260,7 @@ size_t inode_forget(struct inode_table *table, uint64_t number, uint64_t count)
 
 /* ---- lookups ---- */
 
-static struct inode *inode_new(struct inode *parent, const struct node *node, bool versioned)
+static struct inode *inode_new(struct inode *parent, const struct node *node, uint64_t owner)
 {
     struct inode *inode = calloc(1, sizeof(*inode) + strlen(node->name) + 1);
 
@@ -271,7 +271,8 @@ static struct inode *inode_new(struct inode *parent, const struct node *node, bo
     inode->node.name = inode->name;
     inode->node.parent = parent ? &parent->node : NULL;
     inode->parent = parent;
-    inode->versioned = versioned;
+    inode->owner = owner;
+    inode->versioned = owner != 0;
     inode->is_query = is_query(node);
     return inode;
 }
@@ -291,11 +292,11 @@ static void insert(struct inode_table *table, struct inode *inode)
 }
 
 struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
-                            const struct node *node, bool versioned, uint64_t owner,
+                            const struct node *node, uint64_t owner,
                             bool (*may_keep)(const struct inode *inode, const void *context),
                             const void *context)
 {
-    struct inode *fresh = inode_new(parent, node, versioned);
+    struct inode *fresh = inode_new(parent, node, owner);
     struct inode *freed = NULL;
     struct inode *inode;
 
@@ -303,14 +304,12 @@ struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
         return NULL;
     inode_lock(table);
     inode = find_name(table, parent, node);
-    if (inode && (inode->versioned != versioned || inode->owner != owner ||
-                  (may_keep && !may_keep(inode, context)))) {
+    if (inode && (inode->owner != owner || (may_keep && !may_keep(inode, context)))) {
         inode->is_current = false;
         inode = NULL;
     }
     if (!inode) {
         inode = fresh;
-        inode->owner = owner;
         fresh = NULL;
         insert(table, inode);
     }
@@ -376,7 +375,7 @@ int inode_table_open(struct inode_table **out)
     table->mask = BUCKETS_FIRST - 1;
     table->by_name = calloc(BUCKETS_FIRST, sizeof(struct inode *));
     table->by_number = calloc(BUCKETS_FIRST, sizeof(struct inode *));
-    table->root = inode_new(NULL, &root, false);
+    table->root = inode_new(NULL, &root, 0);
     if (!table->by_name || !table->by_number || !table->root) {
         free(table->root);
         inode_table_close(table);

@@ -11,7 +11,8 @@
  * A file whose content may exceed a page is versioned: while it is open, its inode has one content,
  * and a lookup of its name finds another inode, with the same st_ino, once the content has changed, as
  * if each version were renamed over the name. sendfile(), splice() and mmap() use the inode's page
- * cache, which would otherwise mix the versions of several opens. See open_file.h.
+ * cache, which would otherwise mix the versions of several opens. Each thread looks up an inode of its
+ * own, so that no other thread's lookup changes its size during a read. See open_file.h.
  */
 #ifndef KYMOFS_INODE_TABLE_H
 #define KYMOFS_INODE_TABLE_H
@@ -44,15 +45,12 @@ struct inode_content {
 struct inode {
     struct node node;
     uint64_t number;
-    uint64_t owner; /* only its lookups find the inode; 0: all lookups do */
+    uint64_t owner; /* the thread whose lookups find a versioned inode; 0 otherwise */
     bool versioned;
     /* Under the table's lock: */
     uint32_t open_count;
-    uint64_t reported_size;        /* the st_size that the kernel has; or INODE_SIZE_BOUND */
-    uint64_t looked_up_at;         /* of a versioned inode: CLOCK_MONOTONIC ns; 0: never */
-    struct node_version looked_up; /* what the latest lookup has measured, or */
-    int lookup_error;              /* why that content cannot be made */
-    uint64_t open_identity;        /* the bytes of equal_count of the opens; see struct snapshot */
+    uint64_t reported_size; /* the st_size that the kernel has; or INODE_SIZE_BOUND */
+    uint64_t open_identity; /* the bytes of equal_count of the opens; see struct snapshot */
     uint32_t equal_count;
     struct inode_content *content; /* the newest that exists; of a versioned inode the only one */
     /* Private: */
@@ -80,11 +78,12 @@ void inode_release(struct inode_table *table, struct inode *inode);
 
 /*
  * Finds the current inode of a name, or creates it, and counts one lookup of the kernel. `node` is in
- * the directory of `parent`. The inode is replaced by a new one if it has another owner, or may_keep()
- * returns false for it, called with the lock held; NULL: always keep. Referenced. NULL: no memory.
+ * the directory of `parent`. `owner`: see struct inode. The inode is replaced by a new one if it has
+ * another owner, or may_keep() returns false for it, called with the lock held; NULL: always keep.
+ * Referenced. NULL: no memory.
  */
 struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
-                            const struct node *node, bool versioned, uint64_t owner,
+                            const struct node *node, uint64_t owner,
                             bool (*may_keep)(const struct inode *inode, const void *context),
                             const void *context);
 

@@ -199,8 +199,6 @@ int node_find_span(const struct request *request, struct history_span *span);
 
 /* Whether making the content, or measuring it, is proportional to many records or segments. */
 bool node_is_bulk(const struct request *request);
-/* The same for a lookup, which makes no content that differs per caller. */
-bool node_lookup_is_bulk(const struct request *request);
 
 /* The mount's README. */
 int node_render_readme(struct request *request, struct kymo_text *text);
