@@ -1,6 +1,6 @@
 /*
- * interrupted.h - a signal each millisecond, which cuts system calls short: what waits with a deadline
- * keeps it all the same (promise E).
+ * interrupted.h - a signal each millisecond, which interrupts system calls: a wait must still keep
+ * its deadline (promise E: no endless wait).
  */
 #ifndef KYMO_TEST_INTERRUPTED_H
 #define KYMO_TEST_INTERRUPTED_H
@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <sys/time.h>
 
-/* How often. */
+/* The number of signals. */
 static volatile sig_atomic_t interruptions;
 
 static void on_alarm(int number)

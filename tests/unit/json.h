@@ -1,5 +1,5 @@
 /*
- * json.h - whether a text is one JSON value in UTF-8 and nothing else, strictly by RFC 8259.
+ * json.h - whether a text is exactly one JSON value in UTF-8, by RFC 8259.
  */
 #ifndef KYMO_TEST_JSON_H
 #define KYMO_TEST_JSON_H
@@ -35,7 +35,7 @@ static inline int json_number(const char **at)
     return json_digits(at);
 }
 
-/* Decodes one code point, in its shortest form, none of the surrogates. */
+/* Decodes one code point. Longer forms than the shortest and surrogates are invalid. */
 static inline int json_utf8(const char **at)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};

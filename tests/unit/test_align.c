@@ -1,5 +1,6 @@
 /*
- * test_align.c - one instant of several rings: each row is compared with the single query of its mode, and with an oracle that scans every record.
+ * test_align.c - kymo_series_align: each row is compared with the single query of its mode, and
+ * with an oracle that scans every record.
  */
 #include "unit.h"
 
@@ -61,7 +62,7 @@ static uint64_t apart(uint64_t one, uint64_t other)
     return one > other ? one - other : other - one;
 }
 
-/* ---- the oracle: the right answer for an instant of a track ---- */
+/* ---- the oracle: the correct answer for an instant of a track ---- */
 
 struct answer {
     int error;
@@ -89,7 +90,7 @@ static struct answer as_of(const struct track *track, uint64_t time)
     return (struct answer){.error = track->low ? -ESTALE : -EDOM};
 }
 
-/* The next one; of equal times the newest. */
+/* The records on both sides; of equal later times the newest. */
 static struct answer around(const struct track *track, uint64_t time)
 {
     struct answer answer = as_of(track, time);
@@ -241,7 +242,7 @@ Test(align, reports_errors_per_row, .init = open_tracks, .fini = close_tracks)
     kymo_reader_close(reader);
 }
 
-/* Nothing is answered: the rows stay as they were. */
+/* The rows are unchanged. */
 Test(align, refuses_different_clocks, .init = open_tracks, .fini = close_tracks)
 {
     const struct kymo_options options = {.clock = KYMO_MONOTONIC,

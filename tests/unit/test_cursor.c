@@ -1,5 +1,5 @@
 /*
- * test_cursor.c - each record once and in order; what was missed is counted to the last one.
+ * test_cursor.c - a cursor returns each record once and in order, and counts every missed record.
  */
 #include "unit.h"
 
@@ -64,7 +64,8 @@ Test(cursor, starts_at_oldest_record)
     kymo_writer_close(writer);
 }
 
-/* Read plus missed records equal the published ones, in any rhythm. */
+/* Read plus missed records equal the published ones, for any number of publishes between two
+ * reads. */
 Test(cursor, counts_missed_records)
 {
     uint64_t random = 1;
@@ -101,13 +102,13 @@ Test(cursor, counts_missed_records)
             if (error)
                 cr_assert_eq(read + missed, kymo_ring_written(&reader->ring));
         }
-        cr_assert_gt(missed, 0, "the rhythm was meant to miss some");
+        cr_assert_gt(missed, 0, "some records must be missed");
         kymo_reader_close(reader);
         kymo_writer_close(writer);
     }
 }
 
-/* An idle writer has spoilt nothing: the whole depth can be read, not only depth - 1. */
+/* Without a write in progress, `depth` records can be read, not only depth - 1. */
 Test(cursor, reads_full_ring)
 {
     struct kymo_writer *writer = unit_writer_of_depth("full", 8);
@@ -123,7 +124,7 @@ Test(cursor, reads_full_ring)
     kymo_writer_close(writer);
 }
 
-/* The slot that the writer is at is skipped, not waited for. */
+/* The slot that is being written is skipped at once. */
 Test(cursor, skips_slot_being_written)
 {
     struct kymo_writer *writer = unit_writer_of_depth("over", 8);

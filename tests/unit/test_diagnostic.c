@@ -156,7 +156,7 @@ Test(diagnostic, names_a_unit_that_differs)
     expect_writer("unit", &options, -EEXIST, "field \"x\": a gauge in the segment, a counter here");
 }
 
-/* A text from another user's file, or a name, is no command to a terminal. */
+/* Control characters of a name, or of a text in another user's file, do not reach a terminal. */
 Test(diagnostic, has_no_control_characters)
 {
     struct kymo_field field = {.name = "x",

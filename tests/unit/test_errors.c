@@ -1,11 +1,11 @@
 /*
- * test_errors.c - errors, names, clocks and options: what is refused, and in which words.
+ * test_errors.c - the texts of errors; invalid names, clocks and options are rejected.
  */
 #include "unit.h"
 
 #include <time.h>
 
-/* DESIGN's list, and those that segments add. */
+/* Every errno that the functions return. */
 static const int errors[] = {
     ENODATA,   ESTALE,       EIDRM,  EAGAIN,  ERANGE,          EDOM,     ETIME,
     ENOTEMPTY, ETIMEDOUT,    EBUSY,  EBADMSG, EPROTONOSUPPORT, EMSGSIZE, EINVAL,
@@ -14,14 +14,14 @@ static const int errors[] = {
 
 #define ERRORS (sizeof(errors) / sizeof(errors[0]))
 
-Test(errors, have_a_text_each)
+Test(errors, have_texts)
 {
     for (size_t i = 0; i < ERRORS; i++) {
         const char *text = kymo_error_text(-errors[i]);
 
         cr_assert_gt(strlen(text), 10);
         cr_assert_str_eq(text, kymo_error_text(errors[i]), "the sign does not matter");
-        cr_assert_str_neq(text, strerror(errors[i]), "strerror knows nothing of segments");
+        cr_assert_str_neq(text, strerror(errors[i]), "the text is kymo's, not strerror's");
         cr_assert_null(strchr(text, '\n'));
         for (size_t j = 0; j < i; j++)
             cr_assert_str_neq(text, kymo_error_text(errors[j]));
@@ -32,7 +32,7 @@ Test(errors, have_a_text_each)
     cr_assert_not_null(kymo_error_text(INT32_MIN));
 }
 
-Test(errors, of_names)
+Test(errors, reject_invalid_names)
 {
     static const char *const good[] = {"a", "imu",  "host.cpu",  "a-b_c.d",       "_x",
                                        "7", "at.x", "README.md", "metrics.prom2", "Z9"};
@@ -63,7 +63,7 @@ Test(errors, of_names)
     cr_assert_eq(kymo_segment_exists(name), -ENAMETOOLONG);
 }
 
-Test(errors, of_options)
+Test(errors, reject_invalid_options)
 {
     static const struct kymo_field overlap[] = {
         {.name = "a", .type = KYMO_F64, .offset = 0, .count = 1},
@@ -113,12 +113,12 @@ Test(errors, of_options)
         cr_assert_eq(kymo_writer_open(&writer, "options", &cases[i].options), cases[i].error,
                      "case %zu", i);
         cr_assert_null(writer);
-        cr_assert_eq(kymo_segment_exists("options"), 0, "nothing was made");
+        cr_assert_eq(kymo_segment_exists("options"), 0, "no segment was created");
     }
 }
 
-/* A schema larger than the slot is refused; a smaller one leaves bytes after it. */
-Test(errors, of_schemas_in_slots)
+/* A schema larger than the slot is rejected; bytes after a smaller one are allowed. */
+Test(errors, reject_schema_larger_than_slot)
 {
     struct kymo_schema *schema;
     struct kymo_options options = {.size = 7};
@@ -136,7 +136,7 @@ Test(errors, of_schemas_in_slots)
     kymo_schema_free(schema);
 }
 
-Test(errors, of_clocks)
+Test(errors, reject_unknown_clocks)
 {
     enum kymo_clock clock;
 
@@ -159,7 +159,7 @@ Test(errors, of_clocks)
 }
 
 /* Between two readings of the kernel's clock. */
-Test(errors, of_current_time)
+Test(errors, clock_now_is_between_kernel_readings)
 {
     static const clockid_t kernel[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI};
 
@@ -176,7 +176,7 @@ Test(errors, of_current_time)
     cr_assert_eq(kymo_clock_now(KYMO_USER), 0);
 }
 
-Test(errors, of_compiled_layout)
+Test(errors, reject_other_compiled_layout)
 {
     struct kymo_writer *writer;
     struct kymo_reader *reader;
@@ -191,7 +191,7 @@ Test(errors, of_compiled_layout)
     cr_assert_str_eq(kymo_version(), "0.2.0");
 }
 
-Test(errors, of_null_handles)
+Test(errors, null_handles_can_be_closed)
 {
     kymo_reader_close(NULL);
     kymo_writer_close(NULL);

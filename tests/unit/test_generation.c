@@ -1,5 +1,7 @@
 /*
- * test_generation.c - what other processes see at each step of creating, replacing and taking over a segment (promises H: liveness, I: complete or absent), checked at the library's test points.
+ * test_generation.c - what other processes can open at each step of creating, replacing and taking
+ * over a segment (promises H: liveness, I: complete or absent), checked at the library's test
+ * points.
  */
 #include "unit.h"
 
@@ -12,9 +14,9 @@ static const struct kymo_options of_payloads = {.clock = KYMO_USER,
 
 /* The check at each point, and the first fault. */
 struct watch {
-    int points;            /* met so far */
-    int linked;            /* 1 once the new name has been given */
-    uint64_t old;          /* inode of the generation before, 0: none */
+    int points;            /* visited so far */
+    int linked;            /* 1 once the name refers to the new generation */
+    uint64_t old;          /* inode of the previous generation; 0: none */
     const char *complaint; /* the first */
     const char *complaint_at;
 };
@@ -49,11 +51,11 @@ static const char *look(const struct watch *watch)
     int error = kymo_reader_open(&reader, "segment");
 
     if (count_names() != (watch->old || watch->linked))
-        return "a name that should not be there";
+        return "an unexpected name";
     if (!watch->old && !watch->linked)
-        return error == -ENOENT ? NULL : "the name is there before its time";
+        return error == -ENOENT ? NULL : "the name exists too early";
     if (error)
-        return "the name is there and does not open";
+        return "the name exists and does not open";
     if (kymo_segment_info(reader->segment, &info) != 0)
         complaint = "it has no header";
     else if ((info.inode == watch->old) == watch->linked)
@@ -89,7 +91,7 @@ static void open_watched(struct watch *watch, const struct kymo_options *options
     cr_assert_eq(error, 0);
     cr_assert_null(watch->complaint, "at %s: %s", watch->complaint_at, watch->complaint);
     cr_assert_eq(watch->linked, 1);
-    cr_assert_geq(watch->points, 4, "only %d points were met", watch->points);
+    cr_assert_geq(watch->points, 4, "only %d points were visited", watch->points);
     kymo_writer_close(writer);
 }
 
@@ -102,7 +104,7 @@ Test(generation, has_no_name_before_it_is_complete)
     open_watched(&watch, &of_payloads);
 }
 
-/* I: the name leads to the old generation, whole, and then to the new one, whole. */
+/* I: the name refers to the complete old generation, and then to the complete new one. */
 Test(generation, is_replaced_atomically)
 {
     struct kymo_options options = of_payloads;
@@ -118,7 +120,7 @@ Test(generation, is_replaced_atomically)
     open_watched(&watch, &options);
 }
 
-/* ---- the name goes away between open and lock ---- */
+/* ---- the name is removed between open and lock ---- */
 
 static void remove_the_name(void *context, const char *point)
 {
@@ -202,7 +204,7 @@ Test(generation, is_removed_during_truncation)
     testpoint_plan("UNLINKED", 0, cut_short, &fd);
     cr_assert_eq(kymo_segment_remove("segment"), 0);
     cr_assert_eq(testpoint_cancel(), 0);
-    cr_assert_eq(kymo_guard_caught(), 2, "the writer's page, and the bell's");
+    cr_assert_eq(kymo_guard_caught(), 2, "the pages of the writer and of the bell");
     close(fd);
 
     kymo_writer_close(unit_writer("segment", &options));
@@ -220,7 +222,7 @@ Test(generation, is_removed_during_truncation)
 
 #endif
 
-/* ---- threads beside one that opens ---- */
+/* ---- threads concurrent with an open ---- */
 
 struct opening {
     struct testpoint_gate *gate;
@@ -240,7 +242,7 @@ static void *open_and_park(void *context)
     return NULL;
 }
 
-/* E: a wait keeps its deadline while another thread takes long to open a segment. */
+/* E: a wait keeps its deadline while another thread opens a segment slowly. */
 Test(generation, does_not_block_waiters_while_created)
 {
     struct kymo_writer *writer = unit_writer("waited", &of_payloads);

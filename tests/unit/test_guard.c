@@ -40,7 +40,7 @@ static void expect_damaged(const struct kymo_reader *reader)
     cr_assert_eq(kymo_segment_liveness(reader->segment, KYMO_FOREVER), -EBADMSG);
 }
 
-/* Cut before the slots, the times, the bell, the writer's page, and down to nothing. */
+/* Truncated before the slots, the times, the bell and the writer's page, and to 0. */
 Test(guard, turns_lost_page_into_error)
 {
     cr_assert_eq(kymo_guard_install(), 0);
@@ -85,7 +85,7 @@ Test(guard, stops_writer_of_truncated_file)
     kymo_guard_remove();
 }
 
-/* A value that the writer writes in place, and loses in the middle. */
+/* A record that is written in place while its page is lost. */
 Test(guard, stops_commit_into_lost_page)
 {
     struct kymo_writer *writer;
@@ -102,7 +102,7 @@ Test(guard, stops_commit_into_lost_page)
     kymo_guard_remove();
 }
 
-/* The other segments of the process, and new ones, are as sound as before. */
+/* Other segments of the process, and new ones, are not affected. */
 Test(guard, marks_only_the_truncated_handle)
 {
     struct kymo_writer *writer, *other;
@@ -129,7 +129,7 @@ Test(guard, marks_only_the_truncated_handle)
     kymo_guard_remove();
 }
 
-/* More handles than the guard's table holds at first. */
+/* More handles than the guard's table initially holds. */
 Test(guard, guards_every_handle)
 {
     enum { MANY = 600 };
@@ -153,9 +153,9 @@ Test(guard, guards_every_handle)
     free(readers);
 }
 
-/* ---- SIGBUS that is not ours ---- */
+/* ---- SIGBUS outside of segments ---- */
 
-/* A page of a file that has none. */
+/* A mapped page beyond the end of its file. */
 static volatile unsigned char *page_of_nothing(void)
 {
     const size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -249,7 +249,7 @@ static int read_unguarded(void *name)
     return 2;
 }
 
-/* The guard is what makes the difference, and only between install and the last remove. */
+/* The guard acts only between install and the last remove. */
 Test(guard, is_opt_in)
 {
     struct sigaction before, after;

@@ -24,7 +24,7 @@ static void write_file(const char *name, const void *bytes, size_t size)
     close(fd);
 }
 
-/* FNV-1a, as LAYOUT.md has it: a hostile file's checksum holds. */
+/* FNV-1a, as in LAYOUT.md: the checksum of a hostile file is correct. */
 static void sign(unsigned char *bytes, size_t size)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -35,7 +35,7 @@ static void sign(unsigned char *bytes, size_t size)
     memcpy(bytes + offsetof(struct kymo_header, checksum), &hash, sizeof(hash));
 }
 
-/* A sound segment with a schema and some records, as bytes. */
+/* A valid segment with a schema and some records, as bytes. */
 static unsigned char *sound_segment(size_t *size, struct kymo_header *header)
 {
     static const struct kymo_field fields[] = {
@@ -75,7 +75,7 @@ static int try_name(const char *name)
     return 0;
 }
 
-/* F: things of every kind that a directory can hold. None is opened, followed, or waited for. */
+/* F: files of every type. None is opened, followed, or waited for. */
 Test(hostile, other_file_types_do_not_open)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -110,7 +110,7 @@ Test(hostile, other_file_types_do_not_open)
     close(listener);
 }
 
-/* F: cut at every page, and within each part. */
+/* F: truncated at every page, and within each part. */
 Test(hostile, truncated_segments_do_not_open)
 {
     struct kymo_header header;
@@ -127,11 +127,11 @@ Test(hostile, truncated_segments_do_not_open)
     cr_assert_eq(try_name("cut"), -EBADMSG);
     bytes[size] = 0;
     write_file("cut", bytes, size + 1);
-    cr_assert_eq(try_name("cut"), -EBADMSG, "nor do overgrown ones");
+    cr_assert_eq(try_name("cut"), -EBADMSG, "nor do longer ones");
     free(bytes);
 }
 
-/* F: no bit of the header and the schema may flip unseen; the rest of the page means nothing. */
+/* F: any flipped bit of the header or the schema is detected; the rest of the page is unused. */
 Test(hostile, flipped_bits_do_not_open)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -142,7 +142,7 @@ Test(hostile, flipped_bits_do_not_open)
     for (size_t bit = 0; bit < page * 8; bit++) {
         int error;
 
-        /* Far from the header, every 97th will do. */
+        /* Beyond the header, every 97th bit. */
         if (bit / 8 >= header.header_size && bit % 97)
             continue;
         bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
@@ -220,7 +220,7 @@ Test(hostile, frames_larger_than_records_do_not_open)
         write_file("framed", bytes, size);
         opened += try_name("framed") == 0;
     }
-    cr_assert_eq(opened, count * count * 16, "what a picture is like is for its viewers");
+    cr_assert_eq(opened, count * count * 16, "the content of a frame is not checked");
     free(bytes);
 }
 
@@ -239,7 +239,7 @@ Test(hostile, invalid_schemas_with_valid_checksum_do_not_open)
         cr_assert_not_null(saved);
         memcpy(saved, bytes, header.header_size);
         for (uint64_t i = 1 + random_u64(&random) % 3; i > 0; i--) {
-            /* The names and texts are long: aim at the numbers half of the time. */
+            /* Names and texts are most of a field: half of the changes are to the numbers. */
             size_t offset = random_u64(&random) % room;
 
             if (random_u64(&random) % 2)
@@ -255,7 +255,7 @@ Test(hostile, invalid_schemas_with_valid_checksum_do_not_open)
     free(bytes);
 }
 
-/* F: 500 files of anything: of pure noise, with a segment's head, with a segment's size. */
+/* F: 500 files of random bytes: all of the file, after a valid header, and of a segment's size. */
 Test(hostile, noise_does_not_open)
 {
     struct kymo_header header;
@@ -281,7 +281,7 @@ Test(hostile, noise_does_not_open)
     free(sound);
 }
 
-/* F: a valid header, and noise in all other parts: each read ends, within bounds. */
+/* F: a valid header, and random bytes in all other parts: each read ends, within bounds. */
 Test(hostile, noise_after_valid_header_is_read_in_bounds)
 {
     struct kymo_header header;
@@ -317,7 +317,7 @@ Test(hostile, noise_after_valid_header_is_read_in_bounds)
         write_file("careful", noise, size);
         error = try_name("careful");
         cr_assert(error == 0 || error == -EIDRM);
-        /* A writer that resumes there publishes, or gets an error. */
+        /* A writer that resumes it publishes, or gets an error. */
         error = kymo_writer_open(&writer, "careful", NULL);
         if (error == 0) {
             struct unit_payload payload = unit_payload(0);
@@ -336,7 +336,7 @@ Test(hostile, noise_after_valid_header_is_read_in_bounds)
     free(bytes);
 }
 
-/* F: a record length larger than the slot is refused, for any size of the buffer. */
+/* F: a record length larger than the slot is an error, for any size of the buffer. */
 Test(hostile, length_beyond_slot_is_an_error)
 {
     struct kymo_writer *writer = unit_writer_of_depth("long", 8);
@@ -387,13 +387,13 @@ __attribute__((no_sanitize("thread"))) static void *corrupt(void *context)
                          random_u64(&corruptor->random) % words;
         uint64_t value = random_u64(&corruptor->random);
 
-        /* Small numbers are the likeliest to be believed. */
+        /* Small numbers are the likeliest to pass a check. */
         __atomic_store_n(word, value >> (value % 64), __ATOMIC_RELAXED);
     }
     return NULL;
 }
 
-/* F: every byte that may change does, all the time. */
+/* F: all bytes that readers do not assume constant change concurrently. */
 Test(hostile, concurrent_corruption_changes_only_results)
 {
     struct kymo_writer *writer = unit_writer_of_depth("vandal", 8);
@@ -422,7 +422,7 @@ Test(hostile, concurrent_corruption_changes_only_results)
     kymo_writer_close(writer);
 }
 
-/* ns that this process has computed. */
+/* The CPU time of this process, ns. */
 static uint64_t worked(void)
 {
     struct timespec time;

@@ -17,7 +17,7 @@
 
 #define RECORDS 10000
 
-/* ---- a process that may call nothing ---- */
+/* ---- a process that may make no system call ---- */
 
 static int is_strict;
 
@@ -70,14 +70,14 @@ WRAP(void *, calloc, (size_t count, size_t size), (count, size))
 WRAP(void *, realloc, (void *block, size_t size), (block, size))
 WRAP(void *, aligned_alloc, (size_t alignment, size_t size), (alignment, size))
 
-/* ---- what is hot ---- */
+/* ---- the hot paths ---- */
 
 KYMO_KEY_POLICY(hot);
 
 static int publish_all(struct kymo_writer *writer)
 {
     struct unit_payload payload = unit_payload(0);
-    volatile size_t too_large = 4096; /* a compiler that knows it warns of the copy */
+    volatile size_t too_large = 4096; /* volatile: gcc warns of a constant */
     int error = 0;
     void *lent;
 
@@ -88,7 +88,7 @@ static int publish_all(struct kymo_writer *writer)
         if (!error)
             error = time % 2 ? kymo_ring_commit(writer, 8, time, 0) : kymo_ring_abort(writer);
     }
-    /* What is refused is refused without a call. */
+    /* Errors are returned without a call, too. */
     error |= kymo_ring_publish(writer, &payload, sizeof(payload), 0, 0) != -EINVAL;
     error |= kymo_ring_publish(writer, &payload, too_large, RECORDS, 0) != -EMSGSIZE;
     return error;
@@ -179,7 +179,7 @@ static int count_all(const struct kymo_reader *reader)
     return error;
 }
 
-/* Runs one of these in a process that may call nothing, with the handles that it needs open. */
+/* Each opens the handles that it needs, then makes the calls in strict mode. */
 
 static int use_a_ring(void *depth)
 {
@@ -287,7 +287,7 @@ static int use_a_queue(void *context)
     return leave(error);
 }
 
-/* ---- and that a call would be seen ---- */
+/* ---- calls are detected ---- */
 
 static int call_something(void *context)
 {
@@ -308,7 +308,7 @@ static int allocate_something(void *context)
     return leave(block == NULL);
 }
 
-/* Of the library, too. */
+/* A call of the library is detected, too. */
 static int open_something(void *context)
 {
     const struct kymo_options options = {.clock = KYMO_USER, .size = 8};
@@ -325,8 +325,8 @@ Test(hot, paths_make_no_system_call)
 {
     uint64_t depths[] = {2, 64, 1024, 8192};
 
-    cr_assert_eq(unit_child(call_something, NULL), CAUGHT, "strict mode is what it says");
-    cr_assert_eq(unit_child(allocate_something, NULL), CAUGHT, "an allocation is seen");
+    cr_assert_eq(unit_child(call_something, NULL), CAUGHT, "strict mode kills at a system call");
+    cr_assert_eq(unit_child(allocate_something, NULL), CAUGHT, "an allocation is detected");
     cr_assert_eq(unit_child(open_something, NULL), CAUGHT);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(unit_child(use_a_ring, &depths[i]), 0);

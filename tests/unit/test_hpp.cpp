@@ -22,7 +22,7 @@ KYMO_SCHEMA_OF(imu, KYMO_FIELD(imu, accel, "m/s^2", "acceleration along x, y, z"
                KYMO_FIELD_COUNTER(imu, count, "", "readings so far"),
                KYMO_FIELD(imu, temperature, "degC", "of the chip"));
 
-/* As large as an imu, with other fields; and one that no constructor without arguments makes. */
+/* As large as an imu, with other fields; and one without a default constructor. */
 struct triple {
     double x, y, z;
 };
@@ -194,11 +194,11 @@ Test(hpp, moved_handles_are_empty)
     kymo::writer<imu> second = std::move(first);
     kymo::reader<imu> reader;
 
-    static_assert(!std::is_copy_constructible_v<kymo::writer<imu>>, "a writer is one");
-    static_assert(!std::is_copy_assignable_v<kymo::reader<imu>>, "a reader closes once");
-    static_assert(!std::is_copy_constructible_v<kymo::loan<imu>>, "a loan ends once");
-    static_assert(!std::is_copy_constructible_v<kymo::snapshot>, "a snapshot is unpinned once");
-    static_assert(std::is_nothrow_move_constructible_v<kymo::writer<imu>>, "moving can't fail");
+    static_assert(!std::is_copy_constructible_v<kymo::writer<imu>>, "it closes twice");
+    static_assert(!std::is_copy_assignable_v<kymo::reader<imu>>, "it closes twice");
+    static_assert(!std::is_copy_constructible_v<kymo::loan<imu>>, "it ends twice");
+    static_assert(!std::is_copy_constructible_v<kymo::snapshot>, "it is unpinned twice");
+    static_assert(std::is_nothrow_move_constructible_v<kymo::writer<imu>>, "moving throws");
     cr_assert(!first);
     cr_assert(second);
     cr_assert(!reader);
@@ -208,13 +208,13 @@ Test(hpp, moved_handles_are_empty)
     kymo::cursor<imu> cursor = reader.cursor_oldest();
     const kymo::view<imu> view = *reader.view_latest();
     const kymo::reader<imu> moved = std::move(reader);
-    cr_assert(is_record(*cursor.next(), 0), "what came from a handle outlives its move");
+    cr_assert(is_record(*cursor.next(), 0), "a cursor outlives the move of its reader");
     cr_assert_eq(view.validate().error(), 0);
 
     cr_assert_eq(open_error<kymo::writer<imu>>("hpp"), -EBUSY);
     second = kymo::writer<imu>();
     cr_assert_eq(kymo::writer<imu>::open_existing("hpp").error(), 0,
-                 "assignment closed what was there");
+                 "assignment closes the previous handle");
     cr_assert_eq(*moved.liveness(), KYMO_LIVE_CLOSED);
     cr_assert(kymo::segment::remove("hpp"));
     first.close();
@@ -258,14 +258,14 @@ Test(hpp, loans_are_aborted_unless_committed)
         auto abandoned = writer.loan();
         cr_assert(abandoned);
         (*abandoned)->count = 9;
-        cr_assert_eq(writer.publish(reading(0), 0).error(), -EINVAL, "a loan is out");
+        cr_assert_eq(writer.publish(reading(0), 0).error(), -EINVAL, "a slot is loaned");
     }
     cr_assert_eq(reader.latest().error(), -ENODATA);
 
     kymo::loan<imu> lent = writer.loan().value();
     kymo::loan<imu> taken = std::move(lent);
     *taken = reading(0);
-    cr_assert_eq(lent.commit(0).error(), -EINVAL, "it was moved away");
+    cr_assert_eq(lent.commit(0).error(), -EINVAL, "it was moved from");
     cr_assert(taken.commit(0, 0));
     cr_assert_eq(taken.commit(0).error(), -EINVAL, "it was committed");
     cr_assert(is_record(*reader.latest(), 0));
@@ -276,7 +276,7 @@ Test(hpp, loans_are_aborted_unless_committed)
     cr_assert(late->commit(100, 7));
     auto early = writer.loan();
     cr_assert_eq(early->commit(99).error(), -EINVAL);
-    cr_assert(early->commit(200), "the loan stands after an error");
+    cr_assert(early->commit(200), "the loan remains after an error");
     cr_assert_eq(writer.info()->aborted, 1);
     cr_assert(writer.remove());
 }
@@ -351,7 +351,7 @@ Test(hpp, ring_refuses_a_record_of_another_length)
 
 /* ---- time ---- */
 
-Test(hpp, time_queries)
+Test(hpp, queries_times)
 {
     kymo::writer<imu> writer("hpp", user);
     const kymo::reader<imu> reader("hpp");
@@ -393,7 +393,7 @@ Test(hpp, times_convert)
     const auto steady = std::chrono::steady_clock::now();
     const auto system = std::chrono::system_clock::now();
 
-    /* What kymo::now reads is what the C++ clocks read. */
+    /* kymo::now() and the C++ clocks return the same time. */
     cr_assert_leq(kymo::time_of(steady), kymo::now());
     cr_assert_lt(kymo::now() - kymo::time_of(steady), 60000000000u);
     cr_assert_lt(kymo::now(KYMO_REALTIME) - kymo::time_of(system), 60000000000u);
@@ -587,7 +587,7 @@ Test(hpp, queues_hand_over_everything)
     cr_assert_eq(open_error<kymo::consumer<triple>>("hpp"), -EPROTONOSUPPORT);
     cr_assert_eq(open_error<kymo::consumer<double>>("hpp"), -EMSGSIZE);
     consumer = kymo::consumer<imu>("hpp");
-    cr_assert(is_record(*consumer.pop(), 3), "what was not acknowledged comes again");
+    cr_assert(is_record(*consumer.pop(), 3), "an unacknowledged record is delivered again");
     producer.close();
     for (std::uint32_t i = 4; i < 8; i++)
         cr_assert(is_record(*consumer.pop(), i));
@@ -598,7 +598,7 @@ Test(hpp, queues_hand_over_everything)
 
 /* ---- bytes, frames, loaders ---- */
 
-Test(hpp, bytes_of_any_length)
+Test(hpp, publishes_bytes_of_any_length)
 {
     kymo::options how = user;
     kymo::bytes_writer writer("hpp", how.size(64));
@@ -714,7 +714,7 @@ Test(hpp, snapshots_do_not_change)
 
 /* ---- segments ---- */
 
-Test(hpp, segments_by_name)
+Test(hpp, manages_segments_by_name)
 {
     {
         kymo::owned<kymo::writer<imu>> gone("prefix.gone", user);

@@ -1,12 +1,12 @@
 /*
- * test_image.c - frames: each format, its planes and its limits against figures worked out by hand,
- * and a frame of each through a ring.
+ * test_image.c - frames: each format, its planes and its limits compared with figures calculated by
+ * hand, and a frame of each format through a ring.
  */
 #include "unit.h"
 
 #include <kymo/image.h>
 
-/* What a format is, written down once more: bytes of a pixel, sides in pairs, planes. */
+/* The properties of a format: bytes of a pixel, sides in pairs, planes. */
 static const struct format {
     enum kymo_pixel_format format;
     const char *name;
@@ -59,7 +59,7 @@ Test(image, has_the_common_sizes)
     cr_assert_eq(kymo_image_4k((enum kymo_pixel_format)9, &geometry), -EINVAL);
 }
 
-/* One plane after the other, within the frame, with rows of the needed length. */
+/* Planes follow each other within the frame, with rows of the required length. */
 Test(image, lays_out_planes)
 {
     struct kymo_geometry geometry;
@@ -228,7 +228,7 @@ static void expect_drawn(const struct kymo_geometry *geometry, const unsigned ch
     }
 }
 
-/* As in image.h: written and read in place. */
+/* The example of image.h: written and read in place. */
 static void pass_frames(const struct format *format)
 {
     struct kymo_geometry geometry;

@@ -34,7 +34,7 @@ static const char *value_of(const char *key)
     return "(no such line)";
 }
 
-/* What the lines are, in order: each key and a blank. */
+/* The keys of all lines, in order, each followed by a blank. */
 static void expect_keys(const char *expected)
 {
     char keys[1024] = "";
@@ -67,7 +67,7 @@ static void publish_at(struct kymo_writer *writer, uint64_t time)
     cr_assert_eq(kymo_ring_publish(writer, "12345678", 8, time, 0), 0);
 }
 
-Test(info, of_a_new_segment)
+Test(info, has_all_keys_of_a_new_segment)
 {
     struct kymo_schema *schema;
     struct kymo_options options = {.kind = KYMO_VALUE,
@@ -143,7 +143,7 @@ Test(info, prints_header_fields)
     kymo_text_free(&text);
 }
 
-Test(info, of_a_history)
+Test(info, has_rate_and_age_of_a_history)
 {
     struct kymo_writer *writer = writer_of("history", KYMO_MONOTONIC, 8);
     struct kymo_reader *reader = unit_reader("history");
@@ -172,7 +172,7 @@ Test(info, of_a_history)
     kymo_text_free(&text);
 }
 
-Test(info, of_user_clock)
+Test(info, has_no_age_on_user_clock)
 {
     struct kymo_writer *writer = writer_of("user", KYMO_USER, 8);
     struct kymo_reader *reader = unit_reader("user");
@@ -190,7 +190,7 @@ Test(info, of_user_clock)
 }
 
 /* Times in the future have a negative age, and many at one instant no rate. */
-Test(info, of_future_and_equal_times)
+Test(info, has_negative_age_and_no_rate)
 {
     struct kymo_writer *writer = writer_of("odd", KYMO_MONOTONIC, 8);
     struct kymo_reader *reader = unit_reader("odd");
@@ -224,7 +224,7 @@ static int open_and_vanish(void *context)
     return kymo_writer_open(&writer, context, &options) ? 1 : 0;
 }
 
-Test(info, of_closed_and_dead_writers)
+Test(info, distinguishes_closed_and_dead)
 {
     char name[] = "ended";
     struct kymo_reader *reader;
@@ -256,8 +256,8 @@ static _Noreturn void publish_for_ever(const char *name)
         kymo_ring_publish(writer, "12345678", 8, kymo_clock_now(KYMO_MONOTONIC), 0);
 }
 
-/* Complete, and in finite time, for any rate of the writer. */
-Test(info, beside_a_writer_at_full_speed)
+/* E: complete, and in finite time, at any rate of the writer. */
+Test(info, is_complete_beside_full_speed_writer)
 {
     struct kymo_reader *reader = NULL;
     pid_t child = fork();
@@ -283,8 +283,8 @@ Test(info, beside_a_writer_at_full_speed)
     kymo_text_free(&text);
 }
 
-/* Silent for more than a second: too long for one that publishes ten times a second, not for one
- * that publishes every ten seconds. */
+/* No record for more than a second: STALLED if the writer published ten times a second, not if it
+ * published every ten seconds. */
 Test(info, stalled_depends_on_period)
 {
     const struct timespec silence = {.tv_sec = 1, .tv_nsec = 100000000};
@@ -310,7 +310,7 @@ Test(info, stalled_depends_on_period)
     kymo_text_free(&text);
 }
 
-Test(info, of_an_image)
+Test(info, has_geometry_of_an_image)
 {
     const struct kymo_geometry geometry = {.width = 1920,
                                            .height = 1080,
@@ -331,7 +331,7 @@ Test(info, of_an_image)
     kymo_text_free(&text);
 }
 
-/* FNV-1a, 64 bits, of a header without fields, with the checksum's place taken as 0. */
+/* FNV-1a, 64 bits, of a header without fields, with 0 for the checksum. */
 static uint64_t checksum_of(struct kymo_header header)
 {
     const unsigned char *bytes = (const unsigned char *)&header;
@@ -378,7 +378,7 @@ static int info_as_of(const struct kymo_reader *reader, uint64_t time)
     return kymo_text_info_as_of(&text, reader, time);
 }
 
-/* Without the one value that is not the same in all of these texts. */
+/* Without the value of `key`, which differs between these texts. */
 static size_t length_without(const char *key)
 {
     return text.len - strlen(value_of(key));
@@ -445,7 +445,7 @@ Test(info, keeps_its_length_while_the_segment_does_not_change)
 
 /* ---- as of an instant ---- */
 
-Test(info, as_of_an_instant)
+Test(info, excludes_records_after_an_instant)
 {
     struct kymo_writer *writer = writer_of("past", KYMO_MONOTONIC, 4);
     struct kymo_reader *reader;
@@ -464,7 +464,7 @@ Test(info, as_of_an_instant)
     cr_assert_str_eq(value_of("records"), "5");
     cr_assert_str_eq(value_of("available"), "2");
     cr_assert_str_eq(value_of("rate_hertz"), "1.000000000");
-    /* Two records were overwritten: the state at that instant is unknown. */
+    /* Two records were overwritten, so the state at that instant is unknown. */
     cr_assert_eq(info_as_of(reader, SECOND), -ESTALE);
     cr_assert_eq(info_as_of(reader, KYMO_FOREVER), 0);
     cr_assert_str_eq(value_of("records"), "6");

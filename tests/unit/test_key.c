@@ -1,7 +1,6 @@
 /*
- * test_key.c - times that were checked: each rule at its edges, and the queries of a policy against
- * those of series.h. That nothing else is taken for a key is shown by not compiling
- * (build/key_refuses).
+ * test_key.c - validated times: each rule at its limits, and the queries of a policy compared with
+ * those of series.h. build/key_refuses checks that other types do not compile as keys.
  */
 #include "unit.h"
 
@@ -39,7 +38,7 @@ Test(key, accepts_distance_on_both_sides)
     cr_assert_eq(check(kymo_validator_proximity(100, 5), 106), -ERANGE);
     cr_assert_eq(check(kymo_validator_proximity(100, 0), 100), 0);
     cr_assert_eq(check(kymo_validator_proximity(100, 0), 101), -ERANGE);
-    /* A distance beyond the first or last time is cut there. */
+    /* A distance beyond the first or last time is limited to it. */
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 0), 0);
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 8), 0);
     cr_assert_eq(check(kymo_validator_proximity(3, 5), 9), -ERANGE);
@@ -51,7 +50,7 @@ Test(key, accepts_distance_on_both_sides)
     cr_assert_eq(check(kymo_validator_proximity(7, UINT64_MAX), UINT64_MAX), 0);
 }
 
-/* Against the clock as it runs, not against a constant. */
+/* Relative to the current time of the clock. */
 Test(key, accepts_plausible_current_times)
 {
     for (enum kymo_clock clock = KYMO_MONOTONIC; clock < KYMO_USER; clock++) {
@@ -69,7 +68,7 @@ Test(key, accepts_plausible_current_times)
     }
 }
 
-/* What was ahead becomes the present, and then the past. */
+/* A future time becomes valid, and then too old. */
 Test(key, follows_the_clock)
 {
     const struct kymo_validator past = kymo_validator_plausible(KYMO_MONOTONIC, SECOND / 20, 0);
@@ -125,7 +124,7 @@ Test(key, combines_rules)
     cr_assert_eq(check(all, 80), 0);
     cr_assert_eq(asked, 1U);
     cr_assert_eq(check(all, 9), -ERANGE);
-    cr_assert_eq(asked, 1U, "the first that does not hold ends it");
+    cr_assert_eq(asked, 1U, "later rules are not evaluated after the first that fails");
     cr_assert_eq(check(all, 81), -EDOM);
     cr_assert_eq(check(all, 20), -ERANGE);
     cr_assert_eq(check(nested, 80), 0);
@@ -202,7 +201,7 @@ Test(key, queries_the_series)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* A key is as cheap as its number; policies differ in nothing but their type. */
+/* A key has the size of its time; policies differ in type only. */
 Test(key, has_the_size_of_its_time)
 {
     cr_assert_eq(sizeof(struct imu_key), sizeof(uint64_t));

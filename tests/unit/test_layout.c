@@ -132,7 +132,7 @@ static const struct layout layouts[] = {
 
 #define LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 
-/* The tables above name every member: they leave no gap and end with the struct. */
+/* The tables above contain every member: they have no gap and end with the struct. */
 Test(layout, names_every_byte)
 {
     for (size_t i = 0; i < LAYOUTS; i++) {
@@ -209,7 +209,7 @@ Test(layout, equals_its_description)
         }
     }
     fclose(file);
-    cr_assert_eq(described, LAYOUTS, "a struct has no heading of its own");
+    cr_assert_eq(described, LAYOUTS, "a struct without a heading");
 }
 
 /* ---- a file ---- */

@@ -24,7 +24,7 @@ static uint64_t in_ms(uint64_t ms)
     return kymo_clock_now(KYMO_MONOTONIC) + ms * 1000000;
 }
 
-/* Long enough for the slowest machine; what waits so long has failed. */
+/* 60 s: a wait that takes longer has failed. */
 static uint64_t patience(void)
 {
     return in_ms(60000);
@@ -49,7 +49,7 @@ static void publish(struct kymo_writer *writer)
     cr_assert_eq(try_publish(writer), 0);
 }
 
-/* Whether a snapshot is all of one record. */
+/* Whether the whole snapshot is of one record. */
 static int is_whole(const struct kymo_snapshot *snapshot)
 {
     const uint64_t *words = snapshot->payload;
@@ -96,7 +96,7 @@ static struct kymo_snapshot pin_after(struct kymo_loader *loader, uint64_t seen)
     return snapshot;
 }
 
-/* Pins the record at pos or a later one. Returns it unpinned, for its numbers. */
+/* Pins the record at pos or a later one, and unpins it. Returns its numbers. */
 static struct kymo_snapshot await_record(struct kymo_loader *loader, uint64_t pos)
 {
     struct kymo_snapshot snapshot = {.load = 0};
@@ -109,7 +109,7 @@ static struct kymo_snapshot await_record(struct kymo_loader *loader, uint64_t po
     return found;
 }
 
-/* One more record, and a load of it. */
+/* Publishes one more record, and waits until it is loaded. */
 static void publish_and_load(struct kymo_writer *writer, struct kymo_loader *loader)
 {
     publish(writer);
@@ -176,12 +176,12 @@ Test(loader, loads_existing_record_at_once)
     cr_assert_eq(snapshot.record.pos, 8);
     cr_assert(is_whole(&snapshot));
     kymo_loader_unpin(loader, &snapshot);
-    kymo_loader_unpin(loader, &snapshot); /* once more is nothing */
+    kymo_loader_unpin(loader, &snapshot); /* a second time has no effect */
     cr_assert_null(snapshot.payload);
     end(writer, loader);
 }
 
-/* ---- what is pinned ---- */
+/* ---- pinned snapshots ---- */
 
 /* Six snapshots of different times, during thousands of loads. */
 Test(loader, keeps_pinned_snapshots_unchanged)
@@ -211,7 +211,7 @@ Test(loader, keeps_pinned_snapshots_unchanged)
     end(writer, loader);
 }
 
-/* As many buffers as were pinned at once, plus two, and no more than it was allowed. */
+/* The number of buffers that were pinned at once, plus two, and at most max_buffers. */
 Test(loader, allocates_minimal_buffers)
 {
     struct kymo_writer *writer = unit_writer("few", &plain);
@@ -221,7 +221,7 @@ Test(loader, allocates_minimal_buffers)
     for (int i = 0; i < 100; i++)
         publish_and_load(writer, loader);
     cr_assert_leq(stats_of(loader).buffers, 2);
-    /* The newest itself is pinned as well, so all but one are taken in the end. */
+    /* The newest record is pinned as well, so all buffers but one are in use at the end. */
     for (int i = 0; i < 4; i++) {
         publish_and_load(writer, loader);
         cr_assert_eq(kymo_loader_pin(loader, &pinned[i]), 0);
@@ -237,7 +237,7 @@ Test(loader, allocates_minimal_buffers)
     end(writer, loader);
 }
 
-/* All are pinned: records go by, and the first that is given back is loaded into. */
+/* While all buffers are pinned, records are skipped; the first that is unpinned is loaded into. */
 Test(loader, skips_records_while_all_buffers_are_pinned)
 {
     struct kymo_writer *writer = unit_writer("all", &plain);
@@ -264,7 +264,7 @@ Test(loader, skips_records_while_all_buffers_are_pinned)
     end(writer, loader);
 }
 
-/* ---- no lock that a reader can block on ---- */
+/* ---- readers hold no lock ---- */
 
 struct pinner {
     struct kymo_loader *loader;
@@ -274,7 +274,7 @@ struct pinner {
     pthread_t thread;
 };
 
-/* Stops in the midst of pinning: it holds a buffer that it does not have yet. */
+/* Stops during a pin: the buffer is referenced and the pin has not returned. */
 static void *pin_and_park(void *context)
 {
     struct pinner *pinner = context;
@@ -299,7 +299,7 @@ Test(loader, is_not_blocked_by_pins)
         testpoint_await(pinners[i].gate);
         publish_and_load(writer, loader);
     }
-    /* The pins remain; loads and other pins continue. */
+    /* The pin remains; loads and other pins continue. */
     for (int i = 0; i < LOADS; i++)
         publish_and_load(writer, loader);
     for (int i = 0; i < PARKED; i++) {
@@ -424,7 +424,7 @@ static void read_thread(const char *field, char *value, size_t size)
     closedir(tasks);
 }
 
-/* The program's signals are not for the loader's thread; faults are. */
+/* The loader's thread blocks all signals except faults. */
 Test(loader, blocks_signals_in_its_thread)
 {
     const int blocked[] = {SIGTERM, SIGINT, SIGHUP, SIGALRM, SIGUSR1, SIGCHLD, SIGIO};
@@ -463,7 +463,7 @@ static int publish_and_die(void *name)
 
     if (kymo_writer_open(&writer, name, &plain) != 0 || try_publish(writer) != 0)
         return 1;
-    /* In the midst of the next record, too. */
+    /* Also during the next record. */
     testpoint_plan("PAYLOAD_COPIED", 0, testpoint_kill, NULL);
     return try_publish(writer) ? 2 : 3;
 }
@@ -489,7 +489,7 @@ Test(loader, survives_writers)
     end(writer, loader);
 }
 
-/* A new generation begins at position 0 again, and no load of it is waited past. */
+/* A new generation begins at position 0 again, and a wait returns its first load. */
 Test(loader, follows_replaced_segment)
 {
     struct kymo_options larger = plain, replacing = plain;
@@ -508,7 +508,7 @@ Test(loader, follows_replaced_segment)
 
         kymo_writer_close(writer);
         writer = unit_writer("replaced", generation % 2 ? &larger : &replacing);
-        cr_assert_eq(kymo_loader_pin(loader, &found), 0, "what was there stays");
+        cr_assert_eq(kymo_loader_pin(loader, &found), 0, "the snapshot remains");
         cr_assert(is_whole(&found));
         kymo_loader_unpin(loader, &found);
         publish(writer);
@@ -534,7 +534,7 @@ Test(loader, waits_for_removed_segment_to_reappear)
     seen = await_record(loader, 0).load;
     cr_assert_eq(kymo_writer_remove(writer), 0);
     usleep(5000);
-    cr_assert_eq(kymo_loader_pin(loader, &snapshot), 0, "the newest stays");
+    cr_assert_eq(kymo_loader_pin(loader, &snapshot), 0, "the newest snapshot remains");
     kymo_loader_unpin(loader, &snapshot);
     cr_assert_eq(kymo_loader_pin_wait(loader, seen, in_ms(5), &snapshot), -ETIMEDOUT);
     writer = unit_writer("removed", &plain);
@@ -559,7 +559,7 @@ Test(loader, waits_for_removed_segment_to_reappear)
     end(writer, loader);
 }
 
-/* ---- want of memory ---- */
+/* ---- shortage of memory ---- */
 
 static uint32_t memory_is_short;
 static uint64_t refusals;
@@ -568,7 +568,7 @@ void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    /* Handles are small, and always there. */
+    /* Handles are small; their allocation succeeds. */
     if (size >= sizeof(struct frame) && kymo_load_relaxed32(&memory_is_short)) {
         kymo_fetch_add_relaxed(&refusals, 1);
         return NULL;
@@ -591,7 +591,7 @@ Test(loader, continues_after_enomem)
     struct kymo_loader *loader = loader_of("short", 0), *second;
     struct kymo_snapshot pinned, snapshot = {.payload = NULL};
 
-    /* A first buffer it has since it was opened; but not one for larger records. */
+    /* The first buffer is allocated at open, but none for larger records. */
     kymo_writer_close(writer);
     larger.size *= 2;
     larger.existing = KYMO_REPLACE;
@@ -609,7 +609,7 @@ Test(loader, continues_after_enomem)
     kymo_loader_unpin(loader, &snapshot);
     cr_assert_eq(await_record(loader, 0).record.pos, 0);
 
-    /* Two buffers it has, and with two pinned it would need a third. */
+    /* It has two buffers; with two pinned it needs a third. */
     publish_and_load(writer, loader);
     cr_assert_eq(kymo_loader_pin(loader, &pinned), 0);
     publish_and_load(writer, loader);
@@ -617,13 +617,13 @@ Test(loader, continues_after_enomem)
     publish(writer);
     await_refusal();
     cr_assert_eq(kymo_loader_pin(loader, &snapshot), 0);
-    cr_assert_eq(snapshot.record.pos, 2, "the newest that there was memory for");
+    cr_assert_eq(snapshot.record.pos, 2, "the newest for which there was memory");
     cr_assert(is_whole(&snapshot));
     cr_assert(is_whole(&pinned));
     cr_assert_eq(stats_of(loader).buffers, 2);
     kymo_loader_unpin(loader, &snapshot);
     kymo_loader_unpin(loader, &pinned);
-    cr_assert_eq(await_record(loader, 3).record.pos, 3, "a buffer came free");
+    cr_assert_eq(await_record(loader, 3).record.pos, 3, "a buffer is unpinned");
     kymo_store_relaxed32(&memory_is_short, 0);
     end(writer, loader);
 }

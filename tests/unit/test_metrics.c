@@ -90,7 +90,7 @@ static int occurrences(const char *string)
     return count;
 }
 
-Test(metrics, names_and_values_of_a_segment)
+Test(metrics, print_names_and_values)
 {
     begin();
     /* accel 3, steps, steps_total, total, ready, matrix 4, nothing; up, records, age. */
@@ -114,7 +114,7 @@ Test(metrics, missing_fields_are_nan)
     struct kymo_reader *reader = unit_reader("short");
 
     begin();
-    /* The third element of accel is cut in two. */
+    /* The record ends within the third element of accel. */
     cr_assert_eq(kymo_ring_publish(writer, &machine, 2 * sizeof(float) + 2,
                                    kymo_clock_now(KYMO_MONOTONIC), 0),
                  0);
@@ -152,7 +152,7 @@ static void add_fields(const char *name, const struct kymo_field *fields, uint32
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* A scraper refuses a duplicate sample: no field names lead to one. */
+/* A scraper rejects duplicate samples: no field names cause one. */
 Test(metrics, reserved_suffixes_are_escaped)
 {
     static const struct kymo_field fields[] = {
@@ -173,7 +173,7 @@ Test(metrics, reserved_suffixes_are_escaped)
     cr_assert_eq(occurrences("# TYPE kymo_x_"), 5);
 }
 
-/* Nor do segment names. */
+/* Segment names cause no duplicate sample either. */
 Test(metrics, segment_names_do_not_clash_with_common_metrics)
 {
     static const struct kymo_field up = {.name = "up", .type = KYMO_U64, .count = 1};
@@ -196,7 +196,7 @@ Test(metrics, segment_names_do_not_clash_with_common_metrics)
     expect("\nkymo_records_total_value_total{segment=\"records\"} 0\n");
 }
 
-/* A segment of f64 fields, each named "FIELD", or "+FIELD" for a counter, and what becomes of them. */
+/* names: pairs of an f64 field, "FIELD", or "+FIELD" for a counter, and its metric. */
 static void expect_names(const char *segment, const char *const *names)
 {
     struct kymo_field fields[16] = {0};
@@ -259,7 +259,7 @@ Test(metrics, field_names_are_unique)
                             "kymo_a_n_total_value", "total", "kymo_a_total_value"));
     expect_names("a", NAMES("aB_c", "kymo_a_a_Bvalue_c", "a_b_c", "kymo_a_a_bvalue_c", "a_B_c",
                             "kymo_a_a_Bvalue_c_value"));
-    /* Nor a segment name equal to a common suffix. */
+    /* Also if the segment is named like a common suffix. */
     expect_names("writer", NAMES("up", "kymo_writer_up_value", "down", "kymo_writer_down"));
     expect_names("records",
                  NAMES("+total", "kymo_records_total_value_total", "n", "kymo_records_n"));
@@ -309,7 +309,7 @@ Test(metrics, segments_of_one_name_share_a_group)
     expect("kymo_writer_up{segment=\"a.c\"} 1\nkymo_writer_up{segment=\"z\"} 1\n");
 }
 
-Test(metrics, a_segment_without_records_or_writer)
+Test(metrics, print_segment_without_records_or_writer)
 {
     struct kymo_writer *writer = machine_writer("quiet");
     struct kymo_reader *reader = unit_reader("quiet");
@@ -328,7 +328,7 @@ Test(metrics, a_segment_without_records_or_writer)
     kymo_reader_close(reader);
 }
 
-Test(metrics, samples_of_the_caller)
+Test(metrics, print_samples_of_the_caller)
 {
     begin();
     kymo_metrics_sample(metrics, "own_requests_total", KYMO_COUNTER, "Requests.", "kind=re\"ad", 2);

@@ -127,7 +127,7 @@ static void go_on_from(uint64_t first, uint64_t count, uint32_t flags)
             check_history(reader, pos + 1, first);
         }
     }
-    /* Nothing was read: all records are missed. */
+    /* No record was read: all are missed. */
     cr_assert_eq(kymo_cursor_next(&slow, &payload, sizeof(payload), &record, &missed), 0);
     expect(0, &record, &payload, first + missed, first);
     cr_assert_geq(missed, count - DEPTH);
@@ -195,8 +195,8 @@ Test(positions, end_at_the_limit)
     end_at_the_limit(KYMO_SHARED_WRITER);
 }
 
-/* A value counts its stores in the same way. */
-Test(positions, of_values)
+/* A value counts its stores as a ring counts records. */
+Test(positions, count_stores_of_values)
 {
     static const uint64_t firsts[] = {(UINT64_C(1) << 32) - 3, KYMO_POSITION_LIMIT - 6};
 
@@ -227,8 +227,8 @@ Test(positions, of_values)
     }
 }
 
-/* A head that a position can't be is damage. */
-Test(positions, beyond_the_limit_are_damage)
+/* A head beyond the limit of positions is damage. */
+Test(positions, beyond_the_limit_are_errors)
 {
     const struct kymo_options options = options_from(0, 0);
     struct kymo_writer *writer = unit_writer("beyond", &options), *second;

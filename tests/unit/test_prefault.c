@@ -14,7 +14,7 @@
 #define MLOCK_REACHES_THE_KERNEL 1
 #endif
 
-/* qemu takes advice about memory, and leaves it out. */
+/* qemu accepts madvise() and ignores it. */
 #ifdef KYMO_EMULATED
 #define NEEDS_ADVICE() cr_skip_test("the emulator does nothing for madvise")
 #else
@@ -102,7 +102,7 @@ Test(prefault, leaves_no_page_faults)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* What was not requested is not done and not reported. */
+/* Only what was requested is done and reported. */
 Test(prefault, does_only_what_was_requested)
 {
     struct kymo_writer *writer = open_large("asked");
@@ -159,7 +159,7 @@ Test(prefault, locks_what_the_kernel_grants)
     struct kymo_residence residence;
     const int granted = kymo_segment_prefault(reader->segment, KYMO_LOCKED, &residence);
 
-    /* Whether so much may be locked depends on the machine; the two reports must agree. */
+    /* Whether this much may be locked depends on the machine; the two reports must agree. */
     cr_assert(granted == KYMO_LOCKED || granted == 0);
     if (MLOCK_REACHES_THE_KERNEL)
         cr_assert_eq(residence.locked, granted ? residence.mapped : 0);
@@ -172,7 +172,7 @@ Test(prefault, locks_what_the_kernel_grants)
 #define HUGE_PAGE  (UINT64_C(1) << 21)
 #define CONGRUENCE (UINT64_C(1) << 28)
 
-/* A cache hashes two mappings of a line alike only if their addresses agree in the low bits. */
+/* A cache hashes two mappings of a line equally only if their addresses agree in the low bits. */
 Test(prefault, maps_again_at_cache_compatible_address)
 {
     struct kymo_writer *writer = open_large("twin");
@@ -247,7 +247,7 @@ Test(prefault, is_refused_in_forked_child)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* Each part of a mapping has its own protection; a queue has the most parts. */
+/* Each part of a mapping has its own protection, and a queue has the most parts. */
 Test(prefault, counts_every_part_of_a_mapping)
 {
     const struct kymo_options options = {.kind = KYMO_QUEUE,

@@ -1,5 +1,6 @@
 /*
- * test_queue.c - the lossless queue: records arrive once and in order, unacknowledged ones again; both ends wait with deadlines, and detect the other end's close or death.
+ * test_queue.c - the lossless queue: records are delivered once and in order, unacknowledged ones
+ * again; both ends wait with deadlines, and detect the other end's close or death.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -132,7 +133,7 @@ Test(queue, blocks_producer_when_full)
         cr_assert_eq(kymo_ring_loan(producer, &lent), -EAGAIN);
     }
     expect_receive(consumer, 0);
-    cr_assert_eq(push(producer, 0), -ETIMEDOUT, "receiving gives nothing back");
+    cr_assert_eq(push(producer, 0), -ETIMEDOUT, "receiving releases no slot");
     kymo_queue_acknowledge(consumer);
     cr_assert_eq(push(producer, 0), 0);
     cr_assert_eq(push(producer, 0), -ETIMEDOUT);
@@ -184,7 +185,7 @@ Test(queue, redelivers_unacknowledged_records)
     kymo_consumer_close(consumer);
 
     consumer = consumer_of("again");
-    kymo_queue_acknowledge(consumer); /* of nothing */
+    kymo_queue_acknowledge(consumer); /* without a received record */
     cr_assert_eq(kymo_queue_waiting(consumer), DEPTH - 1);
     for (uint64_t pos = 1; pos < DEPTH; pos++)
         expect_pop(consumer, pos);
@@ -295,7 +296,7 @@ Test(queue, has_one_consumer)
     cr_assert_eq(kymo_writer_remove(ring), 0);
 }
 
-/* The producer's end is a writer as any other: a second one is refused, a later one resumes. */
+/* The producer is a writer: a second one fails, a later one resumes. */
 Test(queue, resumes_with_another_producer)
 {
     struct kymo_writer *producer = unit_writer("resumed", &plain);
@@ -331,7 +332,7 @@ Test(queue, detects_end_of_producer)
     cr_assert_eq(kymo_queue_wait(consumer, KYMO_FOREVER), -EPIPE);
     cr_assert_eq(pop_error(consumer, KYMO_FOREVER), -EPIPE);
 
-    /* Its records are delivered first. */
+    /* The remaining records are delivered first. */
     producer = unit_writer("gone", &plain);
     push_many(producer, 1);
     kymo_writer_close(producer);
@@ -347,7 +348,7 @@ Test(queue, detects_end_of_consumer)
     struct kymo_writer *producer = unit_writer("left", &plain);
     struct kymo_consumer *consumer;
 
-    /* A consumer that never existed may still open. */
+    /* If no consumer has opened yet, the producer waits. */
     push_many(producer, DEPTH);
     cr_assert_eq(push(producer, in_ms(2)), -ETIMEDOUT);
     consumer = consumer_of("left");
@@ -356,7 +357,7 @@ Test(queue, detects_end_of_consumer)
     kymo_consumer_close(consumer);
     cr_assert_eq(push(producer, 0), -EPIPE);
     cr_assert_eq(push(producer, KYMO_FOREVER), -EPIPE);
-    /* With room there is no error. */
+    /* With free slots there is no error. */
     consumer = consumer_of("left");
     expect_pop(consumer, 0);
     kymo_consumer_close(consumer);
@@ -423,7 +424,7 @@ Test(queue, is_unusable_in_forked_child)
     end(ends.producer, ends.consumer);
 }
 
-/* ---- waiting: what it costs, and how long it lasts (promises D and E) ---- */
+/* ---- waiting: its system calls and deadlines (promises D and E) ---- */
 
 static uint32_t word_of(const struct kymo_bell *bell)
 {
@@ -474,7 +475,7 @@ static void *push_all(void *context)
     return NULL;
 }
 
-/* Both ends sleep again and again, and no wake is lost, or this never ends. */
+/* Both ends sleep repeatedly; the test hangs if a wake-up is lost. */
 Test(queue, loses_no_wakeup)
 {
     static const uint64_t depths[] = {2, 64};
@@ -642,7 +643,7 @@ Test(queue, delivers_each_record_to_one_consumer)
         kymo_consumer_close(consumers[i].consumer);
     }
     for (int i = 0; i < PAIRS * EACH; i++)
-        cr_assert_eq(popped[i], 1, "record %d came %d times", i, popped[i]);
+        cr_assert_eq(popped[i], 1, "record %d was received %d times", i, popped[i]);
     cr_assert_eq(kymo_segment_remove("several"), 0);
 }
 
@@ -662,12 +663,12 @@ Test(queue, shared_consumers_can_only_pop)
     expect_pop(other, 1);
     cr_assert_eq(kymo_queue_pop(one, small, sizeof(small), &record, 0), -EMSGSIZE);
     expect_pop(other, 2);
-    kymo_queue_acknowledge(one); /* has nothing to acknowledge, and turns nothing back */
+    kymo_queue_acknowledge(one); /* without a received record: changes nothing */
     expect_pop(one, 3);
     cr_assert_eq(pop_error(one, 0), -ETIMEDOUT);
     kymo_consumer_close(one);
     push_many(producer, DEPTH);
-    cr_assert_eq(push(producer, 0), -ETIMEDOUT, "the other one is still there");
+    cr_assert_eq(push(producer, 0), -ETIMEDOUT, "another consumer is alive");
     kymo_consumer_close(other);
     cr_assert_eq(push(producer, 0), -EPIPE);
     cr_assert_eq(kymo_writer_remove(producer), 0);
@@ -703,7 +704,7 @@ Test(queue, keeps_deadline_at_the_lock)
     end(producer, consumer);
 }
 
-/* ---- what others may have done to it (promise F) ---- */
+/* ---- corrupted positions (promise F) ---- */
 
 Test(queue, validates_tail_and_head)
 {
@@ -736,14 +737,14 @@ Test(queue, validates_tail_and_head)
         cr_assert_eq(receive_error(consumer), -EBADMSG, "head %llu", (unsigned long long)lies[i]);
         cr_assert_eq(kymo_queue_pop(consumer, &payload, sizeof(payload), NULL, 0), -EBADMSG);
     }
-    /* One that is further than what was pushed: the slot does not hold that record. */
+    /* A head beyond the pushed records: the slot does not hold that record. */
     kymo_store_relaxed(&producer->ring.control->head, 3);
     expect_receive(consumer, 1);
     cr_assert_eq(receive_error(consumer), -EBADMSG);
     end(producer, consumer);
 }
 
-/* ---- far positions ---- */
+/* ---- large positions ---- */
 
 static void hand_over_from(uint64_t first)
 {

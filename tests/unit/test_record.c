@@ -97,7 +97,7 @@ static void expect_data(const char *fields, const void *payload, size_t len, con
     kymo_schema_free(schema);
 }
 
-Test(record, every_type_as_json)
+Test(record, prints_every_type_as_json)
 {
     cr_assert_str_eq(json(&every_schema, KYMO_MONOTONIC, &example, sizeof(example)),
                      "{\"pos\":12,\"time\":123456789,\"tag\":0,\"data\":" EXAMPLE_DATA "}");
@@ -138,7 +138,7 @@ Test(record, payloads_may_be_unaligned)
     kymo_text_free(&text);
 }
 
-Test(record, strings)
+Test(record, escapes_strings)
 {
     expect_data("s:char[4]", "ab\0x", 4, "{\"s\":\"ab\"}");
     expect_data("s:char[4]", "abcd", 4, "{\"s\":\"abcd\"}");
@@ -184,7 +184,7 @@ Test(record, missing_fields_are_null)
     kymo_text_free(&text);
 }
 
-/* Every length of payload, at the end of its memory, and random bytes in it. */
+/* Every length of payload, ending with its memory, of random bytes. */
 Test(record, any_payload_is_valid_json)
 {
     uint64_t state = 10;
@@ -254,7 +254,7 @@ Test(record, a_bracket_interpolates_numbers)
     kymo_text_free(&text);
 }
 
-/* Between 350 and 20 degrees lie 30; between -3 and 3 rad lies pi. */
+/* An angle takes the shorter way: from 350 to 20 degrees through 0, from -3 to 3 rad through pi. */
 Test(record, a_bracket_interpolates_as_the_field_says)
 {
     struct turn {
@@ -324,7 +324,7 @@ Test(record, bracket_of_non_numbers)
     kymo_text_free(&text);
 }
 
-Test(record, interpolation_survives_extremes)
+Test(record, interpolates_extreme_values)
 {
     static const struct kymo_field fields[] = {KYMO_FIELD(struct mixed, d, "", "")};
     static const struct kymo_schema schema = KYMO_SCHEMA(struct mixed, fields);
@@ -354,7 +354,7 @@ static void expect_csv(const char *fields, const void *payload, size_t len, cons
     kymo_schema_free(schema);
 }
 
-Test(record, csv)
+Test(record, prints_csv)
 {
     expect_csv(NULL, "\xab\xcd", 2, "pos,time,tag,data\n1,2,3,abcd\n");
     expect_csv("a:u8[2],b:bool,c:u8", "\1\2\3\4", 4,
@@ -364,7 +364,7 @@ Test(record, csv)
     kymo_text_free(&text);
 }
 
-Test(record, csv_of_strings)
+Test(record, quotes_strings_in_csv)
 {
     expect_csv("s:char[8],c:char", "plain\0\0\0x", 9, "pos,time,tag,s,c\n1,2,3,plain,x\n");
     expect_csv("s:char[4]", "a,b", 4, "pos,time,tag,s\n1,2,3,\"a,b\"\n");
@@ -402,7 +402,7 @@ static const char *element(const char *field, uint32_t number, const void *paylo
     return text.data;
 }
 
-Test(record, one_element)
+Test(record, prints_one_element)
 {
     const float numbers[] = {0.1f, NAN};
 
@@ -422,7 +422,7 @@ Test(record, one_element)
     kymo_text_free(&text);
 }
 
-Test(record, the_value_of_an_element)
+Test(record, returns_the_value_of_an_element)
 {
     for (uint32_t i = 0; i < every_schema.count; i++) {
         const struct kymo_field *field = &every_fields[i];
@@ -444,7 +444,7 @@ Test(record, the_value_of_an_element)
 
 /* ---- schemas ---- */
 
-Test(record, schema_as_json)
+Test(record, prints_schema_as_json)
 {
     static const struct kymo_field fields[] = {
         {"accel", "m/s^2", "of the \"chip\"", KYMO_F32, KYMO_GAUGE, 0, 6, 2, {2, 3}, 0, {0}},

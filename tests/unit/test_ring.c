@@ -29,7 +29,7 @@ static void expect_at(const struct kymo_reader *reader, uint64_t pos)
     expect_record(&view.record, view.payload, pos);
     cr_assert_eq(kymo_ring_validate(reader, &view), 0);
     if (back >= kymo_ring_available(&reader->ring))
-        return; /* the next slot to be overwritten: by position only */
+        return; /* the next slot to be overwritten: read by position only */
     cr_assert_eq(kymo_ring_back(reader, back, &payload, sizeof(payload), &record), 0);
     expect_record(&record, &payload, pos);
     cr_assert_eq(kymo_ring_view_back(reader, back, &view), 0);
@@ -111,7 +111,7 @@ Test(ring, reads_back_what_was_published)
     }
 }
 
-/* Positions are 62 bits wide in every place: across 2^32, and up to the last one below 2^62. */
+/* Positions have 62 bits everywhere: across 2^32, and up to the last one below 2^62. */
 Test(ring, counts_beyond_32_bits)
 {
     const struct kymo_options options = {.clock = KYMO_USER,
@@ -156,7 +156,7 @@ Test(ring, is_full_at_the_last_position)
     kymo_writer_close(writer);
 }
 
-/* A record may be shorter than its slot; one that is longer changes nothing. */
+/* A record may be shorter than its slot; a longer one is an error and changes nothing. */
 Test(ring, keeps_the_length_of_each_record)
 {
     enum { SIZE = 37 };
@@ -186,8 +186,8 @@ Test(ring, keeps_the_length_of_each_record)
     kymo_writer_close(writer);
 }
 
-/* Publishes and reads one record of `len` bytes from and to addresses that are `shift` bytes beyond a
- * multiple of 64: every byte of it, and none beside it. */
+/* Publishes and reads one record of `len` bytes, at addresses `shift` bytes beyond a multiple of
+ * 64: all of its bytes and no others are copied. */
 static void expect_whole(struct kymo_writer *writer, const struct kymo_reader *reader, size_t len,
                          size_t shift, uint64_t *state)
 {
@@ -211,10 +211,11 @@ static void expect_whole(struct kymo_writer *writer, const struct kymo_reader *r
     cr_assert_eq(kymo_ring_view(reader, pos, &view), 0);
     cr_assert_eq(view.record.len, len);
     for (uint64_t back = 1; back < 4 && back <= pos; back++)
-        cr_assert_eq(kymo_ring_view(reader, pos - back, &view), 0, "%zu bytes: slots beside", len);
+        cr_assert_eq(kymo_ring_view(reader, pos - back, &view), 0, "%zu bytes: neighbouring slots",
+                     len);
 }
 
-/* Long copies are made in parts: lengths around the limits. */
+/* Long copies are made in parts: lengths around the limits of parts. */
 Test(ring, copies_every_length)
 {
     static const size_t bounds[] = {64, 256, 2048, 4096, 6144, 8192, 16384, 18432};
@@ -327,7 +328,7 @@ Test(ring, loan_overwrites_only_oldest_record)
         expect_at(reader, pos);
     cr_assert_eq(error_at(reader, 6), -ENODATA, "not published yet");
     cr_assert_eq(kymo_ring_loan(writer, &again), 0);
-    cr_assert_eq(again, lent, "a second loan lends the same bytes");
+    cr_assert_eq(again, lent, "a second loan returns the same slot");
 
     memcpy(lent, &payload, sizeof(payload));
     cr_assert_eq(kymo_ring_commit(writer, sizeof(payload), 60, 13), 0);
@@ -348,7 +349,7 @@ Test(ring, abort_publishes_nothing)
     cr_assert_eq(kymo_ring_abort(writer), 0);
     cr_assert_eq(kymo_ring_head(&reader->ring), 6);
     expect_at(reader, 5);
-    cr_assert_eq(error_at(reader, 2), -ESTALE, "what the loan took is not given back");
+    cr_assert_eq(error_at(reader, 2), -ESTALE, "the record that the loan overwrote is lost");
     unit_publish(writer, 1);
     expect_at(reader, 6);
     cr_assert_eq(unit_info(reader->segment).aborted, 1);
@@ -367,14 +368,14 @@ Test(ring, orders_loans_and_publishes)
     cr_assert_eq(kymo_ring_abort(writer), -EINVAL, "nothing is loaned");
     cr_assert_eq(kymo_ring_loan(writer, &lent), 0);
     cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 0, 0), -EINVAL,
-                 "a loan is out");
+                 "a slot is loaned");
     memcpy(lent, &payload, sizeof(payload));
     cr_assert_eq(kymo_ring_commit(writer, sizeof(payload) + 1, 0, 7), -EMSGSIZE);
     cr_assert_eq(kymo_ring_commit(writer, SIZE_MAX, 0, 7), -EMSGSIZE);
     cr_assert_eq(kymo_ring_head(&reader->ring), 0);
     cr_assert_eq(kymo_ring_commit(writer, sizeof(payload), 0, 7), 0, "the loan stood");
     expect_at(reader, 0);
-    cr_assert_eq(kymo_ring_commit(writer, sizeof(payload), 0, 7), -EINVAL, "it is over");
+    cr_assert_eq(kymo_ring_commit(writer, sizeof(payload), 0, 7), -EINVAL, "no slot is loaned");
     cr_assert_eq(kymo_ring_abort(writer), -EINVAL);
     kymo_reader_close(reader);
     kymo_writer_close(writer);
@@ -393,7 +394,8 @@ Test(ring, rejects_times_that_go_backwards)
     cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 100, 0), 0);
     cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 99, 0), -EINVAL);
     cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 0, 0), -EINVAL);
-    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 100, 0), 0, "equal is fine");
+    cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), 100, 0), 0,
+                 "an equal time is accepted");
     cr_assert_eq(kymo_ring_loan(writer, &lent), 0);
     cr_assert_eq(kymo_ring_commit(writer, 8, 50, 0), -EINVAL);
     cr_assert_eq(kymo_ring_commit(writer, 8, 101, 0), 0, "the loan stood");
@@ -437,7 +439,7 @@ Test(ring, clamps_times_that_go_backwards)
 
 /* ---- views ---- */
 
-/* A: what was computed from a view counts only until its slot is taken again. */
+/* A: a view is valid until its slot is overwritten. */
 Test(ring, validates_a_view_until_it_is_overwritten)
 {
     struct kymo_writer *writer = unit_writer_of_depth("view", 4);
@@ -449,9 +451,9 @@ Test(ring, validates_a_view_until_it_is_overwritten)
     cr_assert_eq(kymo_ring_view_latest(reader, &view), 0);
     cr_assert_eq(view.record.pos, 4);
     unit_publish(writer, 3);
-    cr_assert_eq(kymo_ring_validate(reader, &view), 0, "three more left it alone");
+    cr_assert_eq(kymo_ring_validate(reader, &view), 0, "three more records do not overwrite it");
     cr_assert_eq(kymo_ring_loan(writer, &lent), 0);
-    cr_assert_eq(kymo_ring_validate(reader, &view), -ESTALE, "the fourth takes its slot");
+    cr_assert_eq(kymo_ring_validate(reader, &view), -ESTALE, "the fourth overwrites its slot");
     cr_assert_eq(kymo_ring_abort(writer), 0);
     unit_publish(writer, 1);
     cr_assert_eq(kymo_ring_validate(reader, &view), -ESTALE);
@@ -459,7 +461,7 @@ Test(ring, validates_a_view_until_it_is_overwritten)
     kymo_writer_close(writer);
 }
 
-/* One slot and nothing else: complete is there, before head counts it as well as after. */
+/* A poll reads one slot only: a complete record is returned, also before head counts it. */
 Test(ring, polls_slot_without_head)
 {
     struct kymo_writer *writer = unit_writer_of_depth("polled", 4);
@@ -482,7 +484,7 @@ Test(ring, polls_slot_without_head)
     cr_assert_eq(kymo_ring_poll(reader, 2, &payload, sizeof(payload), NULL), -ESTALE);
     cr_assert_eq(kymo_ring_poll(reader, 5, &payload, 1, &record), -EMSGSIZE);
     cr_assert_eq(record.len, sizeof(payload));
-    /* As between the even seq and head. */
+    /* The state between the store of the even seq and that of head. */
     kymo_store_release(&kymo_impl_ring_slot(&writer->ring, 6)->seq, kymo_impl_seq_complete(6));
     cr_assert_eq(kymo_ring_head(&reader->ring), 6U);
     cr_assert_neq(kymo_ring_poll(reader, 6, &payload, sizeof(payload), NULL), -EAGAIN);

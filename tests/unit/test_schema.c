@@ -1,5 +1,5 @@
 /*
- * test_schema.c - field tables: what text and structs make of them, and which ones are refused.
+ * test_schema.c - schemas: parsed from text or made from a struct; invalid ones are rejected.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -111,7 +111,7 @@ struct late {
     uint8_t seventh;
 };
 
-Test(schema, holes_and_padding)
+Test(schema, describes_holes_and_padding)
 {
     struct kymo_schema *schema = parse("first:u64,last:char");
 
@@ -155,7 +155,7 @@ Test(schema, text_chooses_the_interpolation)
     cr_assert_str_eq(kymo_interp_text(4), "?");
 }
 
-/* One cause each: the sentence names the field and what is wrong with it. */
+/* Each case has one cause; the text names the field and the cause. */
 Test(schema, diagnostic_names_the_field_and_the_cause)
 {
     static const struct {
@@ -188,7 +188,7 @@ Test(schema, diagnostic_names_the_field_and_the_cause)
     cr_assert_str_eq(diagnostic.text, "");
 }
 
-Test(schema, blanks_around_separators)
+Test(schema, allows_blanks_around_separators)
 {
     struct kymo_schema *schema = parse(" a : f32 [ 2 ] [ 3 ] ,\n\tb:u8 ");
     struct kymo_schema *plain = parse("a:f32[2][3],b:u8");
@@ -232,7 +232,7 @@ Test(schema, errors_have_an_offset)
     expect_trouble("a:f32, b:u8, a:u8", 13);
 }
 
-Test(schema, limits_of_size)
+Test(schema, limits_the_size)
 {
     struct kymo_schema *schema = parse("a:u8[1073741824]");
 
@@ -259,7 +259,7 @@ Test(schema, limits_of_size)
     expect_trouble("a:u8[1073741824][1073741824][1073741824][1073741824]", 17);
 }
 
-Test(schema, limits_of_names_and_fields)
+Test(schema, limits_names_and_fields)
 {
     char text[32 * (KYMO_FIELD_LIMIT + 1)];
     size_t len = 0;
@@ -317,7 +317,7 @@ Test(schema, accepts_or_refuses_any_text)
 
 /* ---- check ---- */
 
-/* Four fields that hold, to be spoiled one member at a time. */
+/* Four valid fields; each case invalidates one member. */
 static struct kymo_field sound[4];
 
 static void make_sound(void)
@@ -422,7 +422,7 @@ Test(schema, check_allows_packed_fields_and_holes)
     cr_assert_eq(kymo_schema_check(&(struct kymo_schema){sound, 4, 32}, NULL), 0);
 }
 
-Test(schema, check_of_the_whole)
+Test(schema, check_refuses_invalid_size_and_count)
 {
     uint32_t field = UINT32_MAX;
 
@@ -478,7 +478,7 @@ Test(schema, accepts_or_refuses_any_table)
         cr_assert(bytes);
         memcpy(bytes, every_fields, size);
         for (uint32_t flips = 1 + random_below(&state, 3); flips > 0; flips--) {
-            /* Every second one among the numbers, which lie in the last 48 bytes of a field. */
+            /* Half of the changes are to the numbers, the last 48 bytes of a field. */
             uint32_t at = random_below(&state, count) * 256 +
                           (flips % 2 ? 208 + random_below(&state, 48) : random_below(&state, 208));
 
@@ -568,7 +568,7 @@ Test(schema, fields_are_found_by_name)
     cr_assert_null(kymo_schema_find(&every_schema, longer));
 }
 
-Test(schema, types)
+Test(schema, types_have_sizes_and_names)
 {
     static const char *const texts[] = {"?",   "u8",  "u16", "u32", "u64",  "i8",  "i16",
                                         "i32", "i64", "f32", "f64", "char", "bool"};

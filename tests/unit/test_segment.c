@@ -97,13 +97,13 @@ static void make_dead(const char *name)
     cr_assert_eq(unit_child(publish_and_die, (void *)(uintptr_t)name), -SIGKILL);
 }
 
-/* ---- the first ones ---- */
+/* ---- creating ---- */
 
 Test(segment, does_not_exist_before_creation)
 {
     cr_assert_eq(kymo_segment_exists("none"), 0);
     cr_assert_eq(reader_error("none"), -ENOENT);
-    cr_assert_eq(open_error("none", NULL), -ENOENT, "no options: resume");
+    cr_assert_eq(open_error("none", NULL), -ENOENT, "without options: KYMO_OPEN_EXISTING");
     cr_assert_eq(open_existing("none", KYMO_OPEN_EXISTING), -ENOENT);
     cr_assert_eq(kymo_segment_remove("none"), -ENOENT);
     cr_assert_eq(kymo_segment_reap("none"), -ENOENT);
@@ -255,7 +255,7 @@ Test(segment, resumes)
     kymo_reader_close(reader);
 }
 
-/* A resumed writer knows the newest time. */
+/* A writer that resumes rejects times before the newest record's. */
 Test(segment, keeps_times_ordered_after_resume)
 {
     struct kymo_writer *writer = unit_writer("times", &of_payloads);
@@ -342,7 +342,7 @@ Test(segment, resumes_with_other_help)
     cr_assert_neq(inode_of("words"), inode);
 }
 
-/* What the options leave at 0 is taken from the segment. */
+/* Options that are 0 are equal to any value of the segment. */
 Test(segment, is_resumed_with_its_own_depth_and_alignment)
 {
     struct kymo_options options = of_payloads;
@@ -362,7 +362,7 @@ Test(segment, is_resumed_with_its_own_depth_and_alignment)
     kymo_writer_close(writer);
     options.size = 0;
     writer = unit_writer("own", &options);
-    cr_assert_eq(inode_of("own"), inode, "the payload, too");
+    cr_assert_eq(inode_of("own"), inode, "payload of the segment's size");
     kymo_writer_close(writer);
     options = of_payloads;
     options.depth = 64;
@@ -411,7 +411,7 @@ Test(segment, size_follows_from_a_geometry)
     kymo_writer_close(writer);
 }
 
-/* 0 is unknown, and differs from no other. */
+/* A type id of 0 is unknown, and equal to any. */
 Test(segment, type_id_tells_types_of_one_size_apart)
 {
     struct kymo_options options = of_payloads;
@@ -578,7 +578,7 @@ Test(segment, distinguishes_stalled_from_dead)
                                    kymo_clock_now(KYMO_MONOTONIC) + 3600 * UINT64_C(1000000000), 0),
                  0);
     cr_assert_eq(kymo_segment_liveness(reader->segment, limit), KYMO_LIVE_ALIVE,
-                 "a record is a sign of life");
+                 "a new record makes it ALIVE");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
 }
@@ -663,7 +663,7 @@ static int fork_and_die(void *context)
     return 3;
 }
 
-/* H: a child that outlives the writer keeps nothing alive. */
+/* H: a child that outlives the writer does not keep the segment ALIVE. */
 Test(segment, is_dead_despite_surviving_children)
 {
     struct family family;
@@ -672,7 +672,7 @@ Test(segment, is_dead_despite_surviving_children)
     cr_assert_eq(pipe(family.end), 0);
     cr_assert_eq(unit_child(fork_and_die, &family), -SIGKILL);
     cr_assert_eq(liveness_of("orphan"), KYMO_LIVE_DEAD);
-    cr_assert_eq(open_error("orphan", NULL), 0, "another one may write");
+    cr_assert_eq(open_error("orphan", NULL), 0, "another writer can open");
     close(family.end[1]);
 }
 
@@ -711,7 +711,7 @@ static void leave_the_next_half_written(unsigned char *bytes, struct kymo_header
     memset(slot + 1, 0xee, sizeof(struct unit_payload));
 }
 
-/* C: complete in its slot and not yet in head: it counts. */
+/* C: a record that is complete in its slot and not counted by head is adopted. */
 Test(segment, adopts_complete_record)
 {
     struct kymo_reader *reader;
@@ -734,7 +734,7 @@ Test(segment, adopts_complete_record)
     kymo_writer_close(writer);
 }
 
-/* C: begun and not complete: it never was. */
+/* C: a record that is not complete is dropped. */
 Test(segment, drops_incomplete_record)
 {
     struct kymo_reader *reader;
@@ -772,7 +772,7 @@ Test(segment, is_removed)
     kymo_reader_close(reader);
 }
 
-/* A name that leads to another generation by now is not this writer's to remove. */
+/* A writer does not remove the name if it refers to another generation. */
 Test(segment, is_removed_only_by_its_writer)
 {
     struct kymo_writer *writer = unit_writer("own", &of_payloads);
@@ -812,8 +812,8 @@ Test(segment, reaps_unfinished_files)
         usleep(50000);
         kymo_segment_reap_unfinished();
     }
-    cr_assert_neq(access(path, F_OK), 0, "it was swept up within seconds");
-    cr_assert_eq(access(other, F_OK), 0, "and nothing else was");
+    cr_assert_neq(access(path, F_OK), 0, "it is removed within seconds");
+    cr_assert_eq(access(other, F_OK), 0, "no other file is removed");
     cr_assert_eq(unlink(other), 0);
 }
 
@@ -966,7 +966,7 @@ Test(segment, is_listed_by_name)
     cr_assert_eq(kymo_segment_list(note_entry, &all), -ENOENT);
 }
 
-/* ---- many at once ---- */
+/* ---- concurrent writers ---- */
 
 /* While the lock is held, the name keeps referring to the segment. */
 static int has_the_name(const struct kymo_writer *writer)

@@ -1,11 +1,13 @@
 /*
- * test_series.c - time queries, compared with an oracle that scans every record (promise G: exact queries). Times follow patterns that are good and bad for interpolation search; queries are before, at, between and after them.
+ * test_series.c - time queries, compared with an oracle that scans every record (promise G: exact
+ * queries). Times follow patterns that are good and bad for interpolation search; queried times are
+ * before, at, between and after those of the records.
  */
 #include "unit.h"
 
 #define DEEPEST 8192
 
-/* What was published, by position; all positions begin at 0. */
+/* The published times, by position from 0. */
 struct history {
     uint64_t times[3 * DEEPEST + 8];
     uint64_t depth;
@@ -209,7 +211,7 @@ static void ask_all(const struct kymo_reader *reader, const struct history *hist
     ask_bracket(reader, history, time);
 }
 
-/* Times around a record of the window, and now and then anything. */
+/* A time near that of a record of the window, or rarely any number. */
 static uint64_t some_time(const struct history *history, uint64_t *random)
 {
     const uint64_t written =
@@ -225,7 +227,7 @@ static uint64_t some_time(const struct history *history, uint64_t *random)
         return time ? time - 1 : 0;
     case 2:
         return time + 1;
-    case 3: /* equally far from two, or nearly */
+    case 3: /* at the same distance from two records, or nearly */
         return time + (history->times[next] - time) / 2;
     case 4:
         return time + random_u64(random) % (history->times[next] - time + 1);
@@ -289,7 +291,7 @@ Test(series, equals_oracle_in_shallow_rings)
     ask_of_depths(2, 64);
 }
 
-/* G: beyond KYMO_IMPL_BISECT_LIMIT the search guesses. */
+/* G: interpolation search, beyond KYMO_IMPL_BISECT_LIMIT. */
 Test(series, equals_oracle_in_deep_rings)
 {
     ask_of_depths(128, DEEPEST);
@@ -392,7 +394,7 @@ Test(series, fresh_limits_the_age)
     kymo_writer_close(writer);
 }
 
-/* G: the slot that the writer is at belongs to no window. */
+/* G: the slot that is being written belongs to no window. */
 Test(series, excludes_slot_being_written)
 {
     static struct history history = {.depth = 4};

@@ -82,7 +82,7 @@ Test(shared_writer, refuses_invalid_records)
     cr_assert_eq(kymo_ring_publish(one, large, sizeof(large), 0, 0), -EMSGSIZE);
     cr_assert_eq(kymo_ring_commit(one, 1, 0, 0), -EINVAL);
     cr_assert_eq(kymo_ring_abort(one), -EINVAL);
-    /* And holds no lock afterwards. */
+    /* The lock is released after the error. */
     set_lock_timeout(other, 0);
     cr_assert_eq(publish(other, 5), 0);
     cr_assert_eq(publish(one, 4), -EINVAL);
@@ -119,7 +119,7 @@ Test(shared_writer, blocks_others_during_loan)
     expect_latest(reader, 0);
     cr_assert_eq(publish(other, 1), 0);
     expect_latest(reader, 1);
-    cr_assert_eq(unit_info(reader->segment).takeovers, 0U, "it was alive all the time");
+    cr_assert_eq(unit_info(reader->segment).takeovers, 0U, "the writer was always alive");
     kymo_reader_close(reader);
     kymo_writer_close(one);
     cr_assert_eq(kymo_writer_remove(other), 0);
@@ -142,7 +142,7 @@ Test(shared_writer, aborts_loan)
         cr_assert_eq(publish(one, pos + 1), 0);
         expect_latest(reader, pos + 1);
     }
-    /* Closing gives it back as well. */
+    /* Closing ends the loan and releases the lock, too. */
     cr_assert_eq(kymo_ring_loan(one, &loan), 0);
     kymo_writer_close(one);
     cr_assert_eq(publish(other, 200), 0);
@@ -257,7 +257,7 @@ Test(shared_writer, is_alive_while_any_writer_is)
     cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
     end_writer(&others[1], SIGKILL);
     cr_assert_eq(liveness(reader), KYMO_LIVE_DEAD);
-    /* The last word counts: one was killed, but the last one ended well; and the other way. */
+    /* The last writer to end determines the state: killed and then closed, and the reverse. */
     for (int i = 0; i < 2; i++)
         others[i] = start_writer("alive");
     end_writer(&others[0], SIGKILL);
@@ -288,7 +288,7 @@ static int open_with(const char *name, enum kymo_existing existing, uint32_t siz
     return error;
 }
 
-/* Nothing is taken away from a writer that is alive. */
+/* A segment is neither replaced nor removed while any writer is alive. */
 Test(shared_writer, keeps_segment_while_any_writer_lives)
 {
     struct kymo_writer *one = open_shared("keeps");
@@ -304,7 +304,7 @@ Test(shared_writer, keeps_segment_while_any_writer_lives)
         cr_assert_eq(kymo_segment_reap("keeps"), 0);
         expect_latest(reader, 0);
         if (i == 0)
-            cr_assert_eq(kymo_writer_remove(two), -EBUSY, "and it is closed all the same");
+            cr_assert_eq(kymo_writer_remove(two), -EBUSY, "-EBUSY, and the handle is closed");
     }
     cr_assert_eq(open_with("keeps", KYMO_OPEN_EXISTING, 16), 0);
     cr_assert_eq(liveness(reader), KYMO_LIVE_ALIVE);
@@ -354,7 +354,7 @@ Test(shared_writer, has_1024_lock_slots)
         cr_assert_eq(publish(writers[i], i), 0);
     reader = unit_reader("slots");
     expect_latest(reader, KYMO_LOCK_SLOTS - 1);
-    /* Any lock slot that gets free is taken again. */
+    /* Every released lock slot is used again. */
     for (uint64_t i = 0; i < KYMO_LOCK_SLOTS; i += 341) {
         kymo_writer_close(writers[i]);
         writers[i] = open_shared("slots");
@@ -387,7 +387,7 @@ Test(shared_writer, reuses_a_released_lock_slot)
     cr_assert_eq(kymo_writer_remove(one), 0);
 }
 
-/* ---- coming and going ---- */
+/* ---- concurrent open and close ---- */
 
 #define VISITS 400
 
@@ -472,14 +472,14 @@ Test(shared_writer, waits_for_exclusive_lock)
     writer = open_shared("moment");
     pthread_join(thread, NULL);
     kymo_writer_close(writer);
-    /* But not for ever. */
+    /* An open does not wait for the lock endlessly. */
     take_alone(&alone, "moment");
     cr_assert_eq(kymo_writer_open(&writer, "moment", &shared), -EBUSY);
     close(alone.fd);
     cr_assert_eq(kymo_segment_remove("moment"), 0);
 }
 
-/* ---- strange words in the lock ---- */
+/* ---- invalid words in the lock ---- */
 
 Test(shared_writer, does_not_take_lock_of_living_owner)
 {
@@ -568,7 +568,8 @@ static void await_doomed(void)
     cr_assert_eq(read(doomed_ready[0], &byte, 1), 1);
 }
 
-/* It takes the lock and is killed with it, after the new writer has begun to search a lock slot. */
+/* It takes the lock and is killed with it, after the new writer has begun to search for a lock
+ * slot. */
 static void doom(void)
 {
     cr_assert_eq(write(doomed_go[1], "g", 1), 1);
@@ -577,7 +578,8 @@ static void doom(void)
     cr_assert_eq(waitpid(doomed, NULL, 0), doomed);
 }
 
-/* The new writer must not use the dead owner's lock slot: it would seem to hold the lock for ever. */
+/* The new writer must not use the dead owner's lock slot: the lock would then never be taken
+ * over. */
 Test(shared_writer, does_not_reuse_lock_slot_of_dead_owner)
 {
     struct kymo_writer *newcomer;
@@ -624,7 +626,7 @@ Test(shared_writer, is_unusable_in_forked_child)
     cr_assert_eq(publish(writer, 0), 0);
     cr_assert_eq(unit_child(use_in_child, writer), 0);
     cr_assert_eq(publish(writer, 1), 0);
-    /* A loan stays the parent's, with the lock. */
+    /* A loan and the lock remain with the parent. */
     cr_assert_eq(kymo_ring_loan(writer, &loan), 0);
     cr_assert_eq(unit_child(use_in_child, writer), 0);
     set_lock_timeout(other, MILLISECOND);
@@ -652,7 +654,8 @@ static int fork_and_die(void *context)
         kymo_ring_loan(writer, &loan) != 0 || pipe(forked) != 0)
         return 1;
     if (fork() == 0) {
-        /* Here its copy of the lock is closed. Then it stays until the test is done. */
+        /* Its copy of the lock's descriptor is closed in this process, which then runs until the
+         * test ends. */
         close(forked[1]);
         close(alive[1]);
         _exit(read(alive[0], &byte, 1) == 0 ? 0 : 1);

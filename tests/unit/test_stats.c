@@ -45,7 +45,7 @@ Test(stats, count_reads_and_failures)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* A slot that stays taken away is found so at each try: all of them are counted. */
+/* Every retry of a read of a slot that stays odd is counted. */
 Test(stats, count_retries)
 {
     struct kymo_writer *writer = unit_writer_of_depth("retries", 4);
@@ -96,7 +96,7 @@ Test(stats, count_missed_records)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* A wait that finds something at once is none. */
+/* A call that finds a record at once is not counted as a wait. */
 Test(stats, count_and_time_waits)
 {
     struct kymo_writer *writer = unit_writer_of_depth("waits", 4);
@@ -114,7 +114,7 @@ Test(stats, count_and_time_waits)
     cr_assert_eq(kymo_stats_wait(reader, 1, began + 20 * MILLISECOND, &stats), -ETIMEDOUT);
     ended = kymo_clock_now(KYMO_MONOTONIC);
     expect(&stats, (struct counts){.waits = 1, .timeouts = 1});
-    /* It began after the reading of the clock, and ended at the deadline or later. */
+    /* The wait began after `began` was read, and ended at the deadline or later. */
     cr_assert_leq(stats.waited, ended - began);
     cr_assert_gt(stats.waited, 0U);
     cr_assert_eq(kymo_writer_remove(writer), 0);
@@ -123,9 +123,9 @@ Test(stats, count_and_time_waits)
     kymo_reader_close(reader);
 }
 
-/* ---- what the segment counts of its writers ---- */
+/* ---- counters of writers, in the segment ---- */
 
-Test(stats, of_writer_are_in_segment)
+Test(stats, count_writer_events_in_segment)
 {
     struct kymo_options options = {.clock = KYMO_USER, .depth = 4, .size = 16};
     struct kymo_writer *writer = unit_writer("written", &options);

@@ -16,7 +16,7 @@
 #include "random.h"
 #include "test.h"
 
-/* ---- memory: the linker puts these in front of the library's realloc ---- */
+/* ---- memory: the linker replaces the library's realloc by these ---- */
 
 void *__real_realloc(void *old, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -74,7 +74,7 @@ Test(text, growth_is_linear_on_the_whole)
     kymo_text_free(&text);
 }
 
-Test(text, printf_of_every_length)
+Test(text, printf_appends_every_length)
 {
     struct kymo_text text = {0};
     char *expected = calloc(1, 1200);
@@ -105,7 +105,7 @@ Test(text, enomem_is_sticky)
 {
     struct kymo_text text = {0};
 
-    kymo_text_string(&text, "all this is dropped");
+    kymo_text_string(&text, "appending has no effect");
     memory_is_out = 1;
     for (int i = 0; i < 100; i++)
         kymo_text_string(&text, "0123456789");
@@ -133,7 +133,7 @@ Test(text, enomem_is_sticky)
     kymo_text_free(&text);
 }
 
-Test(text, lengths_beyond_memory)
+Test(text, fails_at_lengths_beyond_memory)
 {
     struct kymo_text text = {0};
 
@@ -184,7 +184,7 @@ static const char *spell_u64(uint64_t value)
     return number.data;
 }
 
-Test(text, integers)
+Test(text, prints_integers)
 {
     cr_assert_str_eq(spell_u64(0), "0");
     cr_assert_str_eq(spell_u64(9), "9");
@@ -196,7 +196,7 @@ Test(text, integers)
     cr_assert_str_eq(spell_i64(INT64_MIN), "-9223372036854775808");
 }
 
-Test(text, doubles)
+Test(text, prints_doubles)
 {
     cr_assert_str_eq(spell_f64(0.0), "0");
     cr_assert_str_eq(spell_f64(-0.0), "-0.0");
@@ -221,7 +221,7 @@ Test(text, doubles)
     kymo_text_free(&number);
 }
 
-Test(text, floats)
+Test(text, prints_floats)
 {
     cr_assert_str_eq(spell_f32(0.0f), "0");
     cr_assert_str_eq(spell_f32(-0.0f), "-0.0");
@@ -255,7 +255,7 @@ static const char *significant(const char *decimal, char digits[DIGITS])
     return digits;
 }
 
-/* What printf needs, digit by digit from one, which is the plain meaning of "fewest". */
+/* The reference: the smallest precision with which printf's output reads back. */
 static const char *fewest_f64(double value, char digits[DIGITS])
 {
     char decimal[DIGITS];
@@ -323,7 +323,7 @@ Test(text, any_double_reads_back_from_the_fewest_digits)
         uint64_t bits = random_u64(&state);
         double value;
 
-        /* Every second one in the usual range: exponents from -15 to 52. */
+        /* Half of them in the usual range: exponents from -15 to 52. */
         if (i % 2)
             bits = (bits & UINT64_C(0x800fffffffffffff)) |
                    (uint64_t)(1023 - 15 + random_below(&state, 68)) << 52;
@@ -350,7 +350,7 @@ Test(text, any_float_reads_back_from_the_fewest_digits)
 }
 
 /* The hardest cases: short decimals, powers of two, and their neighbours. */
-Test(text, neighbours_of_round_numbers)
+Test(text, prints_neighbours_of_round_numbers)
 {
     uint64_t state = 5;
 
@@ -380,7 +380,7 @@ Test(text, neighbours_of_round_numbers)
     kymo_text_free(&number);
 }
 
-/* A locale with a comma, made here, since none need be installed. */
+/* Compiles a locale with a decimal comma, as none may be installed. */
 static void make_locale(void)
 {
     char directory[] = "/tmp/kymo-locale-XXXXXX";
@@ -394,12 +394,12 @@ static void make_locale(void)
     fputs("LC_NUMERIC\ndecimal_point \",\"\nthousands_sep \".\"\ngrouping 3;3\nEND LC_NUMERIC\n",
           source);
     fclose(source);
-    /* It complains about the categories that are not there, with status 1. */
+    /* Its status is 1, because the other categories are missing. */
     snprintf(command, sizeof(command), "localedef -c -i %s/source %s/xx_XX >%s/log 2>&1", directory,
              directory, directory);
     cr_assert_neq(system(command), -1);
     setenv("LOCPATH", directory, 1);
-    cr_assert(setlocale(LC_NUMERIC, "xx_XX"), "localedef made no locale");
+    cr_assert(setlocale(LC_NUMERIC, "xx_XX"), "localedef created no locale");
     snprintf(command, sizeof(command), "rm -r %s", directory);
     cr_assert_eq(system(command), 0);
 }
@@ -411,7 +411,7 @@ Test(text, numbers_ignore_locale)
 
     make_locale();
     snprintf(printed, sizeof(printed), "%g", 1.5);
-    cr_assert_str_eq(printed, "1,5", "the locale does not bite");
+    cr_assert_str_eq(printed, "1,5", "the locale has no effect on printf");
 
     cr_assert_str_eq(spell_f64(1234567.5), "1234567.5");
     cr_assert_str_eq(spell_f64(1.5e-7), "1.5e-07");
@@ -485,7 +485,7 @@ Test(text, any_bytes_give_valid_string)
         cr_assert(bytes);
         for (size_t at = 0; at < len; at++) {
             bytes[at] = (char)random_u64(&state);
-            if (i % 2 && at > 0) /* leads and continuations in rows */
+            if (i % 2 && at > 0) /* sequences of lead and continuation bytes */
                 bytes[at] = (char)(0x80 | (bytes[at] & (random_u64(&state) % 3 ? 0x3f : 0x7f)));
         }
         kymo_text_clear(&text);

@@ -1,6 +1,5 @@
 /*
- * test_time.c - TIME and DUR: what they mean, what they refuse, and that what is written reads
- * back.
+ * test_time.c - TIME and DUR: parsing, errors, and that printed times parse to the same value.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,7 +42,7 @@ Test(time, plain_numbers_are_nanoseconds)
     expect_time("18446744073709551615", KYMO_TAI, UINT64_MAX);
 }
 
-Test(time, units)
+Test(time, parses_units)
 {
     expect_time("5ns", KYMO_MONOTONIC, 5);
     expect_time("5us", KYMO_MONOTONIC, 5000);
@@ -67,7 +66,7 @@ Test(time, digits_below_nanosecond_are_truncated)
     expect_time("1970-01-01T00:00:00.1234567899Z", KYMO_REALTIME, 123456789);
 }
 
-Test(time, relative_to_now)
+Test(time, parses_times_relative_to_now)
 {
     expect_time("now", KYMO_MONOTONIC, NOW);
     expect_time("-2s", KYMO_MONOTONIC, 998 * SECOND);
@@ -82,7 +81,7 @@ Test(time, relative_to_now)
     expect_error("now-1", KYMO_USER, -EINVAL);
 }
 
-Test(time, dates)
+Test(time, parses_dates)
 {
     expect_time("1970-01-01T00:00:00Z", KYMO_REALTIME, 0);
     expect_time("1970-01-01 00:00:01z", KYMO_REALTIME, SECOND);
@@ -96,7 +95,7 @@ Test(time, dates)
     expect_time("2554-07-21T23:34:33.709551615Z", KYMO_REALTIME, UINT64_MAX);
 }
 
-Test(time, invalid_dates)
+Test(time, rejects_invalid_dates)
 {
     static const char *const texts[] = {
         "2026-02-29T00:00:00Z",
@@ -136,7 +135,7 @@ Test(time, invalid_dates)
         expect_error(texts[i], KYMO_REALTIME, -EINVAL);
 }
 
-Test(time, dates_are_for_realtime)
+Test(time, rejects_dates_on_other_clocks)
 {
     expect_error("2026-01-01T00:00:00Z", KYMO_MONOTONIC, -EINVAL);
     expect_error("2026-01-01T00:00:00Z", KYMO_BOOTTIME, -EINVAL);
@@ -144,7 +143,7 @@ Test(time, dates_are_for_realtime)
     expect_error("2026-01-01T00:00:00Z", KYMO_USER, -EINVAL);
 }
 
-Test(time, invalid_times)
+Test(time, rejects_invalid_times)
 {
     static const char *const texts[] = {
         "",      " ",     "abc",   "s",      "-",       "+",          "--1",   "now-", "nowx",
@@ -160,7 +159,7 @@ Test(time, invalid_times)
     }
 }
 
-Test(time, out_of_range)
+Test(time, rejects_times_out_of_range)
 {
     expect_error("18446744073709551616", KYMO_MONOTONIC, -ERANGE);
     expect_error("99999999999999999999999999999999999999", KYMO_MONOTONIC, -ERANGE);
@@ -182,7 +181,7 @@ Test(time, out_of_range)
     expect_error("9999-12-31T23:59:59", KYMO_REALTIME, -EINVAL);
 }
 
-Test(time, durations)
+Test(time, parses_durations)
 {
     static const struct {
         const char *text;
@@ -231,7 +230,7 @@ static const char *spell_duration(uint64_t ns)
     return text.data;
 }
 
-Test(time, when)
+Test(time, prints_dates)
 {
     cr_assert_str_eq(spell_when(0), "1970-01-01T00:00:00.000000000Z");
     cr_assert_str_eq(spell_when(1769903999 * SECOND + 1), "2026-01-31T23:59:59.000000001Z");
@@ -276,7 +275,7 @@ Test(time, any_instant_reads_back)
     kymo_text_free(&text);
 }
 
-Test(time, duration)
+Test(time, prints_durations)
 {
     cr_assert_str_eq(spell_duration(0), "0s");
     cr_assert_str_eq(spell_duration(1), "1ns");
@@ -301,7 +300,7 @@ Test(time, duration)
     kymo_text_free(&text);
 }
 
-/* Six digits: off by no more than half a unit of the sixth. */
+/* Six digits are printed: the error is at most half a unit of the sixth. */
 Test(time, any_duration_reads_back_nearly)
 {
     uint64_t state = 8;
@@ -312,7 +311,7 @@ Test(time, any_duration_reads_back_nearly)
         size_t digits = strspn(spell_duration(ns), "0123456789.");
 
         if (ns > UINT64_MAX - UINT64_MAX / 200000)
-            continue; /* may be rounded up to what does not exist */
+            continue; /* rounding up may exceed the range */
         cr_assert_eq(kymo_duration_parse(text.data, &back), 0, "%s", text.data);
         apart = back > ns ? back - ns : ns - back;
         cr_assert_leq(apart, ns / 200000 + (ns >= 1000), "%llu ns is %s", (unsigned long long)ns,

@@ -12,7 +12,7 @@ static const struct kymo_options of_payloads = {.clock = KYMO_USER,
                                                 .depth = 8,
                                                 .size = sizeof(struct unit_payload)};
 
-/* ---- things that are no segments ---- */
+/* ---- files that are not segments ---- */
 
 /* The target of links, which must not be reached. */
 static void make_target(void)
@@ -92,8 +92,8 @@ static int count_sound(void *context, const struct kymo_entry *entry)
     return 0;
 }
 
-/* Opened, created over, replaced, consumed, listed, removed, reaped: none is followed, waited for
- * or touched. */
+/* Open, create, replace, consume, list, remove and reap follow, wait for and modify none of
+ * them. */
 Test(traps, are_not_opened_or_removed)
 {
     static const char *const names[] = {"link",      "dangling", "fifo",
@@ -108,7 +108,7 @@ Test(traps, are_not_opened_or_removed)
         if (make_trap(names[i]))
             step_on(names[i]);
         else
-            cr_assert_str_eq(names[i], "device", "only devices are for root");
+            cr_assert_str_eq(names[i], "device", "only root can create devices");
     }
     cr_assert_eq(kymo_segment_list(count_sound, &sound), 0);
     cr_assert_eq(sound, 1);
@@ -142,7 +142,8 @@ Test(traps, are_not_reaped)
 
 /* ---- a second name ---- */
 
-/* Two names of one file are one generation: its writer has both, and it ends under both. */
+/* Two names of one file are one generation, which has one writer and is retired under both
+ * names. */
 Test(traps, hard_link_is_same_segment)
 {
     struct kymo_writer *writer = unit_writer("name", &of_payloads);
@@ -165,13 +166,13 @@ Test(traps, hard_link_is_same_segment)
     cr_assert_eq(kymo_segment_remove("name"), 0);
     cr_assert(kymo_ring_retired(&reader->ring));
     kymo_reader_close(reader);
-    /* A second name does not keep the generation: it is retired and replaced. */
+    /* The second name does not keep the generation from being retired and replaced. */
     writer = unit_writer("second-name", &of_payloads);
     cr_assert_eq(writer->pos, 0);
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* ---- what a reader can hold on to ---- */
+/* ---- locks and leases of readers ---- */
 
 static int die_writing(void *name)
 {
@@ -219,7 +220,7 @@ Test(traps, lease_does_not_block)
     kymo_writer_close(unit_writer("leased", &of_payloads));
     fd = open(unit_path("leased", path), O_RDONLY | O_CLOEXEC);
     if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)
-        cr_skip_test("no leases here");
+        cr_skip_test("leases are not supported here");
     reader = unit_reader("leased");
     cr_assert_eq(kymo_ring_wait(reader, 0, kymo_clock_now(KYMO_MONOTONIC) + 1000000), -ETIMEDOUT);
     kymo_reader_close(reader);
@@ -305,7 +306,7 @@ Test(traps, positions_and_alignments_are_bounded)
     cr_assert_eq(kymo_segment_exists("bounded"), 0);
 }
 
-/* Fields beyond the limit, beyond the payload, beyond 2^32 when added up, one over the other. */
+/* Fields beyond the limit, beyond the payload, with a sum beyond 2^32, and overlapping. */
 Test(traps, schemas_do_not_overflow)
 {
     static struct kymo_field fields[KYMO_FIELD_LIMIT + 1];
@@ -335,7 +336,8 @@ Test(traps, schemas_do_not_overflow)
     memset(fields[0].name, 'x', sizeof(fields[0].name));
     fields[0].type = KYMO_U8;
     fields[0].count = 1;
-    cr_assert_eq(kymo_writer_open(&writer, "schema", &options), -EINVAL, "a name without an end");
+    cr_assert_eq(kymo_writer_open(&writer, "schema", &options), -EINVAL,
+                 "a name without a zero byte");
     for (uint32_t i = 0; i <= KYMO_FIELD_LIMIT; i++) {
         fields[i] = (struct kymo_field){.type = KYMO_U8, .count = 1, .offset = i};
         snprintf(fields[i].name, sizeof(fields[i].name), "f%u", i);

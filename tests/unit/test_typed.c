@@ -1,5 +1,6 @@
 /*
- * test_typed.c - rings of one C type: what the type adds to ring.h, and that nothing is lost.
+ * test_typed.c - rings of one C type: each typed function equals that of ring.h, and checks the
+ * type.
  */
 #include <errno.h>
 #include <string.h>
@@ -195,7 +196,7 @@ Test(typed, queries_times, .init = open_both, .fini = close_both)
     cr_assert_eq(imu_fresh(reader, 501, &reading, &record), -ETIME);
 }
 
-/* An untyped writer may publish less than a slot holds: whole to untyped readers, not a reading. */
+/* An untyped writer may publish a shorter record: untyped readers return it, typed ones fail. */
 Test(typed, refuses_a_record_of_another_length, .init = open_both, .fini = close_both)
 {
     struct imu_reading reading = reading_of(0), after;
@@ -232,7 +233,8 @@ Test(typed, opens_only_its_own_layout, .init = open_both, .fini = close_both)
 
     cr_assert_eq(other_reader_open(&other, "typed"), -EPROTONOSUPPORT);
     cr_assert_null(other);
-    cr_assert_eq(bytes_reader_open(&bytes, "typed"), 0, "a type without a schema takes any");
+    cr_assert_eq(bytes_reader_open(&bytes, "typed"), 0,
+                 "a type without a schema accepts any schema");
     bytes_reader_close(bytes);
     cr_assert_eq(number_reader_open(&number, "typed"), -EMSGSIZE);
     cr_assert_null(number);

@@ -49,7 +49,7 @@ Test(value, is_the_newest_that_was_stored)
     kymo_writer_close(writer);
 }
 
-/* C: while one is being written, the other is whole. */
+/* C: while one slot is being written, the other has a complete record. */
 Test(value, loads_during_next_store)
 {
     struct kymo_writer *writer = unit_writer("while", &value_options);

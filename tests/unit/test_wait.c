@@ -1,7 +1,7 @@
 /*
  * test_wait.c - blocking: no wait misses a record, a deadline or the end of a generation; a read-only reader blocks as well and writes nothing.
  *
- * Most of these tests hang if the library is wrong, until a time limit.
+ * If the library is wrong, most of these tests hang until their time limit.
  */
 #include "interrupted.h"
 #include "unit.h"
@@ -40,7 +40,7 @@ static void await_waiter(const char *name)
         usleep(100);
 }
 
-/* A thread that waits for ever for more than `seen`. */
+/* A thread that waits, without a deadline, for a record after `seen`. */
 struct waiter {
     struct kymo_reader *reader;
     uint64_t seen;
@@ -80,7 +80,7 @@ Test(wait, polls_with_past_deadline)
     cr_assert_eq(kymo_ring_wait(reader, 2, 0), 0);
     cr_assert_eq(kymo_ring_wait(reader, 3, 0), -ETIMEDOUT);
     cr_assert_eq(kymo_ring_wait(reader, UINT64_MAX, 0), -ETIMEDOUT);
-    cr_assert_eq(bell_word("look"), 0, "looking rings no bell");
+    cr_assert_eq(bell_word("look"), 0, "a poll does not change the bell");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
 }
@@ -167,7 +167,7 @@ static void *answer(void *context)
     return NULL;
 }
 
-/* D: of 20 000 wake-ups each way none is lost, or this never ends. */
+/* D: 20,000 wake-ups in each direction; the test hangs if one is lost. */
 Test(wait, loses_no_wakeup)
 {
     struct player other = {.writer = unit_writer_of_depth("pong", 4), .rounds = 20000};
@@ -215,7 +215,7 @@ static int wait_in_child(void *name)
     return kymo_reader_open(&reader, name) || kymo_ring_wait(reader, 0, KYMO_FOREVER);
 }
 
-/* D: without a waiter, the bell is unchanged. A killed waiter costs one wake. */
+/* D: without a waiter, the bell is unchanged. A killed waiter causes one needless wake-up. */
 Test(wait, killed_waiter_costs_one_wake)
 {
     struct kymo_writer *writer = unit_writer_of_depth("killed", 4);
@@ -299,7 +299,7 @@ Test(wait, survives_writer_close)
 
 /* ---- waiters on the bell's word itself ---- */
 
-/* Follows the ring to record `seen`, counting on nothing but the token. */
+/* Follows the ring to record `seen` by futex(2) on the token's word. */
 static void *sleep_by_oneself(void *context)
 {
     struct waiter *waiter = context;
@@ -334,7 +334,7 @@ Test(wait, wakes_external_futex_waiters)
     cr_assert_eq(*token.word, token.value);
     cr_assert_eq(kymo_ring_prepare_wait(waiter.reader, 1999, &token), 0);
     cr_assert_eq(kymo_writer_remove(writer), 0);
-    cr_assert_neq(*token.word, token.value, "the end rings");
+    cr_assert_neq(*token.word, token.value, "retiring changes the word");
     cr_assert_eq(kymo_ring_prepare_wait(waiter.reader, 2000, &token), -EIDRM);
     kymo_reader_close(waiter.reader);
 }
@@ -346,7 +346,7 @@ struct readonly_reader {
     const char *name;
     int rings; /* whether a wake-up is guaranteed */
     int go;    /* read: one byte for each wait */
-    int ready; /* written: one byte for each wait that ended well */
+    int ready; /* written: one byte for each wait that returned 0 */
 };
 
 /* Changes to a user who may only read the file. */
@@ -487,7 +487,7 @@ Test(wait, readers_modify_nothing)
     kymo_writer_close(writer);
 }
 
-/* B: a reader that blocks writes the bell, and nothing else. */
+/* B: a reader that blocks writes the bell only. */
 Test(wait, writes_only_the_bell)
 {
     struct kymo_writer *writer = unit_writer_of_depth("bell", 4);

@@ -1,5 +1,6 @@
 /*
- * test_wait_any.c - blocking on several rings at once: woken by each, never before the deadline, also under signals (promises D and E).
+ * test_wait_any.c - blocking on several rings at once: a record of each wakes, and a timeout is
+ * never early, also under signals (promises D and E).
  */
 #include "unit.h"
 
@@ -50,7 +51,7 @@ static const size_t counts[] = {1, 2, KYMO_WAIT_LIMIT};
 
 /* ---- without sleeping ---- */
 
-Test(wait_any, looks_without_sleeping)
+Test(wait_any, polls_with_past_deadline)
 {
     struct rings rings;
 
@@ -59,7 +60,7 @@ Test(wait_any, looks_without_sleeping)
         cr_assert_eq(wait_any(&rings, 0), -ETIMEDOUT);
         for (size_t ring = counts[i]; ring-- > 0;) {
             unit_publish(rings.writers[ring], 1);
-            cr_assert_eq(wait_any(&rings, 0), (int)ring, "the lowest that has news");
+            cr_assert_eq(wait_any(&rings, 0), (int)ring, "the lowest index with a new record");
             cr_assert_eq(wait_any(&rings, KYMO_FOREVER), (int)ring);
         }
         for (size_t ring = 0; ring < counts[i]; ring++) {
@@ -85,7 +86,7 @@ Test(wait_any, takes_one_to_128_rings)
     cr_assert_eq(kymo_ring_wait_any(readers, seen, KYMO_WAIT_LIMIT, 0), -ETIMEDOUT);
     cr_assert_eq(kymo_ring_wait_any(readers, seen, KYMO_WAIT_LIMIT,
                                     kymo_clock_now(KYMO_MONOTONIC) + MILLISECOND),
-                 -ETIMEDOUT, "the same ring as often as you like");
+                 -ETIMEDOUT, "one ring may be passed repeatedly");
     close_rings(&rings);
 }
 
@@ -162,8 +163,8 @@ Test(wait_any, is_woken_when_a_generation_ends)
     close_rings(&rings);
 }
 
-/* A ring that was retired with records to its name: they can be waited for, and nothing else. */
-Test(wait_any, knows_what_a_retired_ring_still_had)
+/* A retired ring with records: a wait returns these, then -EIDRM. */
+Test(wait_any, returns_records_of_retired_ring)
 {
     struct rings rings;
 
@@ -187,7 +188,7 @@ static void count_signal(int number)
     signals++;
 }
 
-/* A signal each millisecond from here on, none again with 0. */
+/* Starts a signal every `nanoseconds`; 0 stops them. */
 static void storm(timer_t timer, long nanoseconds)
 {
     const struct timespec period = {.tv_nsec = nanoseconds};
@@ -196,7 +197,7 @@ static void storm(timer_t timer, long nanoseconds)
     cr_assert_eq(timer_settime(timer, 0, &spec, NULL), 0);
 }
 
-/* No SA_RESTART: each of them cuts the sleep short. */
+/* No SA_RESTART: each signal interrupts the sleep. */
 static timer_t make_storm(void)
 {
     struct sigaction action = {.sa_handler = count_signal};
@@ -222,7 +223,7 @@ static void expect_deadlines(const struct rings *rings, const char *how)
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
         cr_assert_eq(result, -ETIMEDOUT);
-        cr_assert_geq(now, deadline, "back %ju ns before the deadline",
+        cr_assert_geq(now, deadline, "returned %ju ns before the deadline",
                       (uintmax_t)(deadline - now));
         sum += now - deadline;
         most = now - deadline > most ? now - deadline : most;
@@ -232,7 +233,7 @@ static void expect_deadlines(const struct rings *rings, const char *how)
            (uintmax_t)(most / 1000), (int)signals);
 }
 
-Test(wait_any, keeps_its_deadline_through_signals)
+Test(wait_any, keeps_deadline_under_signals)
 {
     timer_t timer = make_storm();
     struct rings rings;
@@ -250,7 +251,7 @@ Test(wait_any, keeps_its_deadline_through_signals)
 }
 
 /* The same for the wait on one ring. */
-Test(wait_any, has_a_single_twin_that_does_so_too)
+Test(wait_any, single_wait_keeps_deadline_under_signals)
 {
     timer_t timer = make_storm();
     struct rings rings;

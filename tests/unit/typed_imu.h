@@ -25,7 +25,8 @@ KYMO_RING_TYPE_SCHEMA(imu, struct imu_reading, imu_schema);
 extern "C" {
 #endif
 
-/* Opens `name` from C++, reads its newest and publishes to `answer` what it read, one warmer. */
+/* In C++: reads the newest record of `name`, adds 1 to its temperature, publishes it to
+ * `answer`. */
 int typed_cxx_answer(const char *name, const char *answer);
 
 #ifdef __cplusplus

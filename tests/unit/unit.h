@@ -1,7 +1,8 @@
 /*
  * unit.h - helpers of the unit tests: opening handles, a subdirectory, child processes.
  *
- * A test names its segments after itself. A child reports by its exit status, since only the test's process may use cr_assert.
+ * The name of a test's segment is that of the test. A child reports by its exit status, since only
+ * the test's process may use cr_assert.
  */
 #ifndef KYMO_UNIT_H
 #define KYMO_UNIT_H
