@@ -43,7 +43,7 @@ struct crash_case {
     uint64_t taken;   /* acknowledged ones among them */
     const char *
         crash; /* the test point at which an earlier writer was killed, in the record after the history */
-    int crashed_while_open; /* that happened while the victim had the segment open */
+    int crashed_while_open; /* that were in progress while the victim had the segment open */
     enum peer peer;
     int waiter;     /* a waiter sleeps on the bells */
     int no_tmpfile; /* the file system has no O_TMPFILE */

@@ -197,7 +197,7 @@ void expect_room(const struct state *state, struct kymo_writer *writer,
     }
     if (is_queue(options))
         cr_assert_eq(crash_case_publish(writer, options, reading->head), -EAGAIN,
-                     "%s: room for one too many", state->where);
+                     "%s: room for one record too many", state->where);
 }
 
 /* A writer of the same layout adopts a complete record and continues after it. */

@@ -12,7 +12,7 @@
 #define SIZE  200
 
 static struct {
-    uint32_t stop;     /* the watching reader's */
+    uint32_t stop;     /* of the concurrent reader */
     uint32_t watching; /* it has read its first record */
     uint64_t reads;
 } * arena;
@@ -47,7 +47,7 @@ static int watch(void *context)
         return 1;
     while (!process_heard(&arena->stop)) {
         error = kymo_ring_latest(reader, buffer, SIZE, &record);
-        /* -EAGAIN: overwritten 64 times in one call, so a writer is alive. */
+        /* -EAGAIN: overwritten 64 times in one call, so the writer is running. */
         if (error == -EAGAIN)
             continue;
         if (error)
@@ -77,7 +77,7 @@ static void check_history(const struct kymo_reader *reader)
     }
 }
 
-/* Ends the writer somewhere in its work, not before it has done some. */
+/* Kills the writer at a random time after its second record. */
 static void kill_at_random(pid_t writer, const struct kymo_reader *reader, uint64_t before,
                            uint64_t round)
 {
@@ -123,7 +123,7 @@ Test(kills, loses_no_complete_record)
     cr_assert_eq(kymo_segment_reap(NAME), 1);
 }
 
-/* ---- a waiter that is killed ---- */
+/* ---- a killed waiter ---- */
 
 static int wait_for_ever(void *context)
 {
@@ -165,7 +165,7 @@ Test(kills, waiter_costs_one_wake)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* ---- the same at either end of a queue, and before a lock ---- */
+/* ---- killed waiters of a queue and of a lock ---- */
 
 static const struct kymo_options queue_options = {.kind = KYMO_QUEUE,
                                                   .depth = 4,

@@ -135,7 +135,7 @@ Test(liveness, alive_stalled_closed_dead)
     cr_assert_eq(kymo_segment_reap(NAME), 1);
 }
 
-/* Another writer is refused before, and accepted after. */
+/* Another writer's open fails before, and succeeds after. */
 Test(liveness, one_writer_at_a_time)
 {
     struct kymo_writer *second;
@@ -152,7 +152,7 @@ Test(liveness, one_writer_at_a_time)
     cr_assert_eq(kymo_writer_remove(second), 0);
 }
 
-/* ---- families ---- */
+/* ---- forked children ---- */
 
 /* The child's calls on the inherited writer. */
 static uint32_t examine_orphan(struct kymo_writer *writer)
@@ -169,7 +169,7 @@ static uint32_t examine_orphan(struct kymo_writer *writer)
     return 1;
 }
 
-/* The child that stays: with all that it inherited, and after it has tried to use it. */
+/* The child that outlives its parent; it has tried to use the inherited writer. */
 static _Noreturn void stay(struct kymo_writer *writer)
 {
     arena->orphan = getpid();
@@ -187,7 +187,7 @@ static int just_fork(struct kymo_writer *writer)
     return child < 0;
 }
 
-/* The child's close is none of the segment's. */
+/* A close by the child does not change the segment. */
 static int fork_and_close(struct kymo_writer *writer)
 {
     const pid_t child = fork();
@@ -212,7 +212,7 @@ static int fork_twice(struct kymo_writer *writer)
     return child < 0 || process_wait(child) != 0;
 }
 
-/* A process that also reads its own segment, and has slept on its bell. */
+/* The parent also reads its own segment, and has slept on its bell. */
 static int fork_with_reader(struct kymo_writer *writer)
 {
     struct kymo_reader *reader;
@@ -223,7 +223,7 @@ static int fork_with_reader(struct kymo_writer *writer)
     return just_fork(writer);
 }
 
-/* A writer that was closed and opened again, and another beside it. */
+/* The parent's writer was closed and opened again, and it has another writer. */
 static int fork_with_many(struct kymo_writer *writer)
 {
     struct kymo_writer *again, *other;
@@ -306,7 +306,7 @@ static void run_family(const struct family *family)
     cr_assert_eq(liveness(KYMO_FOREVER), KYMO_LIVE_ALIVE, "%s", family->name);
     cr_assert_eq(process_kill(parent), -SIGKILL);
     cr_assert_eq(kill(arena->orphan, 0), 0, "%s: the child has ended", family->name);
-    /* qemu's vfork does not wait until what is spawned has given up what it inherited. */
+    /* qemu's vfork does not wait until the spawned process has closed what it inherited. */
 #ifdef KYMO_EMULATED
     await_liveness(KYMO_FOREVER, KYMO_LIVE_DEAD);
 #else

@@ -1,5 +1,6 @@
 /*
- * missed_wakeups.c - readers asleep while the process that should wake them is killed: the next writer wakes them, and without one they wake up by themselves within a second (promises C, D).
+ * missed_wakeups.c - a process is killed before it wakes sleeping readers: the next writer wakes
+ * them, and without one their sleep ends within a second (promises C, D).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -55,7 +56,7 @@ static int replace(struct kymo_writer **writer)
     return kymo_writer_open(writer, NAME, &options);
 }
 
-/* `told`: the point from which on the reader has something to get to know, which is `news`. */
+/* From the point `notified` on, a reader's wait must return `expected`. */
 static const struct operation {
     const char *name;
     int (*run)(struct kymo_writer **writer);
@@ -109,7 +110,7 @@ static int victim(void *context)
     return scene->operation->run(&writer) ? 2 : 0;
 }
 
-/* Exits with what the wait returned, if that was the one of two things that it may. */
+/* Exits with the errno of the wait. */
 static int reader(void *context)
 {
     struct kymo_reader *reader;
@@ -141,7 +142,7 @@ static const uint32_t *map_bell(void)
     return &((const struct kymo_bell *)page)->word;
 }
 
-/* ---- one death ---- */
+/* ---- one kill ---- */
 
 /* The points of an operation, from a complete run. */
 static size_t trace(const struct operation *operation, const char *names[TESTPOINT_TRACE_LIMIT])
@@ -173,7 +174,7 @@ static void sweep(void)
     closedir(listing);
 }
 
-/* A sleeping reader, and a victim killed at the scene's point. */
+/* A sleeping reader, and a process that is killed at the scene's point. */
 static pid_t kill_beside_sleeper(struct scene *scene)
 {
     struct kymo_writer *writer;
@@ -207,7 +208,7 @@ static void run(struct scene *scene)
     munmap((void *)(uintptr_t)scene->bell, 4096);
 }
 
-/* Without a next writer, the sleeping reader wakes up by itself. */
+/* Without a next writer, the reader's sleep times out. */
 static void run_alone(struct scene *scene)
 {
     pid_t sleeper = kill_beside_sleeper(scene);
@@ -238,10 +239,10 @@ static void run_all(int alone)
             cr_assert_str_eq(reached, names[point]);
             deaths++;
         }
-        cr_assert(expected, "%s never came to %s", operations[i].name, operations[i].notified);
+        cr_assert(expected, "%s does not reach %s", operations[i].name, operations[i].notified);
     }
     sweep();
-    printf("%u deaths beside a sleeper%s\n", deaths, alone ? ", without a next writer" : "");
+    printf("%u kills beside a sleeping reader%s\n", deaths, alone ? ", without a next writer" : "");
 }
 
 Test(missed_wakeups, are_repeated_by_next_writer)

@@ -1,6 +1,6 @@
 /*
- * no_tmpfile.h - lets openat() refuse O_TMPFILE, as some file systems do. The program is linked with
- * --wrap=openat.
+ * no_tmpfile.h - makes openat() fail with O_TMPFILE, as on some file systems. The program is linked
+ * with --wrap=openat.
  */
 #ifndef KYMO_TEST_NO_TMPFILE_H
 #define KYMO_TEST_NO_TMPFILE_H

@@ -18,7 +18,7 @@
 #define NAME    "openings"
 #define DEPTH   4
 #define SIZE    40
-#define RECORDS 6 /* in what was there before */
+#define RECORDS 6 /* of the previous generation */
 
 static const struct kymo_options options = {.depth = DEPTH, .size = SIZE, .clock = KYMO_USER};
 static const struct kymo_options replacing = {.depth = DEPTH,
@@ -77,10 +77,10 @@ static void reap_unfinished(void)
     }
     cr_assert_eq(swept, left);
     cr_assert_eq(unfinished(), 0);
-    printf("%d unfinished segments swept up\n", left);
+    printf("%d unfinished segments reaped\n", left);
 }
 
-/* ---- what was there before ---- */
+/* ---- the previous generation ---- */
 
 static void leave_nothing(void)
 {
@@ -114,7 +114,7 @@ static void leave_dead(void)
     cr_assert_eq(process_wait(process_start(publish_and_die, NULL)), -SIGKILL);
 }
 
-/* ---- what is done, and killed in the middle ---- */
+/* ---- operations, killed at each step ---- */
 
 static int do_open(void)
 {
@@ -167,7 +167,7 @@ static int do_reap(void)
 
 enum fate {
     STAYS,   /* the old generation remains */
-    IS_GONE, /* the name leads to nothing, or elsewhere, in the end */
+    IS_GONE, /* at its end the name is absent, or refers to another segment */
 };
 
 struct scene {
@@ -193,7 +193,7 @@ static const struct scene scenes[] = {
 struct attempt {
     const struct scene *scene;
     uint64_t step;
-    struct testpoint_gate *gate; /* pauses here instead */
+    struct testpoint_gate *gate; /* pauses at this step instead of a kill */
 };
 
 static void note_and_kill(void *context, const char *name)
@@ -210,7 +210,7 @@ static int act_until_killed(void *context)
     return attempt->scene->act() == 0 ? 0 : 1;
 }
 
-/* ---- what must be true afterwards ---- */
+/* ---- checks after the kill ---- */
 
 #define HOLDS(attempt, condition) \
     cr_assert(condition, "%s, killed at %s", (attempt)->scene->name, arena->point)
@@ -335,7 +335,7 @@ Test(openings, killed_between_any_two_steps_without_tmpfile)
 
 /* ---- two writers race for a name ---- */
 
-/* A way to open, and the loser's error. */
+/* Options of both writers, and the error of the loser. */
 struct race {
     const char *name;
     void (*prepare)(void);
@@ -346,7 +346,7 @@ struct race {
 static const struct race races[] = {
     {"create or resume", leave_nothing, {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER}, -EBUSY},
     {"resume", leave_closed, {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER}, -EBUSY},
-    {"take over from the dead",
+    {"take over from a dead writer",
      leave_dead,
      {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER},
      -EBUSY},
@@ -365,7 +365,7 @@ static const struct race races[] = {
 };
 #define RACES (sizeof(races) / sizeof(races[0]))
 
-/* Spins, since a sleep would delay one of them. */
+/* Spins: a sleep would delay one of them. */
 static void await_round(uint32_t round)
 {
     for (uint64_t spins = 0; process_heard(&arena->round) < round; spins++) {

@@ -75,7 +75,7 @@ void process_await(const uint32_t *word, uint32_t value)
             return;
         process_sleep(100000);
     }
-    fputs("process_await: the other process did not come\n", stderr);
+    fputs("process_await: the other process did not reach its point\n", stderr);
     abort();
 }
 

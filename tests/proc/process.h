@@ -22,10 +22,11 @@
 /* Returns the child's pid. The child is killed if its parent ends. */
 pid_t process_start(int (*body)(void *context), void *context);
 
-/* Waits for its end. Returns the exit status, or the negative number of the signal it died of. */
+/* Waits for its end. Returns the exit status, or the negative number of the signal that killed
+ * it. */
 int process_wait(pid_t child);
 
-/* As kill -9 and wait. */
+/* Sends SIGKILL and waits. */
 int process_kill(pid_t child);
 
 /* Memory that a test shares with its children; zeroed. */

@@ -1,9 +1,9 @@
 /*
  * queue.c - both ends of a queue are killed, stopped and restarted at any point: no record is lost, no acknowledged one is delivered again, and waiters detect the other end's death.
  *
- * Every record proves itself (checked.h), and both ends keep a ledger in memory that outlives them:
- * what they are about to do, and what they have done. Between those two stands the one store that
- * counts, so a death leaves the queue at one of them.
+ * Records are self-checking (checked.h). Both ends record, in shared memory that survives them, the
+ * position before and after each call. The call takes effect by one store, so a kill leaves the
+ * queue at one of the two positions.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,14 +26,14 @@ static const struct kymo_options plain = {.kind = KYMO_QUEUE,
 
 static struct ledger {
     /* The producer's. */
-    uint64_t pushing; /* head once the push under way is done */
+    uint64_t pushing; /* head after the push in progress */
     uint64_t pushed;  /* head after the last push that returned */
     /* The consumer's. */
-    uint64_t received;      /* one beyond the newest position that was ever received */
-    uint64_t acknowledging; /* tail once the acknowledgement under way is done */
+    uint64_t received;      /* one beyond the newest position that was received */
+    uint64_t acknowledging; /* tail after the acknowledgement in progress */
     uint64_t acknowledged;  /* tail after the last one that returned */
     uint64_t again;         /* records delivered again */
-    uint64_t fault;         /* a line of this file: what is wrong; 0: nothing */
+    uint64_t fault;         /* the line of this file that found a fault; 0: none */
     uint32_t ready;
     uint32_t stop;
 } * ledger;
@@ -85,7 +85,7 @@ static int push_next(struct kymo_writer *writer, uint64_t deadline)
     return error;
 }
 
-/* Resumes after the killed process, with or without its last record; settles which. */
+/* Stores in the ledger whether the killed process has pushed its last record. */
 static int producer_begins(struct kymo_writer *writer)
 {
     if (writer->pos != read_word(&ledger->pushed) && writer->pos != read_word(&ledger->pushing))
@@ -102,7 +102,7 @@ static int producer(void *context)
 
     if (kymo_writer_open(&writer, NAME, &plain) != 0 || !producer_begins(writer))
         return FAULT();
-    /* The consumer may be dead now: another one is started. */
+    /* -EPIPE: the consumer may have been killed; another one is started. */
     while (writer->pos < count && (error == 0 || error == -EPIPE)) {
         error = push_next(writer, KYMO_FOREVER);
         if (error == -EPIPE)
@@ -126,7 +126,7 @@ static int consumer_begins(const struct kymo_consumer *consumer)
     return 1;
 }
 
-/* Works on what was received, which has to be the record of its position. */
+/* Checks a received record, which must be that of its position. */
 static int work(uint64_t expected, const struct kymo_record *record, const void *payload)
 {
     if (record->pos != expected || checked_fault(record, payload, SIZE))
@@ -134,7 +134,7 @@ static int work(uint64_t expected, const struct kymo_record *record, const void 
     if (expected > read_word(&ledger->received))
         return FAULT();
     if (expected % 61 == 0)
-        process_sleep(20000); /* so that some are killed over it */
+        process_sleep(20000); /* so that some are killed while they process a record */
     if (expected == read_word(&ledger->received))
         write_word(&ledger->received, expected + 1);
     else
@@ -180,7 +180,7 @@ static int consumer(void *context)
         return FAULT();
     while (consumer->next < count) {
         error = kymo_queue_wait(consumer, KYMO_FOREVER);
-        /* The producer may be dead now: another one is started. */
+        /* -EPIPE: the producer may have been killed; another one is started. */
         if (error == -EPIPE)
             process_sleep(100000);
         else if (error || consume_some(consumer, 1 + consumer->next % 3))
@@ -264,7 +264,7 @@ Test(queue, loses_no_record_to_kills)
 
 /* ---- killed at every point ---- */
 
-/* A full round of work of either end: waiting and being woken, working, letting go. */
+/* All steps of either end: wait, transfer, wake the other end. */
 static int producer_works(struct kymo_writer *writer)
 {
     for (int i = 0; i < 3; i++)
@@ -309,7 +309,7 @@ static int dying_producer(void *context)
         testpoint_plan(NULL, death->point, testpoint_kill, NULL);
     if (kymo_writer_open(&writer, NAME, &plain) != 0 || !producer_begins(writer))
         return FAULT();
-    /* With the waiter bit, so that it wakes. */
+    /* With the waiter bit set, so that it wakes. */
     __atomic_fetch_or(&writer->bell->word, KYMO_BELL_WAITING, __ATOMIC_SEQ_CST);
     fault = producer_works(writer);
     kymo_writer_close(writer);
@@ -394,12 +394,12 @@ Test(queue, loses_no_record_to_a_kill_at_any_point)
     cr_assert_eq(process_wait(process_start(level, &empty)), 0);
     cr_assert_eq(ledger->fault, 0, "line %d", (int)ledger->fault);
     cr_assert_eq(ledger->acknowledged, ledger->pushed);
-    printf("%u deaths of producers, %u of consumers\n", (unsigned int)producers,
+    printf("%u producers killed, %u consumers killed\n", (unsigned int)producers,
            (unsigned int)consumers);
     cr_assert_eq(kymo_segment_remove(NAME), 0);
 }
 
-/* ---- the other end's death is heard of ---- */
+/* ---- the other end's death is detected ---- */
 
 static int live_as_producer(void *context)
 {
@@ -425,7 +425,7 @@ static int live_as_consumer(void *context)
         pause();
 }
 
-/* Kills it in `after` ns, and takes the time. */
+/* Kills the process after 20 to 70 ms; stores the time before. */
 static int kill_later(void *context)
 {
     const pid_t *victim = context;
@@ -446,7 +446,7 @@ static pid_t start_living(int (*body)(void *context))
     return child;
 }
 
-/* How long after the kill the waiting end knew, ns. */
+/* The time from the kill until the waiting end returns, ns. */
 static uint64_t hear_of_death(pid_t victim, struct kymo_writer *producer,
                               struct kymo_consumer *consumer)
 {
@@ -487,7 +487,7 @@ Test(queue, detects_killed_end)
         late[1] = took > late[1] ? took : late[1];
     }
     printf(
-        "count: death of a queue's other end: heard of after %.1f ms by consumers and %.1f ms by "
+        "count: death of a queue's other end: detected after %.1f ms by consumers and %.1f ms by "
         "producers at most, of 100 ms promised\n",
         (double)late[0] / 1e6, (double)late[1] / 1e6);
     cr_assert_eq(kymo_writer_remove(producer), 0);
@@ -525,7 +525,7 @@ Test(queue, keeps_deadline_beside_stopped_end)
     cr_assert_eq(kymo_writer_remove(producer), 0);
 }
 
-/* ---- one of several consumers, with their lock in hand ---- */
+/* ---- one of several consumers, killed with their lock ---- */
 
 static int stop_with_the_lock(void *context)
 {
@@ -540,7 +540,7 @@ static int stop_with_the_lock(void *context)
     return kymo_queue_pop(consumer, buffer, SIZE, &record, KYMO_FOREVER) ? 1 : 0;
 }
 
-/* `given`: whether the one that stopped there has taken its record. */
+/* `taken`: whether the consumer that is killed at the point has acknowledged its record. */
 static void stop_one_of_several(const char *point, int taken)
 {
     struct kymo_options options = plain;

@@ -136,7 +136,7 @@ Test(readonly_readers, modify_nothing)
 
 static struct {
     uint32_t waits;  /* waits begun by the reader */
-    uint32_t served; /* and how many have ended well */
+    uint32_t served; /* and those that returned 0 */
 } * arena;
 
 #define WAITS 20
@@ -192,7 +192,7 @@ static void wait_without_records(enum kymo_wake_policy wake_policy)
     readonly_reader = process_start(wait_without_permission, NULL);
     for (uint32_t i = 0; i < WAITS; i++) {
         process_await(&arena->waits, i + 1);
-        process_sleep(i % 2 ? 2000000 : 0); /* so that it sleeps already, or not yet */
+        process_sleep(i % 2 ? 2000000 : 0); /* before or after the reader has begun to sleep */
         publish(writer, 1);
         process_await(&arena->served, i + 1);
     }
@@ -215,7 +215,7 @@ Test(readonly_readers, block_without_permission_where_each_publish_wakes)
     wait_without_records(KYMO_WAKE_ALWAYS);
 }
 
-/* With permission, the publish wakes: a single bit in the bell's page is all that changes. */
+/* With permission the publish wakes; the reader changes only one bit, in the bell's page. */
 static int wait_with_permission(void *context)
 {
     struct kymo_reader *reader;

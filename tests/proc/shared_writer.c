@@ -68,7 +68,7 @@ static struct kymo_info info_of(const struct kymo_reader *reader)
     return info;
 }
 
-/* ---- what each writer knows: in memory that outlives it ---- */
+/* ---- each writer's journal, in memory that survives it ---- */
 
 struct journal {
     uint32_t number; /* of the writer */
@@ -76,12 +76,12 @@ struct journal {
     uint64_t depth;
     uint64_t limit;   /* the last number */
     int once;         /* ends there; else it waits to be stopped */
-    long pause;       /* ns, now and then */
+    long pause;       /* between some records, ns */
     uint64_t attempt; /* the number that it is publishing, or has published */
-    uint64_t suicide; /* points to pass before it kills itself; 0: it does not */
+    uint64_t suicide; /* test points to pass before it kills itself; 0: it does not */
     uint64_t slowest; /* ns, of one publish */
     uint64_t deaths;
-    uint64_t unsure[KILLS + WRITERS + 1]; /* numbers that it was about when it was killed */
+    uint64_t unsure[KILLS + WRITERS + 1]; /* numbers whose publish was in progress at a kill */
 };
 
 static uint64_t load(const uint64_t *word)
@@ -134,7 +134,7 @@ static int write_on(void *context)
     return 0;
 }
 
-/* ---- what became of it all ---- */
+/* ---- checks of all records ---- */
 
 static int was_unsure(const struct journal *journal, uint64_t number)
 {
@@ -144,7 +144,7 @@ static int was_unsure(const struct journal *journal, uint64_t number)
     return 0;
 }
 
-/* Of each writer every number once and in order; missing are only such as it died about. */
+/* Every number of each writer exists once and in order, except those in progress at a kill. */
 static void expect_everything(const struct kymo_reader *reader, const struct journal *journals,
                               uint64_t *lost)
 {
@@ -274,7 +274,7 @@ static void kill_one(struct killing *killing)
     start(killing, victim);
 }
 
-/* Those that died by themselves get a successor. */
+/* Starts a new writer for each that has killed itself. */
 static void replace_dead(struct killing *killing)
 {
     for (int i = 0; i < WRITERS; i++) {
@@ -290,7 +290,7 @@ static void replace_dead(struct killing *killing)
     }
 }
 
-/* A reader that sleeps whenever it may keeps the bell in use. */
+/* A reader that sleeps after each record, so that the bell is in use. */
 static int follow(void *context)
 {
     const struct journal *journals = context;
@@ -342,7 +342,7 @@ Test(shared_writer, loses_no_record_to_kills)
     }
     stop_all(&killing);
     cr_assert_eq(process_wait(follower), 0);
-    /* The last one may have died with the lock, or with a record complete and not counted. */
+    /* The last one may have been killed with the lock, or with a complete record not counted. */
     cr_assert_eq(put(keeper, tag_of(0, killing.journals[0].attempt + 1)), 0);
     killing.journals[0].attempt++;
     expect_everything(reader, killing.journals, &lost);
@@ -396,7 +396,7 @@ static const struct operation {
 
 #define OPERATIONS (sizeof(operations) / sizeof(operations[0]))
 
-/* What has happened at a point. */
+/* What the writer has done before a point. */
 struct progress {
     const char *point;
     int held;     /* the lock */
@@ -454,8 +454,8 @@ static void expect_record(const struct kymo_reader *reader, uint64_t pos, uint64
     cr_assert(is_whole(&record, payload));
 }
 
-/* Another one publishes right after the death; returns how long that took. `newcomer`: it had not
- * even opened before. */
+/* Another writer publishes after the kill; returns the time of the publish, ns. `newcomer`: it
+ * opens the segment after the kill. */
 static uint64_t run_death(const struct scene *scene, const struct progress *progress,
                           uint64_t history, int newcomer)
 {
@@ -520,17 +520,17 @@ Test(shared_writer, recovers_from_kill_at_any_point)
             }
         }
     }
-    printf("%ju deaths at test points, %ju with the lock: then the next publish took %ju us at "
+    printf("%ju kills at test points, %ju with the lock: then the next publish took %ju us at "
            "least, %ju on average, %ju at most\n",
            (uintmax_t)deaths, (uintmax_t)takeovers, (uintmax_t)(least / 1000),
            (uintmax_t)(sum / takeovers / 1000), (uintmax_t)(most / 1000));
 }
 
-/* ---- killed in taking over ---- */
+/* ---- killed during a takeover ---- */
 
 /* A writer that takes over after a kill, and may be killed itself. */
 struct successor {
-    int early;    /* has opened before the death, and takes over by publishing, not by opening */
+    int early;    /* opened before the kill: takes over when it publishes, not when it opens */
     int rehearse; /* records its points, and survives */
     size_t point; /* of its kill */
     size_t count; /* of points */
@@ -639,7 +639,7 @@ Test(shared_writer, recovers_from_kill_during_takeover)
             run_successor(successor);
     }
     cr_assert_gt(deaths, (size_t)15);
-    printf("%u deaths in taking over\n", (unsigned int)deaths);
+    printf("%u kills during a takeover\n", (unsigned int)deaths);
 }
 
 /* ---- stopped ---- */
@@ -700,7 +700,7 @@ Test(shared_writer, keeps_lock_of_stopped_writer)
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }
 
-/* Stopped first and killed then: the next publish is as quick as after any death. */
+/* Stopped, then killed: the next publish is as fast as after any kill. */
 Test(shared_writer, takes_over_from_writer_killed_while_stopped)
 {
     struct stopping *stopping = process_share(sizeof(*stopping));

@@ -62,8 +62,8 @@ int steps_next(struct steps *steps)
     if (verdict == 0 && ptrace(PTRACE_GETREGS, steps->child, NULL, &registers) != 0)
         return -errno;
     steps->count++;
-    /* SYSCALL leaves the next instruction's address in rcx. Other code seldom does; a false match
- * costs one needless update of names. */
+    /* SYSCALL leaves the next instruction's address in rcx. Other code rarely does; a false match
+     * causes one needless update of names. */
     steps->was_system_call = registers.rcx == registers.rip;
     return verdict;
 #else

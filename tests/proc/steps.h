@@ -41,7 +41,7 @@ int steps_next(struct steps *steps);
 /* Runs it to its next mark. Returns as steps_start(). */
 int steps_to_mark(struct steps *steps);
 
-/* The reason why stepping is impossible here, or NULL. */
+/* The reason why this machine cannot step, or NULL. */
 const char *steps_unsupported(void);
 
 #endif

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The system calls of publishing (promise D): none while no reader waits, and one futex call for
-# each record that a reader waits for. strace counts every call of the whole program, once without
-# publishing, and what a run with records has beyond that is theirs.
+# each record that a reader waits for. strace counts the calls of the whole program, with and
+# without records; the difference is the cost of the records.
 #   PUBLISHER: the program
 set -u
 
@@ -30,12 +30,12 @@ count_calls()
 count_calls none alone 0
 count_calls alone alone $records
 if ! cmp -s "$folder/none" "$folder/alone"; then
-    echo "$records publishes with nobody waiting enter the kernel:"
+    echo "$records publishes without a waiter enter the kernel:"
     diff "$folder/none" "$folder/alone"
     exit 1
 fi
 calls=$(awk '{ sum += $1 } END { print sum }' "$folder/alone")
-[ "$calls" -gt 20 ] || { echo "strace counted nothing"; exit 1; }
+[ "$calls" -gt 20 ] || { echo "strace counted no calls"; exit 1; }
 
 futex_calls()
 {
@@ -49,13 +49,13 @@ if [ $wakes -ne $sleeps ]; then
     echo "$sleeps publishes with one sleeping reader take $wakes futex calls"
     exit 1
 fi
-# Beside them the program only yields, until its reader sleeps.
+# The program's other calls are yields until its reader sleeps.
 for file in quiet woken; do
     grep -v -e ' futex$' -e ' sched_yield$' -e ' rt_sigreturn$' "$folder/$file" >"$folder/$file.rest"
 done
 if ! cmp -s "$folder/quiet.rest" "$folder/woken.rest"; then
-    echo "publishing to a sleeper calls more than futex:"
+    echo "publishing to a sleeping reader makes other calls than futex:"
     diff "$folder/quiet.rest" "$folder/woken.rest"
     exit 1
 fi
-echo "count: system calls: 0 in $records publishes with nobody waiting; $wakes futex calls in $sleeps publishes, each with one reader asleep"
+echo "count: system calls: 0 in $records publishes without a waiter; $wakes futex calls in $sleeps publishes, each with one sleeping reader"

@@ -14,7 +14,7 @@
 #define SIZE  500
 
 static struct {
-    uint32_t ready; /* how many are at work */
+    uint32_t ready; /* the number of started processes */
 } * arena;
 
 static const struct kymo_options options = {.depth = DEPTH, .size = SIZE, .clock = KYMO_USER};
@@ -114,7 +114,7 @@ static void remove_file(void)
     cr_assert_eq(unlink(path), 0);
 }
 
-/* Cut down to a number of pages, so that in turn each of them is the first to go. */
+/* Truncates to a random number of pages, so that each page is the first lost one in some round. */
 static void run_round(uint64_t round, int sleeps)
 {
     const long page = sysconf(_SC_PAGESIZE);
@@ -139,7 +139,7 @@ static void run_round(uint64_t round, int sleeps)
     remove_file();
 }
 
-Test(truncated, under_readers_and_a_writer)
+Test(truncated, ends_readers_and_writer_with_ebadmsg)
 {
     const uint64_t rounds = process_count(2000, 32);
 
@@ -149,7 +149,7 @@ Test(truncated, under_readers_and_a_writer)
 }
 
 /* A waiter touches only the pages of the writer and the bell, once a second. */
-Test(truncated, under_a_waiter)
+Test(truncated, ends_waiter_with_ebadmsg)
 {
     for (uint64_t round = 0; round < 3; round++)
         run_round(round, 1);

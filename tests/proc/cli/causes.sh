@@ -81,7 +81,7 @@ sys.exit(subprocess.run(["kymo", "get", "imu"]).returncode)' "$KYMO_DIR/imu"
 refused 1 'kymo: imu: the file is under a lease, or is being replaced: try again'
 if unshare -m mount -t tmpfs kymo-test /proc 2>/dev/null; then
     run unshare -m sh -c 'mount -t tmpfs kymo-test /proc && kymo pub new --fields x:u8 </dev/null'
-    # Sanitizers miss it, too, and say so.
+    # Sanitizers report the missing /proc, too.
     refused 1 '*kymo: new: /proc is missing: mount it*'
 fi
 finish

@@ -20,7 +20,7 @@ newest_time()
     kymo get t | sed 's/.*"time":\([0-9]*\).*/\1/'
 }
 
-# ---- times are exact to the nanosecond, wherever they are ----
+# ---- times are exact to the nanosecond in every place ----
 
 time=1490195805.433502912 ns=1490195805433502912
 for line in "{\"time\":$time,\"data\":{\"x\":1}}" "{\"time\":$time,\"x\":1}" "{\"time\":\"$time\",\"x\":1}"; do
@@ -30,13 +30,13 @@ for line in "{\"time\":$time,\"data\":{\"x\":1}}" "{\"time\":$time,\"x\":1}" "{\
 done
 publish x:u8 --clock user --time time --time-unit s --csv <<<"time,x
 $time,1"
-is "exact: a column beside the fields" $ns "$(newest_time)"
+is "the time is exact: a column beside the fields" $ns "$(newest_time)"
 for type in f64 f32; do
     publish t:$type --clock user --time t --time-unit s <<<"{\"t\":$time}"
-    is "exact: a field of type $type" $ns "$(newest_time)"
+    is "the time is exact: a field of type $type" $ns "$(newest_time)"
     publish t:$type --clock user --time t --time-unit s --csv <<<"t
 $time"
-    is "exact: a column of type $type" $ns "$(newest_time)"
+    is "the time is exact: a column of type $type" $ns "$(newest_time)"
 done
 publish x:u8 --clock user --time time --time-unit us <<<'{"time":1.5e3,"x":1}
 {"time":1500.0004999,"x":2}
@@ -49,7 +49,7 @@ for bad in '-1e-30' '18446744073709551616e-9' 1e300 '"soon"' '""' null true; do
     refused 1 'kymo: t: line 1: time: *'
 done
 publish x:u8 --clock user --time time --time-unit s <<<'{"time":18446744073.709551615,"x":1}'
-is "the largest time" 18446744073709551615 "$(newest_time)"
+is "the largest time is valid" 18446744073709551615 "$(newest_time)"
 publish x:u8 --clock user <<<'{"time":"ignored","x":1}'
 ok "without --time a time beside the fields is ignored"
 
@@ -76,7 +76,7 @@ refused 1 "kymo: t: line 1: time: $date is a date: requires --clock realtime"
 publish x:u8 --clock realtime --time time <<<'{"time":"2026-02-30T00:00:00Z","x":1}'
 refused 1 'kymo: t: line 1: time: "2026-02-30T00:00:00Z" is not a date: *'
 
-# ---- integers are exact or refused, and the message quotes the input ----
+# ---- integers are exact or an error, and the message quotes the input ----
 
 for number in 9007199254740993.0 9007199254740993e0 9.007199254740993e15 90071992547409930e-1; do
     publish x:u64 <<<"{\"x\":$number}"
@@ -117,7 +117,7 @@ $word"
     is "-${word#+}" $minus "$(payload)"
 done
 publish a:f64,b:f64,c:f64,d:f64 <<<'[NaN,Infinity,-Infinity,-1e999]'
-ok "as Python writes them"
+ok "spellings of Python are valid"
 is "in JSON" "$plus$minus$minus" "$(payload | cut -c17-)"
 publish x:f32 <<<'{"x":1e999}'
 is "an infinity of type f32" 0000807f "$(payload)"
@@ -173,7 +173,7 @@ publish n:u8,s:char[4] --csv <<<'n,s
 1,"a"b
 2,c'
 refused 1 'kymo: t: line 2: text after the closing quote of a cell'
-is "the line after it" '{"n":2,"s":"c"}' "$(data t)"
+is "the line after an error is published" '{"n":2,"s":"c"}' "$(data t)"
 publish x:u8,y:u8 --csv <<<'x;y
 1;2'
 refused 1 "kymo: t: line 1: no field for the column \"x;y\": the separator must be ','"

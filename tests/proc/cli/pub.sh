@@ -17,7 +17,7 @@ has_data()
 
 # A line is published when its end is read.
 open_pub t --fields x:f64
-eventually "the segment is there" kymo info t
+eventually "the segment exists" kymo info t
 is "get fails before the first record" 'kymo: t: no record published yet' "$(kymo get t 2>&1)"
 echo '{"x":1}' >&3
 eventually "a line is published at once" has_data t '{"x":1}'
@@ -29,7 +29,7 @@ is "the writer is ALIVE while pub runs" 'writer: ALIVE' "$(kymo info t | grep ^w
 # The heartbeat continues without input, so that the writer is not STALLED.
 heartbeat()
 {
-    # A younger heartbeat than record: the one was seen to go on without the other.
+    # The heartbeat is younger than the record: it continues without records.
     kymo info t | awk '/^heartbeat_age_seconds:|^age_seconds:/ { age[$1] = $2 } END {
         exit !(age["age_seconds:"] > 1.5 && age["heartbeat_age_seconds:"] < age["age_seconds:"] - 1) }'
 }
@@ -49,7 +49,7 @@ wait "$pid"
 is "the exit status at the end of input is 0" 0 $?
 is "the writer is CLOSED at the end of input" 'writer: CLOSED' "$(kymo info t | grep ^writer:)"
 
-# The next one continues, with the history; what differs is refused without --replace.
+# The next pub continues the history; a different layout is an error without --replace.
 run kymo pub t --fields x:f64 <<<'[3]'
 ok "a second pub with the same fields succeeds"
 is "the second pub keeps the history" '{"x":2}' "$(data t --back 1)"
@@ -90,17 +90,17 @@ for signal in INT TERM HUP; do
     eventually "pub publishes before a signal" info_has s 'writer: ALIVE'
     kill -$signal "$pid"
     wait "$pid"
-    is "the exit status after SIG$signal" 0 $?
-    is "the state after SIG$signal" 'writer: CLOSED' "$(kymo info s | grep ^writer:)"
+    is "the exit status is 0 after SIG$signal" 0 $?
+    is "the writer is CLOSED after SIG$signal" 'writer: CLOSED' "$(kymo info s | grep ^writer:)"
 done
 
-# --rm removes at the end, whatever ends it; but not what it could not use.
+# --rm removes the segment at any end of pub, but not after an error of the options.
 run kymo pub gone --rm --fields x:u8 <<<'[1]'
 ok
 run kymo info gone
 refused 1 'kymo: gone: no such segment'
 open_pub gone --rm --fields x:u8
-eventually "the segment is there" kymo info gone
+eventually "the segment exists" kymo info gone
 kill -TERM "$pid"
 wait "$pid"
 exec 3>&-
