@@ -1,5 +1,6 @@
 /*
- * actor.h - two coroutines that take turns at the steps of seam.h: the test, and an actor on its own stack. A schedule states the turns, so that every run is the same.
+ * actor.h - two coroutines that take turns at the steps of seam.h: the test, and an actor on its
+ * own stack. A schedule determines the turns, so that every run is the same.
  */
 #ifndef KYMO_TEST_ACTOR_H
 #define KYMO_TEST_ACTOR_H

@@ -139,7 +139,7 @@ static uint64_t publish_with(const struct actor_turn *turns, int count)
     actor_begin(turns, count);
     publish();
     steps = actor_end();
-    /* Runs the waiter to its end, unless it sleeps. */
+    /* Runs the waiter until it returns or sleeps. */
     actor_go(ACTOR_FOREVER);
     schedules++;
     cr_assert_eq(waiting, 0, "asleep for ever: turn at %d for %d", (int)turns[0].at,
@@ -155,7 +155,7 @@ static uint64_t publish_with(const struct actor_turn *turns, int count)
 static void publish_in_all_orders(void)
 {
     const struct actor_turn none = {UINT64_MAX, 0};
-    const uint64_t steps = publish_with(&none, 0) + 4; /* with those of the wake */
+    const uint64_t steps = publish_with(&none, 0) + 4; /* of a publish, with the wake */
 
     for (uint64_t at = 0; at <= steps; at++) {
         for (uint64_t length = 1; length <= WAITER_STEPS; length++) {

@@ -22,11 +22,11 @@
 #define STEP    2
 
 byte head;            /* records published */
-byte word;            /* the bell's: bit 0 says that somebody waits, the rest counts rings */
+byte word;            /* of the bell: bit 0 is the waiter bit, the rest counts rings */
 bool asleep[WAITERS]; /* in the kernel */
 bool kill_waiter, kill_writer;
 bool waiter_killed, writer_killed;
-byte rings_for_the_dead; /* begun after the only waiter had died */
+byte rings_for_the_dead; /* begun after the only waiter was killed */
 
 /* FUTEX_WAKE for all. */
 inline wake()

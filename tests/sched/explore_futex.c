@@ -42,7 +42,7 @@ static int sleep_until_woken(struct thread *thread, const struct explore_wait *f
 {
     for (int i = 0; i < count; i++) {
         if (enqueue_wait(thread, &futex_waits[i]) != 0) {
-            trace_event("futex: has changed");
+            trace_event("futex: the word has changed");
             return -1;
         }
     }

@@ -78,7 +78,7 @@ struct thread {
     int number;
     enum thread_state state;
     struct word *at;                               /* the word of its next step */
-    int declined;                                  /* number of values that it has declined */
+    int declined;                                  /* number of values that it has rejected */
     int chosen;                                    /* the number of its value */
     struct word *futex_waits[EXPLORE_FUTEX_WAITS]; /* words on which it is enqueued */
     int futex_wait_count;

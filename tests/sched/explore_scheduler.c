@@ -266,8 +266,8 @@ static void finish(const struct explore_scenario *scenario)
         fail_execution("%s", fault);
 }
 
-/* Lets a thread continue, by a timeout if need be. A thread at a load may take as long as that, but
- * not for ever. */
+/* Lets a thread continue, by a timeout if need be. A thread at a load may be delayed by that long,
+ * but not endlessly. */
 static int make_progress(void)
 {
     if (resume_reader() || resume_awaiting() || take_turn())

@@ -1,6 +1,6 @@
 /*
- * explore_seam.h - the operations of <kymo/atomic.h>, handed to the explorer of explore.h together
- * with where they stand.
+ * explore_seam.h - the operations of <kymo/atomic.h>, passed to the explorer of explore.h with
+ * their place in the source.
  */
 #ifndef KYMO_TEST_EXPLORE_SEAM_H
 #define KYMO_TEST_EXPLORE_SEAM_H

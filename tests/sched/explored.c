@@ -19,7 +19,7 @@
 #define EXECUTIONS UINT64_MAX
 #endif
 
-/* Enough to reach every operation, and to show that a needless ordering is not needed. */
+/* A limit of executions that reaches every operation, and suffices where no failure is expected. */
 #define FEW 3000
 
 #define SCENARIOS 64
@@ -170,7 +170,7 @@ static const struct need needs[] = {
     {"", "robust_lock.c", "kymo_robust_lock", EXCHANGE, 1, RELAXED, "lock"},
     /* Ordered by the kernel's lock, which reports the owner's death. */
     {"", "robust_lock.c", "take_over", EXCHANGE, 1, RELAXED, "takeover"},
-    /* Releases a pin under which nothing was read. */
+    /* Releases a pin without a read of the buffer. */
     {"", "loader.c", "kymo_loader_pin", "fetch_add_ordered32", 2, RELAXED, "pin"},
 };
 

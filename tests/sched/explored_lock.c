@@ -8,7 +8,7 @@
 static struct kymo_writer *writers[EXPLORE_THREADS], fresh[EXPLORE_THREADS];
 static uint64_t acknowledged; /* records whose publish by the first writer has returned */
 
-/* The threads, and one writer that crashed before. */
+/* The number of threads, plus 1 if a writer has crashed before. */
 static int writer_count(const struct explore_scenario *scenario)
 {
     int count = scenario->crashed_before;

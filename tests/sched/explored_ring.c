@@ -117,7 +117,7 @@ static void read_at(const struct explore_scenario *scenario)
         if (error && !is_beaten(error) && error != -ENODATA)
             explore_fail("at: error %d", error);
         if (error == -ENODATA && pos < scenario->first + scenario->history)
-            explore_fail("at: a record that was there is not");
+            explore_fail("at: an existing record is not found");
         if (error)
             continue;
         check_record(&record, buffer);

@@ -153,7 +153,7 @@ static void publish_and_close(const struct explore_scenario *scenario)
     kymo_writer_close(writer);
 }
 
-/* From the point at which an open has checked the file. */
+/* The steps of an open after the check of the file. */
 static void open_and_close(const struct explore_scenario *scenario)
 {
     const struct request request = {.name = NAME, .directory = directory};
@@ -300,17 +300,17 @@ static const char *finish_closed(const struct explore_scenario *scenario)
     }
 
 const struct explore_scenario explored_state[] = {
-    STATE("close", "2 records, then the end, 1 look", .open = open_writing,
+    STATE("close", "2 records, then a close, 1 query", .open = open_writing,
           .body = {publish_and_close, look_at_closing}, .records = 2),
-    STATE("close and query", "1 record, then the end, 1 question", .open = open_writing,
+    STATE("close and query", "1 record, then a close, 1 query", .open = open_writing,
           .body = {publish_and_close, ask_if_closed}, .records = 1),
-    STATE("open", "1 writer that resumes, publishes and closes, 1 look", .open = open_closed,
-          .body = {open_and_close, look_at_opening}, .records = 1),
-    STATE("open and query", "1 writer that resumes, publishes and closes, 1 question",
+    STATE("open", "1 writer that resumes, publishes and closes, 1 query of the pid",
+          .open = open_closed, .body = {open_and_close, look_at_opening}, .records = 1),
+    STATE("open and query", "1 writer that resumes, publishes and closes, 1 query",
           .open = open_closed, .body = {open_and_close, ask_if_alive}, .records = 1),
-    STATE("resume and query", "a dead writer, 1 that resumes, publishes and closes, 1 question",
+    STATE("resume and query", "a dead writer, 1 that resumes, publishes and closes, 1 query",
           .open = open_dead, .body = {open_and_close, ask_if_closed}, .records = 1),
-    STATE("close shared", "1 record of 1 of several writers, then the end, 1 look",
+    STATE("close shared", "1 record of 1 of several writers, then a close, 1 query",
           .open = open_writing, .body = {publish_and_close, look_at_closing}, .records = 1,
           .kind = KYMO_SHARED_WRITER),
     STATE("close both", "2 writers that publish 1 record each and close", .open = open_writing,

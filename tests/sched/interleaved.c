@@ -112,7 +112,7 @@ static const char *judge_back(int error, uint64_t back, const struct kymo_record
     const uint64_t published = head_before - reader.ring.first;
 
     if (error == -ENODATA)
-        return back >= published ? NULL : "no data where there is some";
+        return back >= published ? NULL : "no record, although records exist";
     if (error == -ESTALE)
         return back >= reader.ring.mask ? NULL : "stale";
     if (error == -EAGAIN)
@@ -151,7 +151,7 @@ static const char *judge_at(int error, uint64_t pos, const struct kymo_record *r
                             const void *payload)
 {
     if (error == -ENODATA)
-        return pos >= head_before ? NULL : "no data where there is some";
+        return pos >= head_before ? NULL : "no record, although records exist";
     if (error == -ESTALE)
         return overtaken(pos) ? NULL : "stale";
     if (error)

@@ -79,7 +79,7 @@ THREAD(mp_acquire_1, r[0] = kymo_load_acquire(&y); r[1] = kymo_load_relaxed(&x);
 THREAD(mp_fence_0, kymo_store_relaxed(&x, 1); kymo_fence_release(); kymo_store_relaxed(&y, 1);)
 THREAD(mp_fence_1, r[0] = kymo_load_relaxed(&y); kymo_fence_acquire();
        r[1] = kymo_load_relaxed(&x);)
-/* A release orders only what comes before it: the mistake of a seqlock that marks its slot so. */
+/* A release orders only earlier accesses: a seqlock that marks its slot by one is wrong. */
 THREAD(mp_release_first_0, kymo_store_release(&x, 1); kymo_store_relaxed(&y, 1);)
 THREAD(mp_acquire_last_1, r[0] = kymo_load_relaxed(&y); r[1] = kymo_load_acquire(&x);)
 

@@ -99,7 +99,7 @@ static inline size_t testpoint_trace_end(void)
 
 /* ---- actions ---- */
 
-/* As kill -9. */
+/* Kills the process. */
 static inline void testpoint_kill(void *context, const char *name)
 {
     (void)context;
@@ -116,7 +116,7 @@ static inline void testpoint_count(void *context, const char *name)
     ++*(uint64_t *)context;
 }
 
-/* A thread waits here until another one, perhaps of another process, releases it. */
+/* A thread waits at a gate until another thread or process releases it. */
 struct testpoint_gate {
     uint32_t arrived;
     uint32_t released;
@@ -163,7 +163,7 @@ static inline void testpoint_park(void *context, const char *name)
     testpoint_gate_wait(&gate->released);
 }
 
-/* For the other side: waits for the arrival. */
+/* Waits until a thread has arrived at the gate. */
 static inline void testpoint_await(struct testpoint_gate *gate)
 {
     testpoint_gate_wait(&gate->arrived);
