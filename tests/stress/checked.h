@@ -29,7 +29,7 @@ uint64_t checked_after(uint64_t time);
 
 uint64_t checked_tag(uint64_t pos);
 
-/* From `size` down to its half, so that a length read from another record shows. */
+/* From half of `size` to `size`, so that a length read from another record is detected. */
 uint32_t checked_len(uint64_t pos, uint32_t size);
 
 void checked_fill(void *payload, uint64_t pos, uint32_t len);

@@ -28,7 +28,7 @@ static struct clocks *own; /* writable by the process that steps them */
 static int (*next_clock_gettime)(clockid_t clock, struct timespec *now);
 static long (*next_syscall)(long number, ...);
 
-/* May be called before our constructor. */
+/* May be called before this library's constructor. */
 static void find_next(void)
 {
     if (next_clock_gettime && next_syscall)
@@ -179,7 +179,7 @@ EXPORT void clocks_for_exec(void)
     if (dladdr((void *)(uintptr_t)clocks_share, &info) == 0)
         abort();
     setenv("LD_PRELOAD", info.dli_fname, 1);
-    /* Its library wants to be the first of all. */
+    /* AddressSanitizer requires to be the first library. */
     snprintf(text, sizeof(text), "%s%sverify_asan_link_order=0", options ? options : "",
              options ? ":" : "");
     setenv("ASAN_OPTIONS", text, 1);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* What is added to each clock, ns. CLOCK_TAI goes with realtime. */
+/* What is added to each clock, ns. CLOCK_TAI has the offset of realtime. */
 struct clocks {
     int64_t realtime;
     int64_t monotonic;
@@ -26,7 +26,7 @@ int clocks_share(void);
 /* In the child, before it executes: what the program needs to have these clocks. */
 void clocks_for_exec(void);
 
-/* Moves the clocks by so many ns. One process at a time. */
+/* Moves each clock by the given number of ns. One process at a time. */
 void clocks_step(int64_t realtime, int64_t monotonic, int64_t boottime);
 
 /* Resets CLOCK_REALTIME to the machine's. */
@@ -35,7 +35,7 @@ void clocks_set_right(void);
 /* The machine's clock, ns. */
 uint64_t clocks_true(clockid_t clock);
 
-/* For what holds only while no clock steps: a number before it, and whether none has since. */
+/* Detects steps: the number of steps so far, and whether no clock has stepped since that number. */
 uint32_t clocks_steps(void);
 int clocks_held(uint32_t steps);
 

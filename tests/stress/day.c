@@ -1,7 +1,8 @@
 /*
  * day.c - queries of a day of a sensor's history, concurrent with its writer at full speed: a ring of 24 hours at 200 Hz, with uneven times, ties and a gap, and positions across 2^32.
  *
- * Every answer of closest, bracket, as_of, range and align is compared with the oracle: right for a window during the call, or -ESTALE if the writer has overwritten it (promise G: exact queries).
+ * Every answer of closest, bracket, as_of, range and align is compared with the oracle: correct for
+ * a window during the call, or -ESTALE if the writer has overwritten it (promise G: exact queries).
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -13,10 +14,10 @@
 #include "test.h"
 
 #define DAY     UINT64_C(86400000000000) /* ns */
-#define DEEP    (UINT64_C(1) << 24)      /* 194 Hz; 2^25 would be two days of it */
+#define DEEP    (UINT64_C(1) << 24)      /* a rate of 194 Hz */
 #define SHALLOW (UINT64_C(1) << 12)
 #define SIZE    8
-#define ANSWERS 100000000 /* checked, in tools/soak */
+#define ANSWERS 100000000 /* queries, in tools/soak */
 
 enum { WRITING = 1, STOPPING = 2 };
 
@@ -29,8 +30,8 @@ static struct {
 /* ns of one period of records, of which the deep ring has depth / CHECKED_PERIOD. */
 static uint64_t period_length;
 
-/* Around a mean, with ties, and a twentieth of each period lost at one go; the last one makes the
- * period as long as it has to be. */
+/* Gaps around a mean, with ties, and one gap of a twentieth of each period; the last one completes
+ * the period's length. */
 static uint64_t day_gap(uint64_t index)
 {
     const uint64_t mean = period_length / CHECKED_PERIOD;
@@ -73,7 +74,7 @@ static void open_rings(struct rings *rings)
     cr_assert_eq(error, 0);
     period_length = DAY / (depth / CHECKED_PERIOD);
     checked_set_gaps(day_gap);
-    /* It joins when the day is over. */
+    /* Its first record is the first after the day. */
     options = options_of(SHALLOW, options.first + depth);
     cr_assert_eq(kymo_writer_open(&rings->shallow, "day.shallow", &options), 0);
 }
@@ -113,7 +114,7 @@ static void *write_in_thread(void *context)
     return publish_on(context) ? (void *)arena : NULL;
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 static uint64_t dice;
 
@@ -146,7 +147,7 @@ static uint64_t pick_time(const struct kymo_ring *deep)
 struct tally {
     uint64_t asked[ORACLE_KINDS + 1]; /* by kind; the last: align */
     uint64_t answers;
-    uint64_t refused; /* by the error that is the right answer */
+    uint64_t refused; /* whose correct result is an error */
     uint64_t stale;   /* because the window moved past the time */
     uint64_t wrong;
     uint64_t moved; /* queries during which the window moved */

@@ -1,5 +1,5 @@
 /*
- * oracle.c - the right answers, and the comparison with those of the library.
+ * oracle.c - the correct results, and the comparison with those of the library.
  */
 #include "oracle.h"
 
@@ -87,7 +87,8 @@ struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t
     }
 }
 
-/* Whether the answer is right for the window that ends at head. A truncated range may begin later, by up to 7/8, if the writer overwrote its beginning repeatedly. */
+/* Whether the answer is correct for the window that ends at head. A truncated range may begin
+ * later, by up to 7/8, if the writer overwrote its beginning repeatedly. */
 static int oracle_agrees(const struct oracle_question *question, const struct oracle_span *span,
                          uint64_t head, const struct oracle_answer *answer)
 {
@@ -104,7 +105,8 @@ static int oracle_agrees(const struct oracle_question *question, const struct or
            right.second == answer->second && right.truncated == answer->truncated;
 }
 
-/* Whether the answer is right for a head of the span. Tries first the likely heads, where the window ends at the answer or begins near it. */
+/* Whether the answer is correct for a head of the span. Tries first the likely heads, where the
+ * window ends at the answer or begins near it. */
 static int oracle_accepts(const struct oracle_question *question, const struct oracle_span *span,
                           const struct oracle_answer *answer)
 {
@@ -283,7 +285,7 @@ void oracle_describe(const struct oracle_trial *trial)
 
     fprintf(stderr,
             "%s of %llu..%llu under head %llu..%llu, depth %llu: error %d, %llu, %llu, %d (%s); "
-            "at the first head right would be: error %d, %llu, %llu, %d\n",
+            "correct at the first head: error %d, %llu, %llu, %d\n",
             oracle_name(trial->question.kind), (unsigned long long)trial->question.time,
             (unsigned long long)trial->question.to, (unsigned long long)trial->span.from,
             (unsigned long long)trial->span.to, (unsigned long long)trial->span.mask + 1,

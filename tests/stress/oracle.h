@@ -1,5 +1,5 @@
 /*
- * oracle.h - the right answers to time queries, by closed form from the records of checked.h.
+ * oracle.h - the correct results of time queries, by closed form from the records of checked.h.
  *
  * A query pins its window between two loads of head, one before the call and one after it. Its answer must be that of the window of a head in between (promise G): positions head - (depth - 1) to head - 1, or from the first record on.
  */
@@ -38,7 +38,7 @@ uint64_t oracle_low(const struct oracle_span *span, uint64_t head);
 
 struct oracle_answer oracle_as_of(uint64_t low, uint64_t head, uint64_t time, uint64_t first);
 
-/* What the answer would be if exactly the positions from low on counted. */
+/* The answer for the window of all positions from low on. */
 struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t low, uint64_t head,
                                 uint64_t first);
 
@@ -81,7 +81,7 @@ void oracle_try(struct oracle_trial *trial, const struct kymo_reader *reader,
 int oracle_try_align(struct oracle_trial *trials, const struct kymo_reader *const *readers,
                      size_t count, const struct oracle_buffers *buffers);
 
-/* 1: right; 0: -ESTALE, overwritten; -1: wrong. */
+/* 1: correct; 0: -ESTALE, overwritten; -1: wrong. */
 int oracle_verdict(const struct oracle_trial *trial);
 
 /* Prints the query and its answer to stderr. */

@@ -1,7 +1,8 @@
 /*
- * queries.c - time queries concurrent with a writer at full speed: each answer is right for a window during the call, or an error (promise G: exact queries).
+ * queries.c - time queries concurrent with a writer at full speed: each result is correct for a
+ * window during the call, or an error (promise G: exact queries).
  *
- * The oracle is tested as well: it must detect the defective searches at the end of the file.
+ * The oracle is tested as well: it must detect the defective searches at the end of this file.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -57,10 +58,10 @@ static int writer_process(void *context)
     return 0;
 }
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
-/* Around a record that is there, or was a moment ago, or will soon be; half of them close to the
- * end of the window that the writer is eating up. */
+/* A time near a record of the window, a recently overwritten one, or one of the next; half of them
+ * near the oldest records, which the writer overwrites. */
 static struct oracle_question question(const struct kymo_reader *reader)
 {
     const uint64_t depth = kymo_ring_depth(&reader->ring);
@@ -75,8 +76,8 @@ static struct oracle_question question(const struct kymo_reader *reader)
 struct tally {
     uint64_t asked;
     uint64_t answers; /* with a record, a pair or a range */
-    uint64_t refused; /* with the error that is the right answer */
-    uint64_t stale;   /* given up */
+    uint64_t refused; /* with the correct error */
+    uint64_t stale;   /* -EAGAIN */
     uint64_t wrong;
     uint64_t moved; /* queries during which the window moved */
 };
@@ -129,7 +130,7 @@ static void ask_beside(const struct kymo_reader *reader, uint64_t depth, uint64_
     process_say(&arena->state, STOPPING);
     printf("depth %6llu: %llu queries, %llu of them while the window moved: %llu answers, %llu "
            "rightly "
-           "refused, %llu stale, %llu wrong\n",
+           "errors, %llu stale, %llu wrong\n",
            (unsigned long long)depth, (unsigned long long)tally.asked,
            (unsigned long long)tally.moved, (unsigned long long)tally.answers,
            (unsigned long long)tally.refused, (unsigned long long)tally.stale,
@@ -152,7 +153,7 @@ static uint64_t queries_per_run(void)
     return process_count(QUERIES, 0) / (2 * DEPTHS);
 }
 
-Test(queries, beside_a_writing_thread)
+Test(queries, are_exact_beside_writing_thread)
 {
     for (size_t i = 0; i < DEPTHS; i++) {
         const struct kymo_options options = begin(depths[i]);
@@ -172,7 +173,7 @@ Test(queries, beside_a_writing_thread)
     }
 }
 
-Test(queries, beside_a_writing_process)
+Test(queries, are_exact_beside_writing_process)
 {
     for (size_t i = 0; i < DEPTHS; i++) {
         struct kymo_options options = begin(depths[i]);
@@ -188,11 +189,11 @@ Test(queries, beside_a_writing_process)
     }
 }
 
-/* ---- searches that the oracle has to catch ---- */
+/* ---- defective searches, which the oracle must detect ---- */
 
 /*
- * A writer in the place of the racing one, which publishes between two steps of a search: so the
- * window moves under every single search, on any machine.
+ * Publishes between two steps of a search, in place of a concurrent writer: the window moves during
+ * every search, on any machine.
  */
 static struct kymo_writer *between;
 
@@ -233,7 +234,7 @@ static uint64_t search_unchecked(const struct kymo_ring *ring, uint64_t time)
     return kymo_impl_window_after(ring, window.low, window.high, time) - 1;
 }
 
-/* The window is pinned and checked, but from the wrong end: the newest position always holds. */
+/* The window is pinned and validated by its newest position, which always succeeds. */
 static uint64_t search_checked_at_the_wrong_end(const struct kymo_ring *ring, uint64_t time)
 {
     struct kymo_window window = {0};
@@ -249,7 +250,7 @@ static uint64_t search_checked_at_the_wrong_end(const struct kymo_ring *ring, ui
     }
 }
 
-/* Ties, or two records at equal distance, are settled the wrong way: no race is needed for that. */
+/* Wrong order of ties and of two records at equal distance: wrong without a race, too. */
 static uint64_t search_oldest_of_ties(const struct kymo_ring *ring, uint64_t time)
 {
     struct kymo_window window = {0};
@@ -262,7 +263,8 @@ static uint64_t search_oldest_of_ties(const struct kymo_ring *ring, uint64_t tim
     return kymo_impl_window_after(ring, window.low, window.high, time) - 1;
 }
 
-/* Runs a defective as_of. -1: the right answer is an error, which these searches do not detect. */
+/* Runs a defective as_of. -1: the correct result is an error, which these searches do not
+ * return. */
 static int ask_carelessly(uint64_t (*search)(const struct kymo_ring *ring, uint64_t time),
                           const struct kymo_reader *reader)
 {
@@ -280,7 +282,7 @@ static int ask_carelessly(uint64_t (*search)(const struct kymo_ring *ring, uint6
     return oracle_verdict(&trial) < 0;
 }
 
-/* Nothing here depends on time or on a second processor: each run counts the same. */
+/* Independent of time and of the number of processors: each run has the same counts. */
 static uint64_t catch_wrong(uint64_t (*search)(const struct kymo_ring *ring, uint64_t time))
 {
     const struct kymo_options options = begin(64);
@@ -298,8 +300,8 @@ static uint64_t catch_wrong(uint64_t (*search)(const struct kymo_ring *ring, uin
         wrong += verdict > 0;
         window_moves(roll(5));
     }
-    printf("%llu of %llu careless answers were wrong, and were caught\n", (unsigned long long)wrong,
-           (unsigned long long)asked);
+    printf("%llu of %llu results of a defective search are wrong, and detected\n",
+           (unsigned long long)wrong, (unsigned long long)asked);
     cr_assert_eq(kymo_writer_remove(between), 0);
     return wrong;
 }
@@ -336,7 +338,7 @@ static uint64_t search_carefully(const struct kymo_ring *ring, uint64_t time)
         window_moves(roll(ring->mask));
         after = kymo_impl_window_after(ring, window.low, window.high, time);
         if (kymo_impl_window_holds(ring, after > window.low ? after - 1 : after))
-            return after > window.low ? after - 1 : 0; /* 0: it is older than all of them */
+            return after > window.low ? after - 1 : 0; /* 0: the time is before all of them */
     }
 }
 

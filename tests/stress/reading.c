@@ -8,7 +8,7 @@ static uint64_t reading_depth(const struct reading *reading)
     return kymo_ring_depth(&reading->reader->ring);
 }
 
-/* What reading the record at pos has to return. */
+/* The expected result of reading the record at pos. */
 static int reading_expected(const struct reading *reading, uint64_t pos)
 {
     const uint64_t depth = reading_depth(reading);
@@ -26,7 +26,7 @@ static const char *reading_fault(const struct reading *reading, const struct kym
     return checked_fault(record, payload, reading->reader->ring.size);
 }
 
-/* Holds a result against the expected one, and a record against its position. */
+/* Compares a result with the expected one, and a record with its position. */
 static const char *reading_compare(const struct reading *reading, int result, int expected,
                                    uint64_t pos, const struct kymo_record *record,
                                    const void *payload)
@@ -101,7 +101,7 @@ static const char *reading_view(const struct reading *reading)
     return fault;
 }
 
-/* A cursor that begins at `next` gets everything that is left, once and in order. */
+/* A cursor that begins at `next` returns all following records, once and in order. */
 static const char *reading_follow(const struct reading *reading, struct kymo_cursor *cursor)
 {
     unsigned char buffer[READING_LIMIT];
@@ -117,7 +117,7 @@ static const char *reading_follow(const struct reading *reading, struct kymo_cur
             return "record";
         /* After an overrun, it skips the slot that the writer overwrites next. */
         if (missed && reading->head - record.pos != reading_depth(reading) - 1)
-            return "missed what was there";
+            return "a cursor missed an existing record";
         pos = record.pos + 1;
     }
     if (result != -ENODATA)
@@ -137,7 +137,7 @@ static const char *reading_cursor(const struct reading *reading)
     return fault ? fault : reading_follow(reading, &newest);
 }
 
-/* With the writer stopped nothing races: every answer is the one right one. */
+/* While the writer is stopped, each query has exactly one correct result. */
 static const char *reading_questions(const struct reading *reading, uint64_t time)
 {
     unsigned char one[READING_LIMIT], other[READING_LIMIT];
@@ -175,8 +175,9 @@ static const char *reading_wait(const struct reading *reading)
     if (kymo_ring_head(&reading->reader->ring) != head)
         return "head";
     if (head > 0 && kymo_ring_wait(reading->reader, head - 1, 0) != 0)
-        return "what there is already";
-    return kymo_ring_wait(reading->reader, head, 0) == -ETIMEDOUT ? NULL : "what is to come";
+        return "a wait for an existing record";
+    return kymo_ring_wait(reading->reader, head, 0) == -ETIMEDOUT ? NULL
+                                                                  : "a wait for a future record";
 }
 
 static const char *reading_liveness(const struct reading *reading)

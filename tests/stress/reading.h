@@ -1,5 +1,6 @@
 /*
- * reading.h - all reads and queries of checked.h's records, and their only right answers while no writer runs: required at once after a writer was stopped or killed.
+ * reading.h - all reads and queries of checked.h's records, and their only correct results while no
+ * writer runs: required at once after a writer was stopped or killed.
  */
 #ifndef KYMO_TEST_READING_H
 #define KYMO_TEST_READING_H
@@ -27,8 +28,7 @@ struct reading_check {
 
 #define READING_CHECKS 8
 
-/* Makes all of the checks. Returns NULL, or what does not hold, with the name of its check in *name.
- */
+/* Runs all checks. Returns NULL, or the fault, with the name of its check in *name. */
 const char *reading_check_all(const struct reading *reading, const char **name);
 
 #endif

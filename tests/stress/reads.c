@@ -71,9 +71,7 @@ struct tally {
 struct role {
     const char *name;
     void (*run)(struct role *role);
-    uint64_t
-        seldom; /* how many reads of the others it has to make one for: a cursor that has caught
-                      * up gives its processor away */
+    uint64_t seldom; /* reads of other kinds for each of this one */
     const struct kymo_reader *reader;
     uint64_t count; /* of reads, and of records published during them */
     uint64_t began; /* head at the beginning */
@@ -95,7 +93,7 @@ static void note(struct tally *tally, int error, const struct kymo_record *recor
     const char *fault;
 
     if (error == -ENODATA) {
-        sched_yield(); /* it may be that the writer waits for this processor */
+        sched_yield(); /* the writer may wait for this processor */
         return;
     }
     if (error == -ESTALE || error == -EAGAIN) {
@@ -132,7 +130,7 @@ static void run_latest(struct role *role)
     free(buffer);
 }
 
-/* The head that counts moves on during the call, so the record may be newer, but never older. */
+/* Head advances during the call, so the record may be newer, but never older. */
 static void run_back(struct role *role)
 {
     const struct kymo_ring *ring = &role->reader->ring;
@@ -172,7 +170,7 @@ static void run_at(struct role *role)
     free(buffer);
 }
 
-/* A computation on the payload in place counts if the view holds afterwards: here, a copy. */
+/* A copy made from a view is used only if the view is valid afterwards. */
 static void run_view(struct role *role)
 {
     const struct kymo_ring *ring = &role->reader->ring;
@@ -210,7 +208,8 @@ static int follow(struct role *role, struct kymo_cursor *cursor, uint64_t *pos, 
     return 0;
 }
 
-/* Each record once and in order; and when the writer has stopped, all of them add up. */
+/* Each record once and in order; after the writer has stopped, delivered and missed ones add up to
+ * all. */
 static void run_cursor(struct role *role)
 {
     void *buffer = malloc(role->reader->ring.size);
@@ -226,7 +225,7 @@ static void run_cursor(struct role *role)
     free(buffer);
 }
 
-/* ---- one run: a size, a depth, a writer, and one kind of reading after the other ---- */
+/* ---- one run: a size, a depth, a writer, and each kind of read in turn ---- */
 
 struct run {
     uint32_t size;
@@ -234,7 +233,8 @@ struct run {
     uint64_t reads; /* of each kind */
 };
 
-/* Records of a word, a cache line, a page and many pages; rings that wrap within one read, and rings that hardly do. */
+/* Records of a word, a cache line, a page and many pages; rings that wrap within one read, and
+ * rings that rarely wrap. */
 static const struct run runs[] = {
     {8, 2, 800000},     {8, 1024, 800000}, {64, 4, 600000},   {100, 64, 600000},
     {1000, 16, 250000}, {4096, 8, 120000}, {65536, 2, 10000}, {65536, 4, 10000},
@@ -316,13 +316,13 @@ static void run_beside_process(const struct run *run)
     cr_assert_eq(kymo_segment_remove(NAME), 0);
 }
 
-Test(reads, beside_a_writing_thread)
+Test(reads, are_complete_beside_writing_thread)
 {
     for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
         run_beside_thread(&runs[i]);
 }
 
-Test(reads, beside_a_writing_process)
+Test(reads, are_complete_beside_writing_process)
 {
     for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++)
         run_beside_process(&runs[i]);

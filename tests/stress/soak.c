@@ -1,5 +1,5 @@
 /*
- * soak.c - runs all faults against the actors for a time, and reports the counts.
+ * soak.c - causes all faults beside the actors for a time, and reports the counts.
  *
  *     soak SECONDS [KYMOFS [KYMO]]
  *
@@ -68,7 +68,7 @@ static void path_of(char *path, size_t size, const char *name)
 
 /* ---- actors ---- */
 
-/* It takes SIGTERM when it is ready to. */
+/* SIGTERM is blocked until the actor can handle it. */
 static void actor_start(struct soak_actor *actor)
 {
     sigset_t term, before;
@@ -80,7 +80,7 @@ static void actor_start(struct soak_actor *actor)
     if (!actor->needs_mount || kymofs)
         actor->pid = process_start(actor->run, actor);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    /* Its request is done, or will be. */
+    /* Ends a request to replace. */
     actor->replaces = 0;
 }
 
@@ -109,7 +109,7 @@ static void actor_end(struct soak_actor *actor)
         process_sleep(1000000);
     }
     if (WIFSIGNALED(status))
-        soak_blame("the %s died of signal %d", actor->name, WTERMSIG(status));
+        soak_blame("the %s was killed by signal %d", actor->name, WTERMSIG(status));
     actor->pid = 0;
 }
 
@@ -188,7 +188,7 @@ static int end_writer(enum soak_event event)
 static int ask_for_fork(enum soak_event event)
 {
     (void)event;
-    /* Counted by the actor that fulfils the request. */
+    /* Counted by the actor that forks. */
     __atomic_store_n(&soak->forks_wanted, 1, __ATOMIC_RELAXED);
     return 0;
 }
@@ -277,7 +277,7 @@ static int fill_memory(enum soak_event event)
     return 1;
 }
 
-/* By nanoseconds as often as by hours, ns. */
+/* By any magnitude from nanoseconds to hours, ns. */
 static int64_t some_step(void)
 {
     return (int64_t)(1 + roll(UINT64_C(1) << roll(43)));
@@ -309,7 +309,7 @@ static int open_too_many(void *context)
         kymo_reader_close(readers[--count]);
     error = kymo_reader_open(&readers[0], "shared");
     if (error)
-        soak_blame("with descriptors again: %d", error);
+        soak_blame("open after freeing descriptors: %d", error);
     else
         kymo_reader_close(readers[0]);
     return 0;
@@ -334,7 +334,7 @@ static int exec_daemon(void *context)
     return 127;
 }
 
-/* Only an open is answered by the living. */
+/* open() succeeds only if a daemon serves the mount. */
 static int can_open(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -412,7 +412,8 @@ static size_t daemon_descriptors(void)
     return count;
 }
 
-/* At rest: one descriptor for each segment, and its own; memory for these, also with a sanitizer. */
+/* Limits of an idle daemon: one descriptor for each segment, and its own; memory for these, also
+ * with a sanitizer. */
 static void check_daemon(void)
 {
     const unsigned long most_memory = 256 * 1024; /* kB */
@@ -428,7 +429,7 @@ static void check_daemon(void)
         soak_blame("the daemon has %lu kB of memory", daemon_memory());
 }
 
-/* ---- what happens ---- */
+/* ---- the table of events ---- */
 
 static const struct event {
     const char *name;
@@ -524,7 +525,7 @@ static void own_file_system(void)
     if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
         mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("soak", kymo_directory(), "tmpfs", MS_NOSUID | MS_NODEV, FILE_SYSTEM_SIZE) != 0) {
-        puts("left out: a full file system, and readers of another user; that takes root");
+        puts("omitted without root: a full file system, and readers of another user");
         for (size_t i = 0; i < soak_actor_count; i++)
             soak_actors[i].is_readonly = 0;
         return;
@@ -545,7 +546,7 @@ static void begin_all(void)
             abort();
         start_daemon();
     }
-    /* Writers first: readers take it that the names are there. */
+    /* Writers first: readers require existing names. */
     for (size_t i = 0; i < soak_actor_count; i++) {
         actor_start(&soak_actors[i]);
         if (soak_actors[i].run != soak_actors[i + 1 < soak_actor_count ? i + 1 : i].run)
@@ -578,15 +579,14 @@ static void check_files(void)
     DIR *directory;
     struct dirent *entry;
 
-    /* The clock is set right, to that of the file system. What is younger than two seconds may still
-     * be at work. */
+    /* The clock is set to that of the file system. Files younger than 2 s may be in use. */
     clocks_set_right();
     process_sleep(2100000000);
     kymo_segment_reap_unfinished();
     directory = opendir(kymo_directory());
     while (directory && (entry = readdir(directory))) {
         if (strncmp(entry->d_name, ".kymo-", 6) == 0)
-            soak_blame("%s was left behind", entry->d_name);
+            soak_blame("%s is left", entry->d_name);
     }
     if (directory)
         closedir(directory);
@@ -612,7 +612,7 @@ static int is_left_out(int event)
            ((event == DAEMON_KILLED || event == DAEMON_ENDED) && !kymofs);
 }
 
-/* With so many events, each kind must have occurred. */
+/* From this number of events on, each kind must have occurred. */
 #define ENOUGH_EVENTS 1500
 
 static int account(uint64_t seconds)
@@ -661,6 +661,6 @@ int main(int argc, char **argv)
     run(seconds);
     end_all();
     if (soak_descriptors() > before)
-        soak_blame("descriptors are left: %zu, and were %zu", soak_descriptors(), before);
+        soak_blame("descriptors are leaked: %zu, at the start %zu", soak_descriptors(), before);
     return account(seconds);
 }

@@ -1,12 +1,11 @@
 /*
  * soak.h - all faults at once, for minutes, with every read checked.
- *
- *     soak.c          the table of events, the loop that makes them happen, the account at the end
+ * soak.c          the table of events, the loop that causes them, the report at the end
  *     soak_actors.c   the processes that write and read
- *     soak_clocks.c   those of them that live by clocks
+ * soak_clocks.c   those processes that depend on clocks
  *     clocks.h        clocks that step
  *
- * Actors share one arena with the loop: what it wants of them, and what they have counted.
+ * Actors and the loop share one arena: the loop's requests, and the actors' counts.
  */
 #ifndef KYMO_TEST_SOAK_H
 #define KYMO_TEST_SOAK_H
@@ -48,7 +47,7 @@ enum soak_reads {
     READ_THROUGH_MOUNT,
     READ_BY_THE_CLOCK, /* on clocks that step */
     READ_OF_NOW,       /* through the mount or by kymo, compared with the clock */
-    READ_OF_VICTIMS,   /* damaged ones: any answer but a crash */
+    READ_OF_VICTIMS,   /* damaged segments: any result except a crash */
     SOAK_READS
 };
 
@@ -58,7 +57,7 @@ struct soak_arena {
     uint64_t published;
     uint64_t wrong;
     char what[512];  /* the first that was wrong */
-    uint64_t leaked; /* descriptors, by actors that ended in peace */
+    uint64_t leaked; /* descriptors, by actors that ended by themselves */
     uint32_t ending;
     uint32_t forks_wanted;
     uint64_t consumed; /* the queue's position up to which the consumer has acknowledged */
@@ -94,7 +93,7 @@ extern char soak_mount[256];
 /* The program kymo, or NULL. */
 extern const char *soak_kymo;
 
-/* ---- what actors have in common ---- */
+/* ---- functions of all actors ---- */
 
 extern volatile sig_atomic_t soak_shall_end;
 

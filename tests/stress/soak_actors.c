@@ -68,7 +68,7 @@ static void check_timeout(const char *name, int error, uint64_t deadline)
     const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
     if (error == -ETIMEDOUT && now < deadline)
-        soak_blame("%s: gave up %llu ns early", name, (unsigned long long)(deadline - now));
+        soak_blame("%s: timed out %llu ns early", name, (unsigned long long)(deadline - now));
 }
 
 /* ---- writers ---- */
@@ -85,7 +85,7 @@ static struct kymo_options flow_options(struct soak_actor *actor)
     return options;
 }
 
-/* The child can't publish, and its parent can. */
+/* The child cannot publish, and its parent can. */
 static void fork_once(struct kymo_writer *writer, void *buffer)
 {
     pid_t child = fork();
@@ -109,7 +109,8 @@ static int take_wish(uint32_t *wishes)
                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-/* Opening may fail with a full file system, or while another writer is being killed. An actor that shall end opens all the same, since a killed writer's segment must be closed by another one. */
+/* Opening may fail with a full file system, or while another writer is being killed. An actor that
+ * must end retries as well, since a killed writer's segment must be closed by another writer. */
 struct kymo_writer *soak_open_writer(const char *name, const struct kymo_options *options)
 {
     struct kymo_writer *writer = NULL;
@@ -333,7 +334,7 @@ static int read_flow(void *context)
     return 0;
 }
 
-/* Victims are cut and scribbled on: any answer will do. */
+/* Victims are truncated and corrupted: any result is allowed. */
 static int read_victims(void *context)
 {
     unsigned char one[4096], other[4096];
@@ -395,7 +396,8 @@ static int produce(void *context)
     return 0;
 }
 
-/* One that was acknowledged may be counted or not when its consumer was killed; none is left out. */
+/* A consumer may be killed between an acknowledgement and its count: then the next record is one
+ * further. */
 static void check_consumed(const struct kymo_record *record, const void *payload)
 {
     const uint64_t counted = soak->consumed;
@@ -404,7 +406,7 @@ static void check_consumed(const struct kymo_record *record, const void *payload
     if (checked_fault(record, payload, SOAK_SIZE))
         soak_blame("queue: record %llu is wrong", (unsigned long long)record->pos);
     if (record->pos != counted && record->pos != counted + 1)
-        soak_blame("queue: record %llu where %llu were consumed", (unsigned long long)record->pos,
+        soak_blame("queue: record %llu after %llu consumed ones", (unsigned long long)record->pos,
                    (unsigned long long)counted);
 }
 
@@ -492,7 +494,7 @@ static void read_file(const char *name)
         return;
     len = read(fd, line, sizeof(line) - 1);
     close(fd);
-    /* A daemon that is killed answers no more. */
+    /* A killed daemon does not reply. */
     if (len < 0)
         return;
     line[len] = '\0';

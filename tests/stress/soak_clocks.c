@@ -12,7 +12,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
-/* More than any step here may take, ns of the machine's clock. */
+/* A bound of the duration of any operation, ns of the machine's clock. */
 #define TOO_LATE (20 * SECOND)
 
 static const struct {
@@ -32,7 +32,7 @@ struct tick {
     uint64_t time; /* what the record's time must be */
     uint64_t pos;
     uint64_t generation;
-    uint64_t seal; /* of all that */
+    uint64_t seal; /* a hash of the members above */
 };
 
 static uint64_t seal_of(const struct tick *tick)
@@ -48,14 +48,14 @@ static void check_tick(const char *name, const struct kymo_record *record, const
         record->tag != tick->generation)
         soak_blame("%s: record %llu is wrong", name, (unsigned long long)record->pos);
     else if (record->time != tick->time)
-        soak_blame("%s: record %llu, given %llu, has %llu and not %llu", name,
+        soak_blame("%s: record %llu, published at %llu, has the time %llu instead of %llu", name,
                    (unsigned long long)record->pos, (unsigned long long)tick->given,
                    (unsigned long long)record->time, (unsigned long long)tick->time);
 }
 
 /* ---- the writer ---- */
 
-/* One segment, and what there must be in it. */
+/* One segment, and its expected content. */
 struct ticking {
     uint64_t number;
     struct kymo_writer *writer;
@@ -80,7 +80,7 @@ static void begin_generation(struct ticking *ticking)
                                 .generation = soak_roll(UINT64_MAX)};
 }
 
-/* Counted is what was refused and what was raised. */
+/* Compares the segment's counters of rejected and clamped records. */
 static void end_generation(struct ticking *ticking)
 {
     struct kymo_info info;
@@ -89,7 +89,7 @@ static void end_generation(struct ticking *ticking)
         return;
     if (kymo_segment_info(ticking->writer->segment, &info) != 0 ||
         info.rejected != ticking->rejected || info.clamped != ticking->clamped)
-        soak_blame("clock%llu: %llu rejected and %llu clamped, and not %llu and %llu",
+        soak_blame("clock%llu: %llu rejected and %llu clamped instead of %llu and %llu",
                    (unsigned long long)ticking->number, (unsigned long long)info.rejected,
                    (unsigned long long)info.clamped, (unsigned long long)ticking->rejected,
                    (unsigned long long)ticking->clamped);
@@ -147,7 +147,8 @@ static void tick_once(struct ticking *ticking)
     }
 }
 
-/* A writer that is refused for long replaces its segment, since its clock may be back by hours. */
+/* A writer whose records are rejected for long replaces its segment: its clock may be set back by
+ * hours. */
 int soak_write_clocks(void *context)
 {
     struct ticking tickings[SOAK_CLOCKS];
@@ -175,7 +176,7 @@ int soak_write_clocks(void *context)
 
 /* ---- reading in memory ---- */
 
-/* A segment as one reader knows it. */
+/* The state of a reader of one segment. */
 struct dial {
     char name[16];
     enum kymo_clock clock;
@@ -229,8 +230,9 @@ static void check_as_of(const struct dial *dial, const struct kymo_record *recor
         soak_blame("%s: as of %llu: %llu, which is later", dial->name, (unsigned long long)high,
                    (unsigned long long)record->time);
     if (time_at(dial, record->pos + 1, head, &next) && next <= low)
-        soak_blame("%s: as of %llu: %llu, and there is %llu", dial->name, (unsigned long long)low,
-                   (unsigned long long)record->time, (unsigned long long)next);
+        soak_blame("%s: as of %llu: %llu, although %llu exists", dial->name,
+                   (unsigned long long)low, (unsigned long long)record->time,
+                   (unsigned long long)next);
 }
 
 /* The closest to a time from `low` to `high`. Of two equally far it is the earlier; of equal times the
@@ -243,13 +245,13 @@ static void check_closest(const struct dial *dial, const struct kymo_record *rec
 
     if (time_at(dial, record->pos + 1, head, &other) &&
         (other == time || (low > time && low - time > kymo_impl_distance(low, other))))
-        soak_blame("%s: closest to %llu: %llu, not the next one, %llu", dial->name,
+        soak_blame("%s: closest to %llu: %llu instead of %llu after it", dial->name,
                    (unsigned long long)low, (unsigned long long)time, (unsigned long long)other);
-    /* Its place in the query's window. */
+    /* The neighbour must be in the query's window. */
     if (record->pos > 0 && time_at(dial, record->pos - 1, head, &other) &&
         head_of(dial) - record->pos < kymo_ring_depth(&dial->reader->ring) - 1 && other != time &&
         high < time && time - high >= kymo_impl_distance(high, other))
-        soak_blame("%s: closest to %llu: %llu, and not %llu before it", dial->name,
+        soak_blame("%s: closest to %llu: %llu instead of %llu before it", dial->name,
                    (unsigned long long)high, (unsigned long long)time, (unsigned long long)other);
 }
 
@@ -275,7 +277,7 @@ static int ask_as_of(struct dial *dial)
     int error = kymo_series_as_of(dial->reader, time, &tick, sizeof(tick), &record);
 
     if (error == -EDOM && time_at(dial, 0, head, &first) && first <= time)
-        soak_blame("%s: as of %llu there is no record, and there is %llu", dial->name,
+        soak_blame("%s: as of %llu no record, although %llu exists", dial->name,
                    (unsigned long long)time, (unsigned long long)first);
     if (error)
         return error;
@@ -334,8 +336,8 @@ static int ask_range(struct dial *dial)
     }
     if (!range.truncated && range.first > 0 && time_at(dial, range.first - 1, head, &time) &&
         time >= from)
-        soak_blame("%s: %llu is from %llu on, and left out", dial->name, (unsigned long long)time,
-                   (unsigned long long)from);
+        soak_blame("%s: %llu, which is from %llu on, is missing", dial->name,
+                   (unsigned long long)time, (unsigned long long)from);
     return 0;
 }
 
@@ -386,7 +388,7 @@ static uint64_t some_deadline(uint64_t *wanted)
     return now > SECOND ? now - soak_roll(SECOND) : 0;
 }
 
-/* Never early by the clock that the deadline is on, and never late by the machine's. */
+/* A wait is never early by the deadline's clock, and never late by the machine's. */
 static void check_wait(const char *what, int result, uint64_t deadline, uint64_t began,
                        uint64_t wanted)
 {
@@ -396,7 +398,7 @@ static void check_wait(const char *what, int result, uint64_t deadline, uint64_t
     if (result != -ETIMEDOUT && result != -EIDRM)
         soak_blame("%s in vain: %d", what, result);
     if (result == -ETIMEDOUT && now < deadline)
-        soak_blame("%s until %llu gave up at %llu", what, (unsigned long long)deadline,
+        soak_blame("%s until %llu timed out at %llu", what, (unsigned long long)deadline,
                    (unsigned long long)now);
     if (took > wanted + TOO_LATE)
         soak_blame("%s for %llu ns took %llu", what, (unsigned long long)wanted,
@@ -424,8 +426,8 @@ static void wait_any_in_vain(const struct dial dials[SOAK_CLOCKS])
 
     for (int i = 0; i < SOAK_CLOCKS; i++)
         readers[i] = dials[i].reader;
-    check_wait("a wait for any", kymo_ring_wait_any(readers, never, SOAK_CLOCKS, deadline),
-               deadline, began, wanted);
+    check_wait("a wait for any of two rings",
+               kymo_ring_wait_any(readers, never, SOAK_CLOCKS, deadline), deadline, began, wanted);
 }
 
 static void pin_in_vain(struct kymo_loader *loader)
@@ -436,7 +438,7 @@ static void pin_in_vain(struct kymo_loader *loader)
     const uint64_t deadline = some_deadline(&wanted);
     int result = kymo_loader_pin_wait(loader, UINT64_MAX, deadline, &snapshot);
 
-    /* The thread may lap a pin, over and over. */
+    /* The loader's thread may load repeatedly during a pin. */
     if (result != -EAGAIN)
         check_wait("a wait for a load", result, deadline, began, wanted);
 }
@@ -455,7 +457,7 @@ static int ask_liveness(struct dial *dial)
         soak_blame("%s: its writer is %s", dial->name, kymo_liveness_text(alive));
     if (alive == KYMO_LIVE_STALLED && clocks_held(steps) &&
         clocks_true(CLOCK_MONOTONIC) - began < TOO_LATE)
-        soak_blame("%s: stalled, and has just published", dial->name);
+        soak_blame("%s: STALLED although it has just published", dial->name);
     return alive == -EIDRM ? -EIDRM : 0;
 }
 
@@ -640,8 +642,8 @@ static double difference(uint64_t a, uint64_t b)
     return a >= b ? (double)(a - b) : -(double)(b - a);
 }
 
-/* The age is that of a record which was the newest during the inquiry; negative if the clock was set back
- * behind it. Ten digits of it are printed. */
+/* The age is that of a record which was the newest during the query; negative if the clock was set
+ * back before its time. It is printed with ten digits. */
 static void check_info(const struct inquiry *inquiry)
 {
     const char *at = strstr(inquiry->text, "\nage_seconds: ");
@@ -658,15 +660,15 @@ static void check_info(const struct inquiry *inquiry)
     slack = (age < 0 ? -age : age) / 1e8 + 1000;
     if (time_at(&inquiry->dial, inquiry->head - 1, inquiry->head, &before) &&
         age > difference(inquiry->high, before) + slack)
-        soak_blame("%s: %.0f ns old at %llu, and is of %llu", inquiry->dial.name, age,
+        soak_blame("%s: an age of %.0f ns at %llu, but a time of %llu", inquiry->dial.name, age,
                    (unsigned long long)inquiry->high, (unsigned long long)before);
     if (time_at(&inquiry->dial, head_of(&inquiry->dial) - 1, UINT64_MAX, &after) &&
         age + slack < difference(inquiry->low, after))
-        soak_blame("%s: %.0f ns old at %llu, and is of %llu", inquiry->dial.name, age,
+        soak_blame("%s: an age of %.0f ns at %llu, but a time of %llu", inquiry->dial.name, age,
                    (unsigned long long)inquiry->low, (unsigned long long)after);
 }
 
-/* The generation may have been replaced before the answer, which then belongs to the next one. */
+/* The generation may have been replaced before the result, which is then of the next one. */
 static int is_of_dial(const struct inquiry *inquiry, const struct tick *tick)
 {
     struct kymo_record record;
@@ -714,7 +716,7 @@ static void check_refusal(const struct inquiry *inquiry, const struct manner *ma
     }
 }
 
-/* Programs take a hundred times as long as files. */
+/* A program takes a hundred times as long as a file. */
 int soak_ask_the_time(void *context)
 {
     soak_begin(context);
