@@ -1,9 +1,9 @@
 /*
  * compact.h - a segment's file without its empty pages, as the input of a fuzz target, and the file made from such an input.
  *
- * A byte of enum compact_repair, a byte of how much the file's size is wrong, then header, fields,
+ * A byte of enum compact_repair, a byte for the error of the file's size, then header, fields,
  * control, bell, consumer, its bell, times, and the slots, each with COMPACT_PAYLOAD bytes at most.
- * The repairs make a hostile header get past the checks that any flipped bit fails.
+ * The repairs make a hostile header pass the checks that any flipped bit fails.
  */
 #ifndef KYMO_FUZZ_COMPACT_H
 #define KYMO_FUZZ_COMPACT_H
@@ -16,10 +16,10 @@
 #define COMPACT_LIMIT   ((uint64_t)512 << 10) /* larger files are sparse behind their schema */
 
 enum compact_repair {
-    COMPACT_SIGN = 1,      /* the checksum holds */
-    COMPACT_PLAN = 2,      /* offsets and sizes follow from the choices */
-    COMPACT_SMALL = 4,     /* depth and size are such that the plan can be */
-    COMPACT_VERSION = 8,   /* magic, version, byte order, page and word size are ours */
+    COMPACT_SIGN = 1,      /* the checksum is correct */
+    COMPACT_PLAN = 2,      /* offsets and sizes are those of the options */
+    COMPACT_SMALL = 4,     /* depth and size are within their ranges */
+    COMPACT_VERSION = 8,   /* magic, version, byte order, page, word */
     COMPACT_SEQUENCE = 16, /* slots hold the records up to head */
     COMPACT_STATE = 32,    /* open or closed, not retired */
     COMPACT_ALL = 63
@@ -143,7 +143,7 @@ static inline size_t compact_expand(struct compact *compact, struct fuzz_input *
     return size;
 }
 
-/* The input that a sound segment's file expands from, to be free()d. */
+/* The input that expands to the file of a valid segment; free() it. */
 static inline unsigned char *compact_from_file(const unsigned char *file, uint8_t repairs,
                                                size_t *size)
 {
@@ -173,7 +173,7 @@ static inline unsigned char *compact_from_file(const unsigned char *file, uint8_
                     sizeof(struct kymo_slot) +
                         (header.size < COMPACT_PAYLOAD ? header.size : COMPACT_PAYLOAD));
 #undef COMPACT_ADD
-    /* compact_repair makes these of it again. */
+    /* compact_repair restores these. */
     if (repairs & COMPACT_SMALL) {
         const uint64_t exponent = (uint64_t)__builtin_ctzll(header.depth) - 1;
         const uint32_t less = header.size - 1;

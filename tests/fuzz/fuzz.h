@@ -1,6 +1,6 @@
 /*
- * fuzz.h - what the fuzz targets share: input taken piece by piece, and assertions that end the
- * process, so that libFuzzer keeps the input.
+ * fuzz.h - common functions of the fuzz targets: reads the input in pieces; a failed assertion ends
+ * the process, so that libFuzzer keeps the input.
  *
  * A target is one file fuzz_NAME.c with LLVMFuzzerTestOneInput in it. Included once a program.
  */
@@ -18,7 +18,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The assertions of test.h: what does not hold is a finding. */
+/* The assertions of test.h: a failure is a finding. */
 void plain_check(int holds, const char *file, int line, const char *expression, const char *format,
                  ...)
 {

@@ -1,8 +1,9 @@
 /*
  * fuzz_mapped.c - bytes that change while mapped: a segment is read, written and consumed while other stores corrupt it anywhere and its file is truncated.
  *
- * These stores occur before each operation on shared memory (sched/seam.h), controlled by the input, so that a finding is repeatable. Its first byte chooses the kind of segment;
- * then each step takes a byte: most say how many steps to let pass, some what to do to the file.
+ * These stores occur before each operation on shared memory (sched/seam.h), controlled by the
+ * input, so that a finding is repeatable. Its first byte selects the kind of segment; each further
+ * byte is a number of steps without a change, or a change of the file.
  */
 #include "fuzz.h"
 #include "hostile.h"
@@ -16,7 +17,7 @@ static struct {
     struct fuzz_input input;
     struct kymo_header header;
     int fd;
-    int steps; /* to let pass */
+    int steps; /* until the next byte */
     int total;
     int inside;
 } corruptor;
@@ -26,7 +27,7 @@ static void store(uint64_t offset, const void *bytes, size_t size)
     cr_assert_eq(pwrite(corruptor.fd, bytes, size, (off_t)offset), (ssize_t)size);
 }
 
-/* A number that is small, or close to one that means something. */
+/* A number of any magnitude: small ones pass more checks. */
 static uint64_t likely_number(void)
 {
     const uint8_t shift = fuzz_u8(&corruptor.input) % 64;
@@ -47,7 +48,7 @@ static void change(uint8_t what)
     uint64_t offset = slot_offset();
 
     switch (what % 8) {
-    case 0: /* any word that may ever change */
+    case 0: /* any word outside of header and schema */
         offset = corruptor.header.control_offset +
                  fuzz_u16(&corruptor.input) * UINT64_C(8) %
                      (corruptor.header.file_size - corruptor.header.control_offset);
@@ -76,7 +77,7 @@ static void change(uint8_t what)
         if (corruptor.header.consumer_offset)
             store(corruptor.header.consumer_offset, &number, sizeof(number));
         break;
-    default: /* cut short, or grown again */
+    default: /* truncated, or enlarged */
         cr_assert_eq(ftruncate(corruptor.fd,
                                (off_t)(number % (pages + 1) * corruptor.header.page_size)),
                      0);

@@ -39,7 +39,7 @@ static struct input open_input(const struct fuzz_input *left)
 /* The times beside the fields, in ns. */
 static const struct time_format format = {.clock = KYMO_USER};
 
-/* Text that is not UTF-8 is repaired when printed, and the longer text need not fit again. */
+/* Text that is not UTF-8 is repaired when printed, and the longer text may not fit again. */
 static int has_text(const struct kymo_schema *schema)
 {
     for (uint32_t i = 0; i < schema->count; i++)
@@ -70,7 +70,7 @@ static void expect_same(const struct kymo_schema *schema, const struct draft *dr
         cr_assert_eq(memcmp(again->payload, draft->payload, schema->size), 0);
 }
 
-/* Both ways of printing a record, taken again. */
+/* Prints a record as JSON and CSV, and decodes both. */
 static void print_and_take(const struct kymo_schema *schema, const struct draft *draft)
 {
     const struct kymo_record record = {.time = draft->time, .tag = draft->tag, .len = schema->size};

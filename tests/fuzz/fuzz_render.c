@@ -70,7 +70,7 @@ static void publish(struct kymo_writer *writer, struct fuzz_input *input)
 static void try_schema(const struct kymo_schema *schema, struct fuzz_input *input)
 {
     struct kymo_options options = {.existing = KYMO_REPLACE, .depth = 4};
-    /* Some are called like the metrics that all segments have. */
+    /* Some have the names of the metrics of all segments. */
     static const char *const names[] = {"fuzz", "writer", "records", "age", "a.b-c"};
     struct kymo_field *fields = dress(schema, input);
     const struct kymo_schema dressed = {fields, schema->count, schema->size};

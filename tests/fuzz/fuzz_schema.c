@@ -4,7 +4,7 @@
 #include "fuzz.h"
 #include "rendered.h"
 
-/* The schema in the words that it can be parsed from. */
+/* The schema in the form that kymo_schema_parse reads. */
 static void spell(struct kymo_text *text, const struct kymo_schema *schema)
 {
     for (uint32_t i = 0; i < schema->count; i++) {

@@ -1,6 +1,6 @@
 /*
- * fuzz_segment.c - a file of any bytes in the place of a segment: everything that can be done to a
- * name is done to it. The input is one of compact.h.
+ * fuzz_segment.c - a file of any bytes in place of a segment: every function with a name is called
+ * for it. The input is one of compact.h.
  */
 #include "compact.h"
 #include "hostile.h"
@@ -11,7 +11,7 @@
 
 static struct compact compact;
 
-/* Under the name, a new inode. */
+/* Replaces the file of that name by a new inode. */
 static void put_file(const char *name, struct fuzz_input *input)
 {
     const size_t size = compact_expand(&compact, input);
@@ -88,7 +88,7 @@ static void try_reader(const char *name)
     kymo_reader_close(reader);
 }
 
-/* Each slot of the queue is free again, or a push returns -EAGAIN. */
+/* After popping, the number of free slots is the depth, or a push returns -EAGAIN. */
 static void try_consumer(const char *name)
 {
     unsigned char buffer[4096];
@@ -140,7 +140,7 @@ static void publish(struct kymo_writer *writer)
     cr_assert_eq(kymo_writer_heartbeat(writer), 0);
 }
 
-/* Of the same layout, then of another one, which takes the name over. */
+/* A writer of the same layout, then one of another layout, which replaces the segment. */
 static void try_writers(const char *name)
 {
     struct kymo_options options = {.clock = KYMO_USER, .size = 8, .existing = KYMO_OPEN_EXISTING};

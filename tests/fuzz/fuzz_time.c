@@ -1,6 +1,6 @@
 /*
- * fuzz_time.c - any text in the place of a TIME, a DUR or the query in a file's name; and the times
- * that we print, read again.
+ * fuzz_time.c - any text as a TIME, a DUR or the query in a file's name; printed times parse to the
+ * same value.
  */
 #include "base/query.h"
 #include "fuzz.h"
@@ -28,7 +28,7 @@ static void print_and_read(uint64_t time)
     kymo_text_clear(&text);
     kymo_text_duration(&text, time);
     expect_known_time(kymo_duration_parse(text.data, &again));
-    /* Six digits of it. */
+    /* It is printed with six digits. */
     cr_assert_leq((time > again ? time - again : again - time), time / 100000, "%s", text.data);
     kymo_text_free(&text);
 }
@@ -44,7 +44,7 @@ static void ask_anything(const char *text, enum kymo_clock clock, uint64_t now)
     }
 }
 
-/* A query means its TIME, in each spelling. */
+/* Both forms of a query have the same TIME. */
 static void ask_time(const char *text, enum kymo_clock clock, uint64_t now, uint64_t time)
 {
     char *longer = malloc(2 * strlen(text) + 64);

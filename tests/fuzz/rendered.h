@@ -81,7 +81,7 @@ static inline void rendered_element(const struct kymo_field *field, uint32_t ele
 
 /* ---- records ---- */
 
-/* Arrays nest as the shape does, from `dimension` inwards. */
+/* Arrays nest by the shape, from `dimension` on. */
 static inline void rendered_nested(const struct kymo_field *field, uint32_t dimension,
                                    uint32_t *element, const unsigned char *payload, size_t len,
                                    const json_t *value)
@@ -161,13 +161,13 @@ static inline size_t rendered_cells(const struct kymo_text *text)
 
     cr_assert_eq(text->error, 0);
     for (; *at != '\n'; at++) {
-        cr_assert_neq(*at, '\0', "a line without an end");
+        cr_assert_neq(*at, '\0', "a line without a line end");
         cells += *at == ',';
         if (*at != '"')
             continue;
         cr_assert(at == text->data || at[-1] == ',', "a quote within a cell");
         for (at++; *at != '"' || at[1] == '"'; at++) {
-            cr_assert_neq(*at, '\0', "a quoted cell without an end");
+            cr_assert_neq(*at, '\0', "a quoted cell without a closing quote");
             at += *at == '"';
         }
         cr_assert(at[1] == ',' || at[1] == '\n', "text after a quoted cell");
@@ -204,7 +204,7 @@ static inline void rendered_schema(const struct kymo_schema *schema)
     kymo_text_free(&text);
 }
 
-/* Every line is "key: value", in UTF-8, and none holds what a terminal would obey. */
+/* Every line is "key: value", in UTF-8, without control characters. */
 static inline void rendered_info(const struct kymo_reader *reader)
 {
     struct kymo_text text = {0};

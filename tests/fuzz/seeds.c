@@ -1,6 +1,6 @@
 /*
- * seeds.c - writes the inputs that fuzzing starts from: sound segments, and texts of every kind that
- * the grammars know.
+ * seeds.c - writes the inputs that fuzzing starts from: valid segments, and texts with every
+ * construct of the grammars.
  *
  *     fuzz_seeds TARGET DIRECTORY
  */
@@ -93,7 +93,7 @@ static void put_segments(void)
     cr_assert_eq(kymo_segment_remove(fuzz_name()), 0);
 }
 
-/* Steps for fuzz_mapped: the kind, then waits and changes in turn. */
+/* Input of fuzz_mapped: the kind, then numbers of steps and changes in turn. */
 static void put_steps(void)
 {
     unsigned char bytes[256];
