@@ -1,4 +1,4 @@
-# For 64-bit ARM, with Debian's cross compiler; tests run under qemu's emulation of it.
+# 64-bit ARM, with Debian's cross compiler; tests run under qemu.
 
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

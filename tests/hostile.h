@@ -106,7 +106,7 @@ static inline void ask_times(const struct kymo_reader *reader, const struct fenc
     munmap(after.map, after.mapped);
 }
 
-/* One instant of the ring, as each of the three modes has it. */
+/* Queries one instant of the ring in each of the three modes. */
 static inline void align(const struct kymo_reader *reader, const struct fenced *fenced,
                          uint64_t time)
 {

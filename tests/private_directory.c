@@ -5,8 +5,8 @@
  * A program started by hand could otherwise modify the segments in /dev/shm or in the caller's
  * KYMO_DIR. Before main(), the process forks: the child runs the program, the parent waits for it,
  * removes what it created and ends with the same status, also after a crash of the child.
- * tests/run-in-private-directory does the same for a command and says so by KYMO_PRIVATE_DIRECTORY:
- * then nothing is done here. Use it to run a test program under a debugger.
+ * tests/run-in-private-directory does the same for a command and sets KYMO_PRIVATE_DIRECTORY; this
+ * file then does nothing. Use it to run a test program under a debugger.
  */
 #include <errno.h>
 #include <ftw.h>
@@ -66,7 +66,7 @@ static void pass_on(int number)
     kill(program, number);
 }
 
-/* Ends as the program has ended. */
+/* Ends with the status or signal of the program. */
 static _Noreturn void supervise(void)
 {
     static const int passed_on[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};

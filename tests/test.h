@@ -40,10 +40,10 @@ struct plain_test {
 
 /* test_main.c: adds the test, in order of definition. */
 void plain_register(struct plain_test *test);
-/* Ends the test as failed unless `holds`. Prints the expression and the message. */
+/* Fails and ends the test unless `holds`. Prints the expression and the message. */
 void plain_check(int holds, const char *file, int line, const char *expression, const char *format,
                  ...);
-/* Ends the test as skipped. */
+/* Skips and ends the test. */
 __attribute__((noreturn)) void plain_skip(const char *format, ...);
 
 #ifdef __cplusplus

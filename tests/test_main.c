@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a skipped test's process returns, as ctest's scripts do. */
+/* The exit status of a skipped test, as of ctest's scripts. */
 #define SKIPPED 77
 
 static struct plain_test *first;
@@ -49,7 +49,7 @@ void plain_skip(const char *format, ...)
     exit(SKIPPED);
 }
 
-/* By exit, not _exit: sanitizers report on the way out. */
+/* exit(), not _exit(): sanitizers report at exit. */
 static _Noreturn void run_in_child(const struct plain_test *test)
 {
     const struct plain_options *options = &test->options;
@@ -64,7 +64,7 @@ static _Noreturn void run_in_child(const struct plain_test *test)
     exit(0);
 }
 
-/* Returns whether the test ended as it should. */
+/* Returns whether the test ended as expected. */
 static int run(const struct plain_test *test)
 {
     const struct plain_options *options = &test->options;

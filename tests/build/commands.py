@@ -109,7 +109,7 @@ def run_examples(path, lines, kymo, kymofs):
     """Runs with the segments of kymo host, which the example of kymofs(8) uses."""
     shown = [text for text in man.displays(lines) if text.startswith("$ ")]
     if not shown:
-        man.fail(path, "shows no command")
+        man.fail(path, "contains no command")
     with tempfile.TemporaryDirectory() as folder:
         env = console.environment(folder, kymo, kymofs)
         host = subprocess.Popen([kymo, "host", "--hz", "20"], env=env)

@@ -28,7 +28,7 @@ MAY_INCLUDE = {
     "urcu": ("fusefs/registry/registry_internal.h",),
 }
 
-# Words for which the field has better ones: LANGUAGE of comments, pages and messages.
+# Words that comments, pages and messages do not use: standard terms exist.
 QUAINT = re.compile(
     r"\b(whoever|whomever|whom|anybody|somebody|(?<!user )nobody|everybody|meanwhile|himself|who asks|is told|are told|"
     r"let go|lets go|go on with|come by|comes by|came by|guests?|deeds?|of so many|be gone|has gone|have gone)\b", re.I)
@@ -87,7 +87,7 @@ def check_memory_orders(path, text):
 def check_include(path, number, quote, name):
     part = path.split("/")[0]
     if quote == '"':
-        # The bodies of a public header's macros stand beside it.
+        # A public header includes the headers of kymo/impl that define its macros.
         if "/" in name and part not in ("fusefs", "tests"):
             breach(path, number, f'"{name}": quotes are for headers of the same folder')
         if name == "internal.h" and not path.startswith("core/src/"):
@@ -109,7 +109,7 @@ def check_includes(path, text):
 
 
 def find_header(path, name, texts):
-    """The file that an include in quotes means: in the same folder, or in fusefs below that folder."""
+    """The file of an include in quotes: in the same folder, or in fusefs below that folder."""
     folders = [os.path.dirname(path)] + ["fusefs"] * path.startswith("fusefs/")
     for folder in folders:
         if f"{folder}/{name}" in texts:
@@ -118,7 +118,7 @@ def find_header(path, name, texts):
 
 
 def check_neighbours(texts):
-    """Quotes reach no further than the part; fusefs, tools and bench know core's <kymo/...>."""
+    """Includes in quotes stay within a part; fusefs, tools and bench include core as <kymo/...>."""
     for path, text in texts.items():
         part = path.split("/")[0]
         if not is_code(path) or part not in ("fusefs", "tools", "bench"):
@@ -133,7 +133,7 @@ def check_neighbours(texts):
 
 
 def check_impl(path, text):
-    """Plumbing carries the prefix kymo_impl_, stands in kymo/impl, and is used by core and tests only."""
+    """Helpers of inline functions have the prefix kymo_impl_, are in kymo/impl, and are used by core and tests only."""
     public = re.match(r"core/include/kymo/\w+\.h$", path)
     user = path.startswith(("fusefs/", "tools/", "bench/", "core/examples/"))
     for number, line in lines_of(blank_comments(text)):
@@ -171,7 +171,7 @@ def defined_in(text):
 
 
 def find_cycles(needs):
-    """The keys that need themselves, directly or not."""
+    """The keys on a cycle."""
     for start in needs:
         reached, pending = set(), list(needs[start])
         while pending:
@@ -184,7 +184,7 @@ def find_cycles(needs):
 
 
 def check_layers(texts):
-    """The folders of fusefs include downwards only, and none of its files needs itself."""
+    """The folders of fusefs include lower ones only, and its files have no cycle."""
     layers = read_layers(texts)
     files = {path: text for path, text in texts.items() if path.startswith("fusefs/") and is_code(path)}
     owners = {name: path for path, text in files.items() for name in defined_in(text)}
@@ -200,7 +200,7 @@ def check_layers(texts):
             own = set(re.findall(r"^static [^;{}=]*?\b(\w+)\([^;{}]*\)\n{", blank_comments(text), re.M))
             needs[path] = {owners[call] for call in (calls - own) & set(owners)} - {path}
     for path in find_cycles(needs):
-        breach(path, 1, "needs itself through other files")
+        breach(path, 1, "depends on itself through other files")
     if len(layers) < 7 or len(owners) < 100:
         breach("fusefs/README.md", 1, "the table of folders or the files were not found")
 
@@ -223,7 +223,7 @@ def check_lengths(path, text):
 
 
 def check_orderings(texts):
-    """An ordering that stands on one side only orders nothing."""
+    """Every ordering is named on both of its sides."""
     sides = {}
     for path, text in texts.items():
         if path.startswith("core/") and is_code(path):
@@ -237,17 +237,17 @@ def check_orderings(texts):
             proved |= set(re.findall(r"\b[A-Z]+-[0-9]+\b", line.split("|")[1]))
     for name, places in sorted(sides.items()):
         if len(places) < 2:
-            breach(*places[0], f"{name} has no other side")
+            breach(*places[0], f"{name} is named on one side only")
         if name not in proved:
             breach(*places[0], f"{name} is not in the table of ORDERING.md")
     for name in sorted(proved - set(sides)):
-        breach("core/ORDERING.md", 1, f"{name} is nowhere in the code")
+        breach("core/ORDERING.md", 1, f"{name} is not in the code")
     if not sides:
-        breach("core/ORDERING.md", 1, "no ordering was found at all")
+        breach("core/ORDERING.md", 1, "no ordering was found")
 
 
 def check_crash_sites(texts):
-    """CRASH.md has every test point of core and no other, and names no test that does not exist."""
+    """CRASH.md lists exactly the test points of core, and names existing tests only."""
     sites = {}
     for path, text in texts.items():
         if path.startswith("core/") and is_code(path):
@@ -261,21 +261,21 @@ def check_crash_sites(texts):
         for name in re.findall(r"`([A-Z][A-Z_]+)`", line):
             named.add(name)
             if name not in sites:
-                breach(page, number, f"{name} is nowhere in the code")
+                breach(page, number, f"{name} is not in the code")
         for test in re.findall(r"`(\w+/\w+)`", line):
             if test not in tests:
                 breach(page, number, f"there is no test {test}")
         if line.startswith("| ") and not line.startswith("| killed after") and "/" not in line.split("|")[-2]:
-            breach(page, number, "no test shows it")
+            breach(page, number, "no test is named")
     for name, place in sorted(sites.items()):
         if name not in named:
             breach(*place, f"{name} is not in CRASH.md")
     if not sites or not tests:
-        breach(page, 1, "no site or no test was found at all")
+        breach(page, 1, "no site or no test was found")
 
 
 def check_named(path, text):
-    """Every use of an ordering says, within its function or right above it, which one it is."""
+    """Every use of an ordering is named by a comment in its function or directly above it."""
     if not path.startswith(("core/src/", "core/include/")) or path.endswith("kymo/atomic.h"):
         return
     uses, named = [], False
@@ -287,12 +287,12 @@ def check_named(path, text):
             uses.append((number, found.group()))
         if line.startswith("}"):
             for use in [] if named else uses:
-                breach(path, use[0], f"{use[1]} orders something, and does not say what")
+                breach(path, use[0], f"{use[1]} without the name of its ordering")
             uses, named = [], False
 
 
 def check_claims(texts):
-    """Each claim of SECURITY.md names tests that show it, and all of them exist."""
+    """Each claim of SECURITY.md names existing tests."""
     page = "core/SECURITY.md"
     tests = named_tests.of(texts)
     claims = 0
@@ -303,16 +303,16 @@ def check_claims(texts):
         claims += 1
         named = re.findall(r"`([^`]+)`", cells[2])
         if not named:
-            breach(page, number, "no test shows it")
+            breach(page, number, "no test is named")
         for test in named:
             if test not in tests:
                 breach(page, number, f"there is no test {test}")
     if claims < 20:
-        breach(page, 1, f"{claims} claims are not all of them")
+        breach(page, 1, f"only {claims} claims were found")
 
 
 def check_words(path, text):
-    """Nothing unfinished is committed, and nothing that is only true on one machine."""
+    """The source has no unfinished parts and no paths of one machine."""
     if path == "tests/build/rules.py":
         return
     for number, line in lines_of(text):
@@ -323,7 +323,7 @@ def check_words(path, text):
 
 
 def prose_of(path, text):
-    """What people read in a file, by line: comments of code and scripts, string literals, pages."""
+    """The prose of a file, by line: comments of code and scripts, string literals, pages."""
     if path.endswith((".md", ".1", ".3", ".5", ".7", ".8")):
         yield from lines_of(text)
     elif is_code(path):
@@ -347,7 +347,7 @@ def check_language(path, text):
 
 
 def check_repetition(texts):
-    """What a header says of a function is not said again in the source file."""
+    """A source file does not repeat a comment of its header."""
     said = {}
     for path, text in texts.items():
         if path.endswith(".h"):
@@ -364,18 +364,18 @@ def check_repetition(texts):
 
 
 def check_waiting(path, text):
-    """kymofs waits for nobody who may wait for it."""
+    """kymofs never waits for a thread that may wait for kymofs."""
     for number, line in lines_of(blank_comments(text)) if path.startswith("fusefs/") else ():
         found = WAITING.search(line)
         if found:
-            breach(path, number, f"{found.group()} waits for whoever waits for us")
+            breach(path, number, f"{found.group()} waits for a thread that may wait for kymofs")
 
 
 def check_opening(path, text):
-    """A file opens with its name and what it is for."""
+    """A file begins with its name and purpose."""
     name = os.path.basename(path)
     if is_code(path) and not re.match(r"/\*\n \* " + re.escape(name) + r" - \S", text):
-        breach(path, 1, f'does not open with "{name} - what it is for"')
+        breach(path, 1, f'does not begin with "{name} - purpose"')
 
 
 def main(root):
