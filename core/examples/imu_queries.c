@@ -32,7 +32,7 @@ static void query_bracket(struct imu_reader *reader, uint64_t time)
     struct imu_reading before, after;
     struct kymo_bracket bracket;
 
-    /* -EDOM if the time is outside the history: a bracket never extrapolates. */
+    /* -EDOM if the time is before the oldest record, or after the newest: no extrapolation. */
     if (imu_bracket(reader, time, &before, &after, &bracket))
         return;
     printf("bracket: pos %llu and %llu, alpha %.2f, temperature %.3f degC\n",

@@ -1,5 +1,5 @@
 /*
- * error.c - a sentence for each error: what is wrong, and what to do.
+ * error.c - a sentence for each error: all causes that functions have for it, and what to do.
  */
 #include "internal.h"
 
@@ -11,27 +11,29 @@ static const struct {
     int error;
     const char *text;
 } errors[] = {
-    {ENODATA, "no record published yet"},
+    {ENODATA, "no record yet"},
     {ESTALE, "the record has been overwritten: read a newer one, or use a deeper ring"},
     {EIDRM, "this generation was replaced or removed: reopen the segment"},
-    {EAGAIN, "lapped by the writer, retries exhausted: try again, or use a deeper ring"},
-    {ERANGE, "the closest record is farther than the limit"},
-    {EDOM, "the time is outside the history"},
-    {ETIME, "the newest record is not fresh enough"},
+    {EAGAIN, "not yet possible, overwritten or replaced during each attempt, or the queue is full: "
+             "try again"},
+    {ERANGE, "the closest record is farther than the limit, or the time is out of its range"},
+    {EDOM, "the time is before the oldest record, or after the newest"},
+    {ETIME, "the newest record is older than required: wait for a newer one"},
     {ETIMEDOUT, "the deadline passed"},
-    {EBUSY, "another writer is alive: end it first, or use another name"},
-    {EBADMSG, "not a kymo segment, or its header is invalid"},
-    {EPROTONOSUPPORT, "other layout version, byte order, page or word size"},
-    {EMSGSIZE, "larger than the slot"},
+    {EBUSY, "another writer or consumer is alive: end it first, or use another name"},
+    {EBADMSG, "not a kymo segment, or a damaged one"},
+    {EPROTONOSUPPORT,
+     "another layout version, byte order, page or word size, or records of another type"},
+    {EMSGSIZE, "larger than the slot or the buffer, or not of the size of the type"},
     {EINVAL, "an argument is out of its range, or the time went backwards"},
     {ENOTEMPTY, "a queue with records cannot be replaced: consume them first"},
     {EPIPE, "the other end of the queue no longer exists"},
     {ENAMETOOLONG, "the name is longer than 200 bytes"},
-    {ENOSPC, "not enough space: remove segments, or use fewer or smaller slots"},
+    {ENOSPC, "no space or no position is left: remove segments, or use fewer or smaller slots"},
     {EACCES, "permission denied: see the mode and owner of the file"},
-    {EPERM, "not permitted: the owner forbids it, or the handle came through fork"},
+    {EPERM, "not permitted: only the owner may do this, or the handle was inherited by fork"},
     {ENOENT, "no such segment"},
-    {EEXIST, "a segment of that name exists already"},
+    {EEXIST, "a segment of that name exists, or its layout differs"},
     {EOVERFLOW, "the segment would be larger than 2^62 bytes"},
 };
 

@@ -72,9 +72,9 @@ int node_render_readme(struct request *request, struct kymo_text *text)
         "and no later record is shown.\n"
         "\n"
         "open() fails with ENODATA: no record yet; ENOENT: no such segment, or the record has\n"
-        "been overwritten; ERANGE: the closest record is too far; EDOM: before or after the\n"
-        "history; ETIME: not fresh enough; EINVAL: malformed query; EAGAIN: overwritten while\n"
-        "being read; EBADMSG: damaged segment; EFBIG: too long; ENOMEM: beyond the caller's\n"
-        "share of memory for open files.\n");
+        "been overwritten; ERANGE: the closest record is too far; EDOM: before the oldest\n"
+        "record or after the newest; ETIME: the newest is too old; EINVAL: malformed query;\n"
+        "EAGAIN: overwritten while being read; EBADMSG: damaged segment; EFBIG: too long;\n"
+        "ENOMEM: beyond the caller's share of memory for open files.\n");
     return 0;
 }

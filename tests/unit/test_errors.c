@@ -32,6 +32,30 @@ Test(errors, have_texts)
     cr_assert_not_null(kymo_error_text(INT32_MIN));
 }
 
+/* The text of an error covers each function that returns it (the ERRORS of the pages). */
+Test(errors, texts_cover_all_causes)
+{
+    static const struct {
+        int error;
+        const char *parts[3];
+    } cases[] = {
+        {EAGAIN, {"not yet", "overwritten or replaced", "the queue is full"}},
+        {EBUSY, {"writer", "consumer", "alive"}},
+        {EDOM, {"before the oldest", "after the newest", ""}},
+        {EEXIST, {"exists", "its layout differs", ""}},
+        {EMSGSIZE, {"the slot", "the buffer", "the type"}},
+        {EPERM, {"owner", "fork", ""}},
+        {EPROTONOSUPPORT, {"layout version", "word size", "another type"}},
+        {ERANGE, {"farther than the limit", "out of its range", ""}},
+        {ETIME, {"older than required", "", ""}},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (size_t j = 0; j < 3; j++)
+            cr_assert(strstr(kymo_error_text(cases[i].error), cases[i].parts[j]), "%s: %s",
+                      kymo_error_text(cases[i].error), cases[i].parts[j]);
+}
+
 Test(errors, reject_invalid_names)
 {
     static const char *const good[] = {"a", "imu",  "host.cpu",  "a-b_c.d",       "_x",

@@ -70,7 +70,7 @@ for header in 'x' 'x,y,z' 'x,x,y' 'pos,x' 'x,"y' 'X,Y'; do
     table x:u8,y:u8 < <(printf '%s\n1,2\n' "$header")
     refused 1 'kymo: t: line 1: *'
     run kymo get t
-    refused 1 'kymo: t: no record published yet'
+    refused 1 'kymo: t: no record yet'
 done
 table x:u8,y:u8 <<<'x,z
 1,2'

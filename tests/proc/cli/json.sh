@@ -23,7 +23,7 @@ rejects()
     publish "$1" "$2"
     refused 1 "kymo: t: line 1: $3"
     run kymo get t
-    refused 1 "kymo: t: no record published yet"
+    refused 1 "kymo: t: no record yet"
 }
 
 imu=accel:f32[3],temp:f64

@@ -18,7 +18,7 @@ has_data()
 # A line is published when its end is read.
 open_pub t --fields x:f64
 eventually "the segment exists" kymo info t
-is "get fails before the first record" 'kymo: t: no record published yet' "$(kymo get t 2>&1)"
+is "get fails before the first record" 'kymo: t: no record yet' "$(kymo get t 2>&1)"
 echo '{"x":1}' >&3
 eventually "a line is published at once" has_data t '{"x":1}'
 printf '{"x":' >&3
