@@ -8,15 +8,32 @@ static uint64_t distance(uint64_t one, uint64_t other)
     return one > other ? one - other : other - one;
 }
 
-static int rows_are_valid(const struct kymo_alignment *rows, size_t count)
+static enum kymo_clock clock_of(const struct kymo_alignment *row)
+{
+    return kymo_segment_clock(row->reader->segment);
+}
+
+static int check_rows(const struct kymo_alignment *rows, size_t count,
+                      struct kymo_diagnostic *diagnostic)
 {
     for (size_t i = 0; i < count; i++) {
-        if ((unsigned int)rows[i].mode > KYMO_ALIGN_BRACKET ||
-            kymo_segment_clock(rows[i].reader->segment) !=
-                kymo_segment_clock(rows[0].reader->segment))
-            return 0;
+        if ((unsigned int)rows[i].mode > KYMO_ALIGN_BRACKET)
+            return kymo_report(diagnostic, -EINVAL,
+                               "mode: %u of row %zu is not one of enum kymo_align_mode, 0 to %u",
+                               (unsigned int)rows[i].mode, i, KYMO_ALIGN_BRACKET);
+        if (clock_of(&rows[i]) != clock_of(&rows[0]))
+            return kymo_report(diagnostic, -EINVAL, "clock: %s of row %zu is not that of row 0, %s",
+                               kymo_clock_text(clock_of(&rows[i])), i,
+                               kymo_clock_text(clock_of(&rows[0])));
     }
-    return 1;
+    return 0;
+}
+
+int kymo_series_align_diagnose(const struct kymo_alignment *rows, size_t count,
+                               struct kymo_diagnostic *diagnostic)
+{
+    kymo_report_begin(diagnostic);
+    return check_rows(rows, count, diagnostic);
 }
 
 static int fill_bracket(struct kymo_alignment *row, uint64_t time)
@@ -58,7 +75,7 @@ int kymo_series_align(struct kymo_alignment *rows, size_t count, uint64_t time)
 {
     int answered = 0;
 
-    if (!rows_are_valid(rows, count))
+    if (check_rows(rows, count, NULL))
         return -EINVAL;
     for (size_t i = 0; i < count; i++) {
         rows[i].error = fill_row(&rows[i], time);

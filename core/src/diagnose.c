@@ -33,6 +33,12 @@ static void replace_controls(char *text)
     }
 }
 
+void kymo_report_begin(struct kymo_diagnostic *diagnostic)
+{
+    if (diagnostic)
+        diagnostic->text[0] = 0;
+}
+
 int kymo_report(struct kymo_diagnostic *diagnostic, int error, const char *format, ...)
 {
     va_list arguments;
@@ -76,8 +82,7 @@ int kymo_name_diagnose(const char *name, struct kymo_diagnostic *diagnostic)
 {
     const int error = kymo_name_check(name);
 
-    if (diagnostic)
-        diagnostic->text[0] = 0;
+    kymo_report_begin(diagnostic);
     if (error == -ENAMETOOLONG)
         kymo_report(diagnostic, error, "name: %zu bytes are more than %u", strlen(name),
                     KYMO_NAME_LIMIT);
@@ -179,8 +184,7 @@ static int report_schema(const struct kymo_schema *schema, struct kymo_diagnosti
 
 int kymo_schema_diagnose(const struct kymo_schema *schema, struct kymo_diagnostic *diagnostic)
 {
-    if (diagnostic)
-        diagnostic->text[0] = 0;
+    kymo_report_begin(diagnostic);
     return report_schema(schema, diagnostic);
 }
 
@@ -286,14 +290,7 @@ static int check_payload(const struct kymo_options *options, struct kymo_diagnos
     if (schema && options->size && options->size < schema->size)
         return kymo_report(diagnostic, -EINVAL, "size: %u is less than the schema's %u bytes",
                            options->size, schema->size);
-    if (geometry && !schema && !options->size && kymo_image_size(geometry) == 0)
-        return kymo_report(
-            diagnostic, -EINVAL,
-            "geometry: %u by %u pixels of format %u, rows of %u bytes, %u bytes before "
-            "them: no image has these (kymo_image_geometry)",
-            geometry->width, geometry->height, geometry->format, geometry->stride,
-            geometry->pixels_offset);
-    return 0;
+    return geometry && !schema && !options->size ? kymo_image_diagnose(geometry, diagnostic) : 0;
 }
 
 int kymo_options_check(const struct kymo_options *options, struct kymo_diagnostic *diagnostic)
@@ -461,10 +458,14 @@ static int report_arguments(const struct kymo_writer *writer, uint64_t time,
             "time: %llu is before %llu, that of the newest record, and the time policy is "
             "KYMO_REJECT",
             (unsigned long long)time, (unsigned long long)writer->time);
+    if (writer->loaned)
+        return kymo_report(diagnostic, -EINVAL,
+                           "a slot is loaned: commit or abort it before the next publish");
     return kymo_report(diagnostic, -EINVAL,
-                       writer->loaned
-                           ? "a slot is loaned: commit or abort it before the next publish"
-                           : "no slot is loaned: call kymo_ring_loan() before commit or abort");
+                       "no slot is loaned: call kymo_ring_loan() before commit or abort%s",
+                       writer->segment->header.kind == KYMO_QUEUE
+                           ? ""
+                           : "; kymo_queue_push() needs kind KYMO_QUEUE");
 }
 
 void kymo_writer_diagnose(const struct kymo_writer *writer, int error, size_t len, uint64_t time,

@@ -41,6 +41,8 @@ int kymo_field_name_is_valid(const char *name, size_t size);
 
 /* ---- diagnose.c: every `diagnostic` may be NULL ---- */
 
+/* The first step of a call: no cause so far. */
+void kymo_report_begin(struct kymo_diagnostic *diagnostic);
 /* Writes the cause of the error, and returns the error. */
 __attribute__((format(printf, 3, 4))) int kymo_report(struct kymo_diagnostic *diagnostic, int error,
                                                       const char *format, ...);

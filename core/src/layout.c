@@ -164,6 +164,14 @@ int kymo_segment_size(const struct kymo_options *options, uint64_t *bytes)
     return error;
 }
 
+int kymo_options_diagnose(const struct kymo_options *options, struct kymo_diagnostic *diagnostic)
+{
+    struct kymo_header header;
+
+    kymo_report_begin(diagnostic);
+    return kymo_layout_from_options(&header, options, diagnostic);
+}
+
 #define FNV1A_BASIS UINT64_C(0xcbf29ce484222325)
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo): any single changed bit changes it. */

@@ -188,35 +188,51 @@ static void free_loader(struct kymo_loader *loader)
     free(loader);
 }
 
-int kymo_loader_open(struct kymo_loader **out, const char *name, uint32_t max_buffers)
+static int check_arguments(const char *name, uint32_t max_buffers,
+                           struct kymo_diagnostic *diagnostic)
+{
+    const int error = kymo_name_diagnose(name, diagnostic);
+
+    if (!error && max_buffers != 0 && (max_buffers < 3 || max_buffers > KYMO_LOADER_BUFFERS))
+        return kymo_report(diagnostic, -EINVAL, "max_buffers: %u is not from 3 to %u (0: 8)",
+                           max_buffers, KYMO_LOADER_BUFFERS);
+    return error;
+}
+
+int kymo_loader_open_diagnosed(struct kymo_loader **out, const char *name, uint32_t max_buffers,
+                               struct kymo_diagnostic *diagnostic)
 {
     struct kymo_loader *loader;
-    int error = kymo_name_check(name);
+    int error = check_arguments(name, max_buffers, diagnostic);
 
     *out = NULL;
-    if (max_buffers == 0)
-        max_buffers = 8;
-    if (!error && (max_buffers < 3 || max_buffers > KYMO_LOADER_BUFFERS))
-        error = -EINVAL;
     if (error)
         return error;
     loader = calloc(1, sizeof(*loader));
     if (!loader)
-        return -ENOMEM;
+        return kymo_report_end(diagnostic, -ENOMEM);
     memcpy(loader->name, name, strlen(name) + 1);
-    loader->max_buffers = max_buffers;
-    error = kymo_reader_open(&loader->reader, name);
+    loader->max_buffers = max_buffers ? max_buffers : 8;
+    error = kymo_reader_open_diagnosed(&loader->reader, name, diagnostic);
     /* Load an existing record now, so that it can be pinned at once; otherwise the thread loads
      * it. */
     if (!error && load(loader) == -ENOMEM)
         error = -ENOMEM;
-    if (!error)
+    if (!error) {
         error = start(loader);
+        if (error == -EAGAIN)
+            kymo_report(diagnostic, error, "the loader's thread cannot be started: see ulimit -u");
+    }
     if (error)
         free_loader(loader);
     else
         *out = loader;
-    return error;
+    return kymo_report_end(diagnostic, error);
+}
+
+int kymo_loader_open(struct kymo_loader **out, const char *name, uint32_t max_buffers)
+{
+    return kymo_loader_open_diagnosed(out, name, max_buffers, NULL);
 }
 
 void kymo_loader_close(struct kymo_loader *loader)

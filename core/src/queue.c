@@ -417,8 +417,7 @@ int kymo_impl_consumer_open(struct kymo_consumer **consumer, const char *name, u
     int error;
 
     *consumer = NULL;
-    if (diagnostic)
-        diagnostic->text[0] = 0;
+    kymo_report_begin(diagnostic);
     if (major != KYMO_LAYOUT_MAJOR)
         return kymo_report_major(diagnostic, major);
     directory = kymo_directory_open();

@@ -48,8 +48,7 @@ int kymo_impl_reader_open(struct kymo_reader **out, const char *name, uint32_t m
     int error;
 
     *out = NULL;
-    if (diagnostic)
-        diagnostic->text[0] = 0;
+    kymo_report_begin(diagnostic);
     if (major != KYMO_LAYOUT_MAJOR)
         return kymo_report_major(diagnostic, major);
     error = open_file(name, &file, diagnostic);

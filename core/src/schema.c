@@ -184,12 +184,18 @@ static int parse_shape(const char **at, struct kymo_field *field)
     }
 }
 
-static int parse_field(const char **at, struct kymo_field *field)
+static int report_syntax(const char *at, struct kymo_diagnostic *diagnostic)
+{
+    return kymo_report(diagnostic, -EINVAL, "syntax error at '%.60s': use name:type,...", at);
+}
+
+static int parse_field(const char **at, struct kymo_field *field,
+                       struct kymo_diagnostic *diagnostic)
 {
     if (parse_name(at, field->name, sizeof(field->name)) || parse_separator(at, ':') ||
-        parse_type(at, &field->type) || parse_shape(at, field))
-        return -EINVAL;
-    return parse_interp(at, &field->interp);
+        parse_type(at, &field->type) || parse_shape(at, field) || parse_interp(at, &field->interp))
+        return report_syntax(*at, diagnostic);
+    return 0;
 }
 
 static uint64_t align_up(uint64_t bytes, uint32_t alignment)
@@ -197,15 +203,21 @@ static uint64_t align_up(uint64_t bytes, uint32_t alignment)
     return (bytes + alignment - 1) & ~(uint64_t)(alignment - 1);
 }
 
-/* Places the field after the ones before it, as a C compiler does. */
-static int place_field(struct kymo_schema *schema, struct kymo_field *field)
+/* Places the field, of the text `at`, after the ones before it, as a C compiler does. */
+static int place_field(struct kymo_schema *schema, struct kymo_field *field, const char *at,
+                       struct kymo_diagnostic *diagnostic)
 {
     const uint32_t element = kymo_type_size(field->type);
     const uint64_t offset = align_up(schema->size, element);
     const uint64_t end = offset + (uint64_t)field->count * element;
 
-    if (end > KYMO_SIZE_LIMIT || kymo_schema_find(schema, field->name))
-        return -EINVAL;
+    if (kymo_schema_find(schema, field->name))
+        return kymo_report(diagnostic, -EINVAL, "duplicate field at '%.60s': use each name once",
+                           at);
+    if (end > KYMO_SIZE_LIMIT)
+        return kymo_report(diagnostic, -EINVAL,
+                           "%llu bytes of fields at '%.60s': a payload has at most %u",
+                           (unsigned long long)end, at, KYMO_SIZE_LIMIT);
     field->offset = (uint32_t)offset;
     schema->size = (uint32_t)end;
     schema->count++;
@@ -236,43 +248,66 @@ static uint32_t count_fields(const char *text)
     return count;
 }
 
-static int parse_fields(struct schema_block *block, const char **at)
+static int parse_fields(struct schema_block *block, const char **at,
+                        struct kymo_diagnostic *diagnostic)
 {
     for (;;) {
         struct kymo_field *field = &block->fields[block->schema.count];
         const char *begin = *at = skip_blanks(*at);
 
-        if (block->schema.count == KYMO_FIELD_LIMIT || parse_field(at, field))
+        if (block->schema.count == KYMO_FIELD_LIMIT)
+            return kymo_report(diagnostic, -EINVAL, "too many fields at '%.60s': at most %u", begin,
+                               KYMO_FIELD_LIMIT);
+        if (parse_field(at, field, diagnostic))
             return -EINVAL;
-        if (place_field(&block->schema, field)) {
+        if (place_field(&block->schema, field, begin, diagnostic)) {
             *at = begin;
             return -EINVAL;
         }
         if (**at == '\0')
             return 0;
         if (parse_separator(at, ','))
-            return -EINVAL;
+            return report_syntax(*at, diagnostic);
     }
 }
 
-int kymo_schema_parse(struct kymo_schema **schema, const char *text, size_t *where)
+/* Sets *at to the position of an error. */
+static int parse_text(struct kymo_schema **schema, const char *text, const char **at,
+                      struct kymo_diagnostic *diagnostic)
 {
-    const char *at = text;
     struct schema_block *block =
         calloc(1, sizeof(*block) + count_fields(text) * sizeof(struct kymo_field));
 
+    *at = text;
     if (!block)
         return -ENOMEM;
     block->schema.fields = block->fields;
-    if (parse_fields(block, &at)) {
-        if (where)
-            *where = (size_t)(at - text);
+    if (parse_fields(block, at, diagnostic)) {
         free(block);
         return -EINVAL;
     }
     pad_end(&block->schema);
     *schema = &block->schema;
     return 0;
+}
+
+int kymo_schema_parse(struct kymo_schema **schema, const char *text, size_t *where)
+{
+    const char *at;
+    const int error = parse_text(schema, text, &at, NULL);
+
+    if (error == -EINVAL && where)
+        *where = (size_t)(at - text);
+    return error;
+}
+
+int kymo_schema_parse_diagnosed(struct kymo_schema **schema, const char *text,
+                                struct kymo_diagnostic *diagnostic)
+{
+    const char *at;
+
+    kymo_report_begin(diagnostic);
+    return kymo_report_end(diagnostic, parse_text(schema, text, &at, diagnostic));
 }
 
 void kymo_schema_free(struct kymo_schema *schema)

@@ -1,5 +1,5 @@
 /*
- * typed.c - the opens of typed rings: complete the options from the type, and compare the segment
+ * typed.c - the opens of typed handles: complete the options from the type, and compare the segment
  * with it.
  */
 #include "internal.h"
@@ -83,6 +83,7 @@ int kymo_impl_typed_writer_open(struct kymo_writer **writer, const char *name,
     struct kymo_options filled;
     int error;
 
+    *writer = NULL;
     if (options) {
         filled = *options;
         error = fill_in(&filled, type, diagnostic);
@@ -113,6 +114,22 @@ int kymo_impl_typed_reader_open(struct kymo_reader **reader, const char *name,
     if (error) {
         kymo_reader_close(*reader);
         *reader = NULL;
+    }
+    return kymo_report_end(diagnostic, error);
+}
+
+int kymo_impl_typed_consumer_open(struct kymo_consumer **consumer, const char *name,
+                                  const struct kymo_impl_type *type, uint32_t major,
+                                  struct kymo_diagnostic *diagnostic)
+{
+    int error = kymo_impl_consumer_open(consumer, name, major, diagnostic);
+
+    if (error)
+        return error;
+    error = check((*consumer)->segment, type, diagnostic);
+    if (error) {
+        kymo_consumer_close(*consumer);
+        *consumer = NULL;
     }
     return kymo_report_end(diagnostic, error);
 }

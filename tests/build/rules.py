@@ -363,6 +363,18 @@ def check_repetition(texts):
                     breach(path, text.count("\n", 0, found.start()) + 1, f"repeats a comment of {said[words]}")
 
 
+def check_causes(path, text):
+    """If -EINVAL has several causes, the public header names the function that provides the diagnostic."""
+    if not re.match(r"core/include/kymo/\w+\.h$", path):
+        return
+    for comment in COMMENT.finditer(text):
+        words = " ".join(re.sub(r"^\s*/?\*+/?", " ", comment.group(), flags=re.M).split())
+        for found in re.finditer(r"-EINVAL( \(\w+_diagnosed?\))?(?::| if) ([^.;]*)", words):
+            if ", or " in found.group(2) and not found.group(1):
+                line = text.count("\n", 0, comment.start()) + 1
+                breach(path, line, f"-EINVAL: {found.group(2)}: name the function that provides the diagnostic")
+
+
 def check_waiting(path, text):
     """kymofs never waits for a thread that may wait for kymofs."""
     for number, line in lines_of(blank_comments(text)) if path.startswith("fusefs/") else ():
@@ -387,6 +399,7 @@ def main(root):
             check_includes(path, text)
             check_impl(path, text)
             check_named(path, text)
+            check_causes(path, text)
             check_waiting(path, text)
             check_opening(path, text)
             check_lengths(path, text)

@@ -58,7 +58,9 @@ Test(diagnostic, names_the_option_that_is_out_of_range)
         {{.size = 1, .first = UINT64_MAX}, -EINVAL, "first: position"},
         {{.size = 1, .origin = &origin}, -EINVAL, "origin: position"},
         {{.size = UINT32_MAX}, -EINVAL, "size: 4294967295 is more than 1073741824"},
-        {{.geometry = &geometry}, -EINVAL, "geometry: 3 by 3 pixels of format 8"},
+        {{.geometry = &geometry},
+         -EINVAL,
+         "geometry: 3 by 3 pixels: nv12 needs an even width and height"},
         {{.size = 0}, -EINVAL, "size: missing: set size, schema or geometry"},
         {{.size = KYMO_SIZE_LIMIT, .depth = KYMO_DEPTH_LIMIT}, -EOVERFLOW, "depth: 1099511627776"},
     };
@@ -66,6 +68,52 @@ Test(diagnostic, names_the_option_that_is_out_of_range)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_writer("options", &cases[i].options, cases[i].error, cases[i].part);
     cr_assert_eq(kymo_segment_exists("options"), 0);
+}
+
+/* kymo_options_diagnose checks what an open checks, without creating a segment. */
+Test(diagnostic, checks_options_alone)
+{
+    struct kymo_options options = {.size = 1, .depth = 3};
+
+    cr_assert_eq(kymo_options_diagnose(&options, &cause), -EINVAL);
+    expect_part("depth: 3 is not a power of two");
+    options.depth = KYMO_DEPTH_LIMIT;
+    options.size = KYMO_SIZE_LIMIT;
+    cr_assert_eq(kymo_options_diagnose(&options, &cause), -EOVERFLOW);
+    expect_part("slots of");
+    options.depth = 4;
+    cr_assert_eq(kymo_options_diagnose(&options, &cause), 0);
+    cr_assert_str_eq(cause.text, "");
+    cr_assert_eq(kymo_options_diagnose(&(struct kymo_options){0}, NULL), -EINVAL);
+}
+
+Test(diagnostic, names_the_member_of_a_geometry)
+{
+    static const struct {
+        struct kymo_geometry geometry;
+        const char *part;
+    } cases[] = {
+        {{6, 4, 18, 9, 0, {0}}, "geometry: format 9 is not one of gray8 (1) to nv12 (8)"},
+        {{0, 4, 18, KYMO_RGB8, 0, {0}}, "geometry: 0 by 4 pixels: each at least 1"},
+        {{5, 4, 18, KYMO_YUYV, 0, {0}}, "geometry: 5 by 4 pixels: yuyv needs an even width"},
+        {{6, 4, 17, KYMO_RGB8, 0, {0}},
+         "geometry: a stride of 17 is less than the 18 bytes of a row"},
+        {{6, 4, 1 << 30, KYMO_NV12, 0, {0}},
+         "geometry: 6 rows of 1073741824 bytes at byte 0: a frame"},
+        {{6, 4, 18, KYMO_RGB8, UINT32_MAX, {0}}, "4 rows of 18 bytes at byte 4294967295"},
+    };
+    struct kymo_geometry made;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cr_assert_eq(kymo_image_diagnose(&cases[i].geometry, &cause), -EINVAL);
+        expect_part(cases[i].part);
+    }
+    cr_assert_eq(kymo_image_geometry(KYMO_NV12, 7, 4, 0, &made), -EINVAL);
+    cr_assert_eq(kymo_image_diagnose(&made, &cause), -EINVAL);
+    expect_part("7 by 4 pixels");
+    cr_assert_eq(kymo_image_fhd(KYMO_NV12, &made), 0);
+    cr_assert_eq(kymo_image_diagnose(&made, &cause), 0);
+    cr_assert_str_eq(cause.text, "");
 }
 
 Test(diagnostic, names_what_a_new_segment_lacks)
@@ -311,6 +359,53 @@ Test(diagnostic, names_the_kind_that_a_consumer_needs)
     cr_assert_eq(kymo_consumer_open_diagnosed(&second, "queue", &cause), -EBUSY);
     expect_part("another consumer is alive");
     kymo_consumer_close(consumer);
+}
+
+Test(diagnostic, states_why_a_loader_does_not_open)
+{
+    struct kymo_loader *loader;
+
+    kymo_writer_close(unit_writer_of_depth("loaded", 8));
+    cr_assert_eq(kymo_loader_open_diagnosed(&loader, "loaded", 2, &cause), -EINVAL);
+    expect_part("max_buffers: 2 is not from 3 to 64 (0: 8)");
+    cr_assert_eq(kymo_loader_open_diagnosed(&loader, "a/b", 0, &cause), -EINVAL);
+    expect_part("name: \"a/b\"");
+    cr_assert_eq(kymo_loader_open_diagnosed(&loader, "none", 0, &cause), -ENOENT);
+    expect_part("no such segment");
+    cr_assert_null(loader);
+    cr_assert_eq(kymo_loader_open_diagnosed(&loader, "loaded", 0, &cause), 0);
+    cr_assert_str_eq(cause.text, "");
+    kymo_loader_close(loader);
+}
+
+Test(diagnostic, names_the_row_that_is_not_aligned)
+{
+    const struct kymo_options user = {.clock = KYMO_USER, .size = 8}, monotonic = {.size = 8};
+    struct kymo_writer *writers[] = {unit_writer("user", &user), unit_writer("mono", &monotonic)};
+    struct kymo_alignment rows[2] = {{.reader = unit_reader("user")},
+                                     {.reader = unit_reader("mono")}};
+
+    cr_assert_eq(kymo_series_align(rows, 2, 0), -EINVAL);
+    cr_assert_eq(kymo_series_align_diagnose(rows, 2, &cause), -EINVAL);
+    expect_part("clock: monotonic of row 1 is not that of row 0, user");
+    rows[0].mode = (enum kymo_align_mode)3;
+    cr_assert_eq(kymo_series_align_diagnose(rows, 1, &cause), -EINVAL);
+    expect_part("mode: 3 of row 0 is not one of");
+    cr_assert_eq(kymo_series_align_diagnose(&rows[1], 1, &cause), 0);
+    cr_assert_str_eq(cause.text, "");
+    for (int i = 0; i < 2; i++) {
+        kymo_reader_close((struct kymo_reader *)(uintptr_t)rows[i].reader);
+        kymo_writer_close(writers[i]);
+    }
+}
+
+Test(diagnostic, states_why_a_push_failed)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("ring", 8);
+
+    kymo_writer_diagnose(writer, kymo_queue_push(writer, "", 0, 0, 0, 0), 0, 0, &cause);
+    expect_part("kymo_queue_push() needs kind KYMO_QUEUE");
+    kymo_writer_close(writer);
 }
 
 Test(diagnostic, states_why_a_publish_failed)

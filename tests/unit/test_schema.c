@@ -62,10 +62,16 @@ static void expect_trouble(const char *text, size_t expected)
 {
     struct kymo_schema *schema = NULL;
     size_t where = SIZE_MAX;
+    struct kymo_diagnostic cause;
+    char rest[48];
 
     cr_assert_eq(kymo_schema_parse(&schema, text, &where), -EINVAL, "\"%.60s\"", text);
     cr_assert_eq(where, expected, "\"%.60s\": %zu, not %zu", text, where, expected);
     cr_assert_eq(kymo_schema_parse(&schema, text, NULL), -EINVAL);
+    /* The cause quotes the text from there on; it is not longer than a diagnostic. */
+    snprintf(rest, sizeof(rest), "at '%.40s", text + expected);
+    cr_assert_eq(kymo_schema_parse_diagnosed(&schema, text, &cause), -EINVAL);
+    cr_assert(strstr(cause.text, rest) || (unsigned char)text[expected] > 0x7e, "%s", cause.text);
 }
 
 Test(schema, text_has_c_struct_layout)

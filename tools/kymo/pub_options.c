@@ -283,31 +283,15 @@ static int schema_note(struct pub_options *options, const struct pub_note *note)
     return 0;
 }
 
-/* Whether the name at `where` in the list occurs before it. */
-static bool is_duplicate(const char *list, size_t where)
-{
-    const size_t len = strcspn(list + where, ":");
-    const char *at = list;
-
-    for (; len && at < list + where; at += strcspn(at, ",") + 1)
-        if (strncmp(at, list + where, len + 1) == 0)
-            return true;
-    return false;
-}
-
 /* Parses --fields and the notes. Returns an exit status. */
 static int schema_make(struct pub_options *options)
 {
+    struct kymo_diagnostic cause;
     struct kymo_schema *parsed;
-    size_t where = 0;
-    int status = kymo_schema_parse(&parsed, options->fields, &where);
+    int status = kymo_schema_parse_diagnosed(&parsed, options->fields, &cause);
 
-    if (status == -EINVAL && is_duplicate(options->fields, where))
-        return report_usage(options->name, "--fields '%s': duplicate field at '%s'",
-                            options->fields, options->fields + where);
     if (status == -EINVAL)
-        return report_usage(options->name, "--fields '%s': syntax error at '%s': use name:type,...",
-                            options->fields, options->fields + where);
+        return report_usage(options->name, "--fields '%s': %s", options->fields, cause.text);
     if (status)
         return report_errno(options->name, status);
     options->schema = *parsed;

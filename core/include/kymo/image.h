@@ -54,12 +54,17 @@ struct kymo_plane {
 };
 
 /*
- * The geometry of width by height pixels. `stride`: bytes from one row to the next; 0: packed rows.
- * -EINVAL: an unknown format, no pixels, an odd side where the format has pairs, a stride shorter
- * than a row, or a frame of more than 2^30 bytes.
+ * The geometry of width by height pixels, stored also on failure. `stride`: bytes from one row to
+ * the next; 0: packed rows. -EINVAL (kymo_image_diagnose): an unknown format, no pixels, an odd
+ * side where the format has pairs, a stride shorter than a row, or a frame of more than 2^30 bytes.
  */
 KYMO_EXPORT int kymo_image_geometry(enum kymo_pixel_format format, uint32_t width, uint32_t height,
                                     uint32_t stride, struct kymo_geometry *geometry);
+
+/* 0 if frames may have that geometry, else -EINVAL, with the cause in *diagnostic; its text is ""
+ * for 0. */
+KYMO_EXPORT int kymo_image_diagnose(const struct kymo_geometry *geometry,
+                                    struct kymo_diagnostic *diagnostic);
 
 /* 1920 by 1080, and 3840 by 2160. -EINVAL: an unknown format. */
 KYMO_EXPORT int kymo_image_fhd(enum kymo_pixel_format format, struct kymo_geometry *geometry);
@@ -68,8 +73,8 @@ KYMO_EXPORT int kymo_image_4k(enum kymo_pixel_format format, struct kymo_geometr
 /* Bytes of a payload: geometry->pixels_offset, then all planes; 0 if the geometry is invalid. */
 KYMO_EXPORT uint32_t kymo_image_size(const struct kymo_geometry *geometry);
 
-/* The number of planes, 1 or 2; and plane number `index`, stored into *plane. -EINVAL: no such
- * plane. */
+/* The number of planes, 1 or 2, or -EINVAL: an unknown format; and plane number `index`, stored into
+ * *plane, or -EINVAL (kymo_image_diagnose): no such plane, or an invalid geometry. */
 KYMO_EXPORT int kymo_image_planes(const struct kymo_geometry *geometry);
 KYMO_EXPORT int kymo_image_plane(const struct kymo_geometry *geometry, int index,
                                  struct kymo_plane *plane);

@@ -65,6 +65,11 @@ struct kymo_loader_stats {
 KYMO_EXPORT int kymo_loader_open(struct kymo_loader **loader, const char *name,
                                  uint32_t max_buffers);
 
+/* The same, with the cause of a failure in *diagnostic. */
+KYMO_EXPORT int kymo_loader_open_diagnosed(struct kymo_loader **loader, const char *name,
+                                           uint32_t max_buffers,
+                                           struct kymo_diagnostic *diagnostic);
+
 /* Ends the thread and frees the buffers, within 100 ms; no snapshot may be pinned. NULL is allowed.
  * Do not call it in a forked child, where the loader has no thread. */
 KYMO_EXPORT void kymo_loader_close(struct kymo_loader *loader);

@@ -69,8 +69,8 @@ KYMO_EXPORT void kymo_consumer_close(struct kymo_consumer *consumer);
  * Pushes a copy of data[len], and waits for a free slot until `deadline` (CLOCK_MONOTONIC ns; 0
  * does not wait, KYMO_FOREVER has no deadline). `time`, `tag`: as kymo_ring_publish. -ETIMEDOUT:
  * full until the deadline, or another producer held the lock until then. -EPIPE: full, and the
- * consumer no longer exists; a consumer that has not started yet is waited for. -EINVAL: not a
- * queue. Otherwise as kymo_ring_publish.
+ * consumer no longer exists; a consumer that has not started yet is waited for. -EINVAL
+ * (kymo_writer_diagnose): not a queue. Otherwise as kymo_ring_publish.
  */
 KYMO_EXPORT int kymo_queue_push(struct kymo_writer *writer, const void *data, size_t len,
                                 uint64_t time, uint64_t tag, uint64_t deadline);

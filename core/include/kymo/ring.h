@@ -106,9 +106,9 @@ KYMO_INLINE int kymo_ring_find_back(const struct kymo_ring *ring, uint64_t back,
 
 /*
  * Publishes a copy of data[len]. `time`: ns on the segment's clock; `tag`: any value.
- * -EMSGSIZE: len is larger than the slot. -EINVAL: a loan is outstanding, or time is before the
- * newest record's and the segment rejects that. Otherwise as kymo_ring_loan. After an error nothing
- * was published.
+ * -EMSGSIZE: len is larger than the slot. -EINVAL (kymo_writer_diagnose): a loan is outstanding, or
+ * time is before the newest record's and the segment rejects that. Otherwise as kymo_ring_loan.
+ * After an error nothing was published.
  */
 KYMO_INLINE int kymo_ring_publish(struct kymo_writer *writer, const void *data, size_t len,
                                   uint64_t time, uint64_t tag);
@@ -124,9 +124,9 @@ KYMO_INLINE int kymo_ring_loan(struct kymo_writer *writer, void **payload);
 
 /*
  * Publishes the loaned slot with `len` bytes of payload. `time`: ns on the segment's clock.
- * -EINVAL: no loan is outstanding, or time is before the newest record's and the segment rejects
- * that. -EMSGSIZE: len is larger than the slot. Otherwise as kymo_ring_loan. The loan remains
- * outstanding after an error.
+ * -EINVAL (kymo_writer_diagnose): no loan is outstanding, or time is before the newest record's and
+ * the segment rejects that. -EMSGSIZE: len is larger than the slot. Otherwise as kymo_ring_loan.
+ * The loan remains outstanding after an error.
  */
 KYMO_INLINE int kymo_ring_commit(struct kymo_writer *writer, size_t len, uint64_t time,
                                  uint64_t tag);

@@ -40,20 +40,33 @@ struct kymo_schema {
  * Parses "name:type[shape]:interp,..." with type one of u8 u16 u32 u64 i8 i16 i32 i64 f32 f64 char
  * bool, shape one to four numbers, [3] or [2][3], and interp one of linear (if it is absent),
  * previous, angle, none. Fields are laid out as by a C compiler. Release the schema with
- * kymo_schema_free. -EINVAL: `where`, if not NULL, is set to the offset in text of the error.
- * -ENOMEM.
+ * kymo_schema_free. -EINVAL (kymo_schema_parse_diagnosed): `where`, if not NULL, is set to the
+ * offset in text of the error. -ENOMEM.
  */
 KYMO_EXPORT int kymo_schema_parse(struct kymo_schema **schema, const char *text, size_t *where);
 KYMO_EXPORT void kymo_schema_free(struct kymo_schema *schema);
 
-/* 0 if every field is valid: names unique and well-formed, known types, no overlap, within size.
- * Else -EINVAL, and `field`, if not NULL, is set to the index of the first invalid one. */
-KYMO_EXPORT int kymo_schema_check(const struct kymo_schema *schema, uint32_t *field);
-
-/* The cause of an error in one sentence: the option or field, its value, what is allowed. */
+/*
+ * The cause of an error in one sentence: the option or field, its value, what is allowed. It is for
+ * people: programs compare errors. `diagnostic` may be NULL.
+ *
+ * Every open, and every function whose -EINVAL has several causes, provides it on request:
+ * - NAME_diagnosed does what NAME does, and writes the cause of its failure;
+ * - NAME_diagnose writes why an argument is not valid, or why a writer's hot function failed.
+ * Any other -EINVAL has the one cause that the comment and the page of the function state. The hot
+ * functions write none themselves.
+ */
 struct kymo_diagnostic {
     char text[256];
 };
+
+/* As kymo_schema_parse, with the cause of a failure in *diagnostic. */
+KYMO_EXPORT int kymo_schema_parse_diagnosed(struct kymo_schema **schema, const char *text,
+                                            struct kymo_diagnostic *diagnostic);
+
+/* 0 if every field is valid: names unique and well-formed, known types, no overlap, within size.
+ * Else -EINVAL, and `field`, if not NULL, is set to the index of the first invalid one. */
+KYMO_EXPORT int kymo_schema_check(const struct kymo_schema *schema, uint32_t *field);
 
 /* As kymo_schema_check, with the cause in *diagnostic; its text is "" if every field is valid. */
 KYMO_EXPORT int kymo_schema_diagnose(const struct kymo_schema *schema,

@@ -132,10 +132,15 @@ KYMO_EXPORT uint64_t kymo_clock_now(enum kymo_clock clock);
 
 /*
  * Bytes of the file of a new segment with these options, into *bytes.
- * -EINVAL: an option is out of its range, the schema does not fit, or size, schema and geometry are
- * all 0. -EOVERFLOW: more than 2^62 bytes.
+ * -EINVAL (kymo_options_diagnose): an option is out of its range, the schema does not fit, or size,
+ * schema and geometry are all 0. -EOVERFLOW: more than 2^62 bytes.
  */
 KYMO_EXPORT int kymo_segment_size(const struct kymo_options *options, uint64_t *bytes);
+
+/* 0 if a new segment may have these options, else as kymo_segment_size, with the cause in
+ * *diagnostic; its text is "" for 0. */
+KYMO_EXPORT int kymo_options_diagnose(const struct kymo_options *options,
+                                      struct kymo_diagnostic *diagnostic);
 
 /* The id of a payload type that has no schema, from its C name, its size and its alignment,
  * both in bytes; never 0. A leading "struct ", "union " or "enum " is ignored. */

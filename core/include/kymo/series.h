@@ -157,10 +157,16 @@ struct kymo_alignment {
 
 /*
  * Answers rows[count] for one instant: `time`, ns on the clock that all rings must have. Returns
- * the number of rows with error 0. -EINVAL: the clocks differ, or a mode is unknown; no row is
- * answered. Each row is exact for its own ring's window; the rings are queried one after the other.
+ * the number of rows with error 0. -EINVAL (kymo_series_align_diagnose): the clocks differ, or a
+ * mode is unknown; no row is answered. Each row is exact for its own ring's window; the rings are
+ * queried one after the other.
  */
 KYMO_EXPORT int kymo_series_align(struct kymo_alignment *rows, size_t count, uint64_t time);
+
+/* 0 if kymo_series_align answers these rows, else -EINVAL, with the cause in *diagnostic; its text
+ * is "" for 0. */
+KYMO_EXPORT int kymo_series_align_diagnose(const struct kymo_alignment *rows, size_t count,
+                                           struct kymo_diagnostic *diagnostic);
 
 #ifdef __cplusplus
 }

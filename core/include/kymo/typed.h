@@ -58,7 +58,8 @@
  * addition:
  *
  * - writer_open sets size, alignment (at least the type's) and schema if the options leave them 0;
- *   -EINVAL if the options have another size, or an alignment below the type's.
+ *   -EINVAL (writer_open_diagnosed): the options have another size, or an alignment below the
+ *   type's.
  * - Both opens return -EMSGSIZE if the segment's slots are not of the type's size, and
  *   -EPROTONOSUPPORT if they are not aligned for it, its fields differ from the type's schema, or,
  *   without a schema, the segment's type id is that of another type (kymo_type_id): a valid segment

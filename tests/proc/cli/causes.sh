@@ -23,7 +23,7 @@ refused 2 "kymo: new: sped=m/s: no such field *; did you mean 'speed'?"
 run kymo pub imu --time tmp </dev/null
 refused 2 "kymo: imu: --time tmp: no such field; did you mean 'temp'?"
 run kymo pub new --fields x:f64,y:u8,x:u8 </dev/null
-refused 2 "kymo: new: --fields 'x:f64,y:u8,x:u8': duplicate field at 'x:u8'"
+refused 2 "kymo: new: --fields 'x:f64,y:u8,x:u8': duplicate field at 'x:u8': use each name once"
 
 # ---- positions that do not exist ----
 

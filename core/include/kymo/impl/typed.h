@@ -4,6 +4,7 @@
 #ifndef KYMO_IMPL_TYPED_H
 #define KYMO_IMPL_TYPED_H
 
+#include <kymo/queue.h>
 #include <kymo/typed.h>
 
 #ifdef __cplusplus
@@ -26,6 +27,10 @@ KYMO_EXPORT int kymo_impl_typed_writer_open(struct kymo_writer **writer, const c
 KYMO_EXPORT int kymo_impl_typed_reader_open(struct kymo_reader **reader, const char *name,
                                             const struct kymo_impl_type *type, uint32_t major,
                                             struct kymo_diagnostic *diagnostic);
+/* For kymo.hpp. */
+KYMO_EXPORT int kymo_impl_typed_consumer_open(struct kymo_consumer **consumer, const char *name,
+                                              const struct kymo_impl_type *type, uint32_t major,
+                                              struct kymo_diagnostic *diagnostic);
 
 /* The end of every typed read: copies *found to *record, and rejects a record of another length. */
 KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_record *found,
