@@ -179,13 +179,47 @@ Test(hpp, constructors_throw_what_open_returns)
         const kymo::reader<imu> reader("nothing");
     } catch (const kymo::error &error) {
         caught = error.code() == std::errc::no_such_file_or_directory &&
-                 std::strstr(error.what(), "nothing");
+                 std::strcmp(error.what(), "nothing: no such segment") == 0;
     }
     cr_assert(caught);
     cr_assert_eq(kymo::writer<imu>::open("a/b").error(), -EINVAL);
     cr_assert_eq(kymo::writer<imu>::open_existing("nothing").error(), -ENOENT);
     cr_assert_eq(open_error<kymo::loader>("nothing"), -ENOENT);
     cr_assert_eq(open_error<kymo::consumer<imu>>("nothing"), -ENOENT);
+}
+
+/* The message of a failed open, and what() of its exception with the segment's name. */
+template <typename Open> static void expect_cause(Open &&open, int error, const std::string &cause)
+{
+    auto opened = open();
+    std::string what;
+
+    cr_assert_eq(opened.error(), error);
+    cr_assert(cause == opened.message(), "%s", opened.message());
+    try {
+        static_cast<void>(open().value());
+    } catch (const kymo::error &thrown) {
+        what = thrown.what();
+    }
+    cr_assert(what == "cause: " + cause, "%s", what.c_str());
+}
+
+Test(hpp, opens_provide_their_diagnostic)
+{
+    const kymo_geometry odd = {3, 3, 3, KYMO_NV12, 0, {}};
+    const kymo::writer<imu> writer("cause", user);
+
+    expect_cause([] { return kymo::writer<imu>::open("cause", kymo::options(user).depth(3)); },
+                 -EINVAL, "depth: 3 is not a power of two from 2 to 2^40 (0: the default)");
+    expect_cause([] { return kymo::reader<triple>::open("cause"); }, -EPROTONOSUPPORT,
+                 "field at offset 0: \"accel\" in the segment, \"x\" here");
+    expect_cause([] { return kymo::consumer<imu>::open("cause"); }, -EINVAL,
+                 "kind: the segment is a ring, and a consumer needs a queue");
+    expect_cause([&] { return kymo::frame_writer::open("cause", odd); }, -EINVAL,
+                 "geometry: 3 by 3 pixels: nv12 needs an even width and height");
+    expect_cause([] { return kymo::loader::open("cause", 99); }, -EINVAL,
+                 "max_buffers: 99 is not from 3 to 64 (0: 8)");
+    cr_assert_str_eq(kymo::reader<imu>::open("cause").message(), "");
 }
 
 Test(hpp, moved_handles_are_empty)

@@ -114,18 +114,21 @@ class bytes_writer : public any_writer
   public:
     bytes_writer() noexcept = default;
     bytes_writer(const std::string &name, const options &how)
-        : bytes_writer(detail::opened(open(name, how), name))
+        : bytes_writer(open(name, how).value())
     {
     }
     /* As kymo_writer_open; the options must have the size, or a schema. */
-    static result<bytes_writer> open(const std::string &name, const options &how) noexcept
+    static opened<bytes_writer> open(const std::string &name, const options &how) noexcept
     {
-        return {detail::filled{},
-                [&](bytes_writer &made) { return made.open_raw(name, &how.raw()); }};
+        return {name, [&](bytes_writer &made, kymo_diagnostic *cause) {
+                    return made.open_raw(name, &how.raw(), cause);
+                }};
     }
-    static result<bytes_writer> open_existing(const std::string &name) noexcept
+    static opened<bytes_writer> open_existing(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](bytes_writer &made) { return made.open_raw(name, nullptr); }};
+        return {name, [&](bytes_writer &made, kymo_diagnostic *cause) {
+                    return made.open_raw(name, nullptr, cause);
+                }};
     }
     KYMO_IMPL_HOT status publish(bytes data, std::uint64_t time, std::uint64_t tag = 0) noexcept
     {
@@ -157,12 +160,14 @@ class bytes_reader : public any_reader
 {
   public:
     bytes_reader() noexcept = default;
-    explicit bytes_reader(const std::string &name) : bytes_reader(detail::opened(open(name), name))
+    explicit bytes_reader(const std::string &name) : bytes_reader(open(name).value())
     {
     }
-    static result<bytes_reader> open(const std::string &name) noexcept
+    static opened<bytes_reader> open(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](bytes_reader &made) { return made.open_raw(name); }};
+        return {name, [&](bytes_reader &made, kymo_diagnostic *cause) {
+                    return made.open_raw(name, cause);
+                }};
     }
 
     result<kymo_record> latest(mutable_bytes buffer) const noexcept

@@ -84,23 +84,23 @@ class frame_writer : public any_writer
   public:
     frame_writer() noexcept = default;
     frame_writer(const std::string &name, const kymo_geometry &geometry, const options &how = {})
-        : frame_writer(detail::opened(open(name, geometry, how), name))
+        : frame_writer(open(name, geometry, how).value())
     {
     }
     /* Payloads are page-aligned unless the options have another alignment. */
-    static result<frame_writer> open(const std::string &name, const kymo_geometry &geometry,
+    static opened<frame_writer> open(const std::string &name, const kymo_geometry &geometry,
                                      options how = {}) noexcept
     {
         how.raw().geometry = &geometry;
         how.raw().size = kymo_image_size(&geometry);
         if (!how.raw().alignment)
             how.alignment(4096);
-        if (!how.raw().size)
-            return failure{-EINVAL};
-        return {detail::filled{}, [&](frame_writer &made) {
+        return {name, [&](frame_writer &made, kymo_diagnostic *cause) {
+                    const int error = kymo_image_diagnose(&geometry, cause);
+
                     made.geometry_ = geometry;
                     made.size_ = how.raw().size;
-                    return made.open_raw(name, &how.raw());
+                    return error ? error : made.open_raw(name, &how.raw(), cause);
                 }};
     }
     KYMO_IMPL_HOT result<frame_loan> loan() noexcept
@@ -127,12 +127,14 @@ class frame_reader : public bytes_reader
 {
   public:
     frame_reader() noexcept = default;
-    explicit frame_reader(const std::string &name) : frame_reader(detail::opened(open(name), name))
+    explicit frame_reader(const std::string &name) : frame_reader(open(name).value())
     {
     }
-    static result<frame_reader> open(const std::string &name) noexcept
+    static opened<frame_reader> open(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](frame_reader &made) { return made.open_frames(name); }};
+        return {name, [&](frame_reader &made, kymo_diagnostic *cause) {
+                    return made.open_frames(name, cause);
+                }};
     }
     /* The pixels of a payload: of a view, a snapshot, or a copy. */
     frame frame_of(bytes payload) const noexcept
@@ -145,14 +147,14 @@ class frame_reader : public bytes_reader
     }
 
   private:
-    int open_frames(const std::string &name) noexcept
+    int open_frames(const std::string &name, kymo_diagnostic *cause) noexcept
     {
-        int error = open_raw(name);
+        int error = open_raw(name, cause);
         kymo_info info;
 
         if (!error)
             error = kymo_segment_info(raw()->segment, &info);
-        if (!error && !kymo_image_size(&info.geometry))
+        if (!error && kymo_image_diagnose(&info.geometry, cause))
             error = -EPROTONOSUPPORT;
         if (error)
             handle_.reset();

@@ -81,16 +81,17 @@ class loader
   public:
     loader() noexcept = default;
     explicit loader(const std::string &name, std::uint32_t max_buffers = 0)
-        : loader(detail::opened(open(name, max_buffers), name))
+        : loader(open(name, max_buffers).value())
     {
     }
-    static result<loader> open(const std::string &name, std::uint32_t max_buffers = 0) noexcept
+    static opened<loader> open(const std::string &name, std::uint32_t max_buffers = 0) noexcept
     {
-        return {detail::filled{}, [&](loader &made) {
-                    kymo_loader *opened = nullptr;
-                    const int error = kymo_loader_open(&opened, name.c_str(), max_buffers);
+        return {name, [&](loader &made, kymo_diagnostic *cause) {
+                    kymo_loader *handle = nullptr;
+                    const int error =
+                        kymo_loader_open_diagnosed(&handle, name.c_str(), max_buffers, cause);
 
-                    made.handle_.reset(error ? nullptr : opened);
+                    made.handle_.reset(handle);
                     return error;
                 }};
     }

@@ -29,13 +29,14 @@ template <typename T> class producer : public writer<T>
   public:
     producer() noexcept = default;
     explicit producer(const std::string &name, const options &how = {})
-        : producer(detail::opened(open(name, how), name))
+        : producer(open(name, how).value())
     {
     }
-    static result<producer> open(const std::string &name, const options &how = {}) noexcept
+    static opened<producer> open(const std::string &name, const options &how = {}) noexcept
     {
-        return {detail::filled{},
-                [&](producer &made) { return made.open_kind(name, how, KYMO_QUEUE); }};
+        return {name, [&](producer &made, kymo_diagnostic *cause) {
+                    return made.open_kind(name, how, KYMO_QUEUE, cause);
+                }};
     }
     /* Waits for a free slot; as kymo_queue_push. */
     status push(const T &data, std::uint64_t time, std::uint64_t tag = 0,
@@ -52,12 +53,14 @@ template <typename T> class consumer
     using value_type = typename detail::record_type<T>::type;
 
     consumer() noexcept = default;
-    explicit consumer(const std::string &name) : consumer(detail::opened(open(name), name))
+    explicit consumer(const std::string &name) : consumer(open(name).value())
     {
     }
-    static result<consumer> open(const std::string &name) noexcept
+    static opened<consumer> open(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](consumer &made) { return made.open_typed(name); }};
+        return {name, [&](consumer &made, kymo_diagnostic *cause) {
+                    return made.open_typed(name, cause);
+                }};
     }
 
     explicit operator bool() const noexcept
@@ -106,32 +109,15 @@ template <typename T> class consumer
     }
 
   private:
-    int open_typed(const std::string &name) noexcept
-    {
-        kymo_consumer *opened = nullptr;
-        int error = kymo_consumer_open(&opened, name.c_str());
-
-        handle_.reset(opened);
-        if (!error)
-            error = check();
-        if (error)
-            handle_.reset();
-        return error;
-    }
-    /* Compares the segment with the type, as typed.h does. */
-    int check() const noexcept
+    int open_typed(const std::string &name, kymo_diagnostic *cause) noexcept
     {
         const kymo_impl_type typed = detail::record_type<T>::typed();
-        kymo_info info;
-        const int error = kymo_segment_info(raw()->segment, &info);
+        kymo_consumer *made = nullptr;
+        const int error =
+            kymo_impl_typed_consumer_open(&made, name.c_str(), &typed, KYMO_LAYOUT_MAJOR, cause);
 
-        if (error)
-            return error;
-        if (info.size != typed.size)
-            return -EMSGSIZE;
-        if (info.alignment < typed.alignment)
-            return -EPROTONOSUPPORT;
-        return !typed.schema || kymo_schema_same(&info.schema, typed.schema) ? 0 : -EPROTONOSUPPORT;
+        handle_.reset(made);
+        return error;
     }
 
     std::unique_ptr<kymo_consumer, detail::closer> handle_;

@@ -50,25 +50,34 @@ inline const std::error_category &category() noexcept
     return instance;
 }
 
-/* What constructors and value() throw: code() in category(), what() with the segment's name. */
+/* What constructors and value() throw: code() in category(); what() is "SUBJECT: CAUSE", of an open
+ * the segment's name and the diagnostic. */
 class error : public std::system_error
 {
   public:
-    error(int negative, const std::string &what)
-        : std::system_error(std::error_code(-negative, category()), what)
+    error(int negative, const char *subject, const char *cause)
+        : std::system_error(std::error_code(-negative, category()))
     {
+        std::snprintf(what_, sizeof(what_), "%s: %s", subject, cause);
     }
+    const char *what() const noexcept override
+    {
+        return what_;
+    }
+
+  private:
+    char what_[KYMO_NAME_LIMIT + sizeof(kymo_diagnostic) + 2];
 };
 
 namespace detail
 {
 
-[[noreturn]] inline void raise(int negative, const std::string &what)
+[[noreturn]] inline void raise(int negative, const char *subject, const char *cause)
 {
 #ifdef __cpp_exceptions
-    throw error(negative, what);
+    throw error(negative, subject, cause);
 #else
-    std::fprintf(stderr, "kymo: %s: %s\n", what.c_str(), kymo_error_text(negative));
+    std::fprintf(stderr, "kymo: %s: %s\n", subject, cause);
     std::abort();
 #endif
 }
@@ -76,6 +85,12 @@ namespace detail
 /* Selects the constructor of a result whose argument is a function that fills in the value and
  * returns the error: hot functions return without copying the value. */
 struct filled {
+};
+
+/* Why an open failed. */
+struct open_cause {
+    kymo_diagnostic cause_ = {};
+    char name_[KYMO_NAME_LIMIT + 1] = {};
 };
 
 } // namespace detail
@@ -180,7 +195,7 @@ template <typename T> class [[nodiscard]] result
     T &require()
     {
         if (KYMO_UNLIKELY(error_))
-            detail::raise(error_, "no value");
+            detail::raise(error_, "no value", message());
         return value_;
     }
 
@@ -221,7 +236,7 @@ template <> class [[nodiscard]] result<void>
     void value() const
     {
         if (KYMO_UNLIKELY(error_))
-            detail::raise(error_, "failed");
+            detail::raise(error_, "failed", message());
     }
 
   private:
@@ -229,6 +244,44 @@ template <> class [[nodiscard]] result<void>
 };
 
 using status = result<void>;
+
+/* A handle, or the error of its open with the cause: the option or field, its value, what is
+ * allowed. A copy as a result<T> has only the error. */
+template <typename T> class [[nodiscard]] opened : private detail::open_cause, public result<T>
+{
+  public:
+    /* open: int(T &, kymo_diagnostic *) */
+    template <typename Open>
+    opened(const std::string &name, Open &&open)
+        : result<T>(detail::filled{}, [&](T &handle) { return open(handle, &cause_); })
+    {
+        std::snprintf(name_, sizeof(name_), "%s", name.c_str());
+    }
+    /* The cause as a sentence; after a success "", or why a new generation replaced the old one
+     * (kymo_writer_open_diagnosed). */
+    const char *message() const noexcept
+    {
+        return cause_.text;
+    }
+    /* The handle; throws kymo::error with the segment's name and the cause if there is none. */
+    T &value() &
+    {
+        require();
+        return **this;
+    }
+    T &&value() &&
+    {
+        require();
+        return std::move(**this);
+    }
+
+  private:
+    void require() const
+    {
+        if (!*this)
+            detail::raise(this->error(), name_, message());
+    }
+};
 
 } // namespace kymo
 

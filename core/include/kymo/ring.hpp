@@ -110,19 +110,23 @@ template <typename T> class writer : public any_writer
 
     writer() noexcept = default;
     explicit writer(const std::string &name, const options &how = {})
-        : writer(detail::opened(open(name, how), name))
+        : writer(open(name, how).value())
     {
     }
     /* As kymo_writer_open, with T's size, alignment and schema if the options leave them 0, and
      * the errors of typed.h. */
-    static result<writer> open(const std::string &name, const options &how = {}) noexcept
+    static opened<writer> open(const std::string &name, const options &how = {}) noexcept
     {
-        return {detail::filled{}, [&](writer &made) { return made.open_typed(name, &how.raw()); }};
+        return {name, [&](writer &made, kymo_diagnostic *cause) {
+                    return made.open_typed(name, &how.raw(), cause);
+                }};
     }
     /* Opens an existing segment, of any depth and clock. */
-    static result<writer> open_existing(const std::string &name) noexcept
+    static opened<writer> open_existing(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](writer &made) { return made.open_typed(name, nullptr); }};
+        return {name, [&](writer &made, kymo_diagnostic *cause) {
+                    return made.open_typed(name, nullptr, cause);
+                }};
     }
 
     KYMO_IMPL_HOT status publish(const T &data, std::uint64_t time, std::uint64_t tag = 0) noexcept
@@ -136,20 +140,22 @@ template <typename T> class writer : public any_writer
     }
 
   protected:
-    int open_typed(const std::string &name, const kymo_options *how) noexcept
+    int open_typed(const std::string &name, const kymo_options *how,
+                   kymo_diagnostic *cause) noexcept
     {
         const kymo_impl_type typed = detail::record_type<T>::typed();
-        kymo_writer *opened = nullptr;
-        const int error = kymo_impl_typed_writer_open(&opened, name.c_str(), how, &typed,
-                                                      KYMO_LAYOUT_MAJOR, nullptr);
+        kymo_writer *made = nullptr;
+        const int error =
+            kymo_impl_typed_writer_open(&made, name.c_str(), how, &typed, KYMO_LAYOUT_MAJOR, cause);
 
-        handle_.reset(opened);
+        handle_.reset(made);
         return error;
     }
     /* With that kind instead of that of the options. */
-    int open_kind(const std::string &name, options how, kymo_kind kind) noexcept
+    int open_kind(const std::string &name, options how, kymo_kind kind,
+                  kymo_diagnostic *cause) noexcept
     {
-        return open_typed(name, &how.kind(kind).raw());
+        return open_typed(name, &how.kind(kind).raw(), cause);
     }
 };
 
@@ -267,13 +273,14 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     using instant = typename detail::instant<Policy>::type;
 
     reader() noexcept = default;
-    explicit reader(const std::string &name) : reader(detail::opened(open(name), name))
+    explicit reader(const std::string &name) : reader(open(name).value())
     {
     }
     /* As kymo_reader_open, and the errors of typed.h. */
-    static result<reader> open(const std::string &name) noexcept
+    static opened<reader> open(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](reader &made) { return made.open_typed(name); }};
+        return {name,
+                [&](reader &made, kymo_diagnostic *cause) { return made.open_typed(name, cause); }};
     }
 
     /* The newest; `behind` records before it; the one at pos. As in ring.h. */
@@ -307,11 +314,12 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     }
     KYMO_IMPL_HOT result<view<T>> view_back(std::uint64_t behind) const noexcept
     {
-        return look([&](kymo_view &found) { return kymo_ring_view_back(raw(), behind, &found); });
+        return view_by(
+            [&](kymo_view &found) { return kymo_ring_view_back(raw(), behind, &found); });
     }
     KYMO_IMPL_HOT result<view<T>> view_at(std::uint64_t pos) const noexcept
     {
-        return look([&](kymo_view &found) { return kymo_ring_view(raw(), pos, &found); });
+        return view_by([&](kymo_view &found) { return kymo_ring_view(raw(), pos, &found); });
     }
 
     /* Cursors that start with the next record to be published, and with the oldest that remains. */
@@ -374,14 +382,14 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     }
 
   protected:
-    int open_typed(const std::string &name) noexcept
+    int open_typed(const std::string &name, kymo_diagnostic *cause) noexcept
     {
         const kymo_impl_type typed = detail::record_type<T>::typed();
-        kymo_reader *opened = nullptr;
+        kymo_reader *made = nullptr;
         const int error =
-            kymo_impl_typed_reader_open(&opened, name.c_str(), &typed, KYMO_LAYOUT_MAJOR, nullptr);
+            kymo_impl_typed_reader_open(&made, name.c_str(), &typed, KYMO_LAYOUT_MAJOR, cause);
 
-        handle_.reset(opened);
+        handle_.reset(made);
         return error;
     }
     template <typename Read> static result<record<T>> read(Read &&read) noexcept
@@ -392,11 +400,11 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     }
 
   private:
-    template <typename Look> result<view<T>> look(Look &&look) const noexcept
+    template <typename Take> result<view<T>> view_by(Take &&take) const noexcept
     {
         return {detail::filled{}, [&](view<T> &found) {
                     found.reader_ = raw();
-                    return kymo_impl_typed_end(look(found.view_), sizeof(T), &found.view_.record,
+                    return kymo_impl_typed_end(take(found.view_), sizeof(T), &found.view_.record,
                                                nullptr);
                 }};
     }

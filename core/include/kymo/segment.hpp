@@ -130,14 +130,6 @@ struct closer {
     }
 };
 
-/* The opened handle; throws for a constructor if the open failed. */
-template <typename Handle> Handle opened(result<Handle> &&handle, const std::string &name)
-{
-    if (!handle)
-        raise(handle.error(), name);
-    return std::move(*handle);
-}
-
 inline result<kymo_info> info(const kymo_segment *segment) noexcept
 {
     return {filled{}, [&](kymo_info &info) { return kymo_segment_info(segment, &info); }};
@@ -201,12 +193,12 @@ class any_writer
     }
 
   protected:
-    int open_raw(const std::string &name, const kymo_options *how) noexcept
+    int open_raw(const std::string &name, const kymo_options *how, kymo_diagnostic *cause) noexcept
     {
-        kymo_writer *opened = nullptr;
-        const int error = kymo_writer_open(&opened, name.c_str(), how);
+        kymo_writer *made = nullptr;
+        const int error = kymo_writer_open_diagnosed(&made, name.c_str(), how, cause);
 
-        handle_.reset(opened);
+        handle_.reset(made);
         return error;
     }
 
@@ -218,12 +210,14 @@ class any_reader
 {
   public:
     any_reader() noexcept = default;
-    explicit any_reader(const std::string &name) : any_reader(detail::opened(open(name), name))
+    explicit any_reader(const std::string &name) : any_reader(open(name).value())
     {
     }
-    static result<any_reader> open(const std::string &name) noexcept
+    static opened<any_reader> open(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](any_reader &reader) { return reader.open_raw(name); }};
+        return {name, [&](any_reader &made, kymo_diagnostic *cause) {
+                    return made.open_raw(name, cause);
+                }};
     }
 
     explicit operator bool() const noexcept
@@ -296,12 +290,12 @@ class any_reader
     }
 
   protected:
-    int open_raw(const std::string &name) noexcept
+    int open_raw(const std::string &name, kymo_diagnostic *cause) noexcept
     {
-        kymo_reader *opened = nullptr;
-        const int error = kymo_reader_open(&opened, name.c_str());
+        kymo_reader *made = nullptr;
+        const int error = kymo_reader_open_diagnosed(&made, name.c_str(), cause);
 
-        handle_.reset(opened);
+        handle_.reset(made);
         return error;
     }
 
@@ -434,7 +428,7 @@ class guard
         const int error = kymo_guard_install();
 
         if (error)
-            detail::raise(error, "guard");
+            detail::raise(error, "guard", kymo_error_text(error));
     }
     guard(const guard &) = delete;
     guard &operator=(const guard &) = delete;

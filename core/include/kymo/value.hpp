@@ -24,13 +24,14 @@ template <typename T> class value_writer : public writer<T>
   public:
     value_writer() noexcept = default;
     explicit value_writer(const std::string &name, const options &how = {})
-        : value_writer(detail::opened(open(name, how), name))
+        : value_writer(open(name, how).value())
     {
     }
-    static result<value_writer> open(const std::string &name, const options &how = {}) noexcept
+    static opened<value_writer> open(const std::string &name, const options &how = {}) noexcept
     {
-        return {detail::filled{},
-                [&](value_writer &made) { return made.open_kind(name, how, KYMO_VALUE); }};
+        return {name, [&](value_writer &made, kymo_diagnostic *cause) {
+                    return made.open_kind(name, how, KYMO_VALUE, cause);
+                }};
     }
     KYMO_IMPL_HOT status store(const T &data, std::uint64_t time) noexcept
     {
@@ -42,12 +43,14 @@ template <typename T> class value_reader : public reader<T>
 {
   public:
     value_reader() noexcept = default;
-    explicit value_reader(const std::string &name) : value_reader(detail::opened(open(name), name))
+    explicit value_reader(const std::string &name) : value_reader(open(name).value())
     {
     }
-    static result<value_reader> open(const std::string &name) noexcept
+    static opened<value_reader> open(const std::string &name) noexcept
     {
-        return {detail::filled{}, [&](value_reader &made) { return made.open_typed(name); }};
+        return {name, [&](value_reader &made, kymo_diagnostic *cause) {
+                    return made.open_typed(name, cause);
+                }};
     }
     KYMO_IMPL_HOT result<record<T>> load() const noexcept
     {
