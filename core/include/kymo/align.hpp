@@ -13,7 +13,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_ALIGN_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_ALIGN_HPP) && KYMO_IMPL_CXX17
 #define KYMO_ALIGN_HPP
 
 #include <kymo/ring.hpp>

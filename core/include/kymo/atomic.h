@@ -23,11 +23,11 @@
 #ifndef KYMO_ATOMIC_H
 #define KYMO_ATOMIC_H
 
+#include <kymo/impl/compiler.h>
+
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <kymo/impl/compiler.h>
 
 #ifdef KYMO_ATOMIC_SEAM
 #include KYMO_ATOMIC_SEAM
@@ -166,8 +166,8 @@ static inline void kymo_fence_acquire(void)
  * byte. */
 static inline void kymo_copy_in(void *shared, const void *data, size_t size)
 {
-    uint64_t *word = (uint64_t *)shared;
-    const unsigned char *from = (const unsigned char *)data;
+    uint64_t *word = KYMO_IMPL_CAST(uint64_t *, shared);
+    const unsigned char *from = KYMO_IMPL_CAST(const unsigned char *, data);
     uint64_t value;
 
     for (; size >= 8; size -= 8, from += 8) {
@@ -180,8 +180,8 @@ static inline void kymo_copy_in(void *shared, const void *data, size_t size)
 
 static inline void kymo_copy_out(void *data, const void *shared, size_t size)
 {
-    const uint64_t *word = (const uint64_t *)shared;
-    unsigned char *to = (unsigned char *)data;
+    const uint64_t *word = KYMO_IMPL_CAST(const uint64_t *, shared);
+    unsigned char *to = KYMO_IMPL_CAST(unsigned char *, data);
     uint64_t value;
 
     for (; size >= 8; size -= 8, to += 8) {

@@ -14,7 +14,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_IMAGE_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_IMAGE_HPP) && KYMO_IMPL_CXX17
 #define KYMO_IMAGE_HPP
 
 #include <kymo/bytes.hpp>

@@ -37,7 +37,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_KYMO_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_KYMO_HPP) && KYMO_IMPL_CXX17
 #define KYMO_KYMO_HPP
 
 #include <kymo/align.hpp>

@@ -29,6 +29,8 @@
 #ifndef KYMO_LAYOUT_H
 #define KYMO_LAYOUT_H
 
+#include <kymo/impl/compiler.h>
+
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

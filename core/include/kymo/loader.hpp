@@ -12,7 +12,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_LOADER_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_LOADER_HPP) && KYMO_IMPL_CXX17
 #define KYMO_LOADER_HPP
 
 #include <kymo/bytes.hpp>

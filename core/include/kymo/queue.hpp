@@ -15,7 +15,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_QUEUE_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_QUEUE_HPP) && KYMO_IMPL_CXX17
 #define KYMO_QUEUE_HPP
 
 #include <kymo/ring.hpp>

@@ -17,7 +17,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_RECORD_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_RECORD_HPP) && KYMO_IMPL_CXX17
 #define KYMO_RECORD_HPP
 
 #include <kymo/text.h>

@@ -11,7 +11,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_RESULT_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_RESULT_HPP) && KYMO_IMPL_CXX17
 #define KYMO_RESULT_HPP
 
 #include <kymo/segment.h>

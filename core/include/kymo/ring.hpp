@@ -18,7 +18,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_RING_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_RING_HPP) && KYMO_IMPL_CXX17
 #define KYMO_RING_HPP
 
 #include <kymo/key.hpp>

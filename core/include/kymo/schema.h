@@ -21,7 +21,6 @@
 #ifndef KYMO_SCHEMA_H
 #define KYMO_SCHEMA_H
 
-#include <kymo/impl/compiler.h>
 #include <kymo/layout.h>
 
 #ifdef __cplusplus
@@ -112,9 +111,10 @@ KYMO_EXPORT int kymo_type_is_numeric(uint32_t type);
 
 /* clang-format off: it does not format braces in macros readably */
 /* The schema of a struct from its table of fields. */
-#define KYMO_SCHEMA(type, table)                                                      \
-    {                                                                                 \
-        table, (uint32_t)(sizeof(table) / sizeof((table)[0])), (uint32_t)sizeof(type) \
+#define KYMO_SCHEMA(type, table)                                             \
+    {                                                                        \
+        table, KYMO_IMPL_CAST(uint32_t, sizeof(table) / sizeof((table)[0])), \
+            KYMO_IMPL_CAST(uint32_t, sizeof(type))                           \
     }
 /* clang-format on */
 

@@ -380,7 +380,7 @@ KYMO_EXPORT void kymo_guard_remove(void);
 KYMO_EXPORT uint64_t kymo_guard_caught(void);
 
 /* One sentence for an error of this library, negative or positive: what is wrong and what to do.
- * Never NULL; for other errors as strerrordesc_np(3). */
+ * Never NULL; for other errors as strerror(3). */
 KYMO_EXPORT const char *kymo_error_text(int error);
 
 /* "0.2.0": the library's version, not the layout's. */

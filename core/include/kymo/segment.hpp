@@ -11,7 +11,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_SEGMENT_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_SEGMENT_HPP) && KYMO_IMPL_CXX17
 #define KYMO_SEGMENT_HPP
 
 #include <kymo/loader.h>

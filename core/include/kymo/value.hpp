@@ -10,7 +10,9 @@
  *
  * Promises (A to K): kymo(7).
  */
-#ifndef KYMO_VALUE_HPP
+#include <kymo/impl/compiler.h>
+
+#if !defined(KYMO_VALUE_HPP) && KYMO_IMPL_CXX17
 #define KYMO_VALUE_HPP
 
 #include <kymo/ring.hpp>

@@ -4,6 +4,22 @@
 #ifndef KYMO_IMPL_COMPILER_H
 #define KYMO_IMPL_COMPILER_H
 
+/* One error for an older language: what follows compiles as C99, and the *.hpp are empty. */
+#ifdef __cplusplus
+#define KYMO_IMPL_CXX17 (__cplusplus >= 201703L)
+#if !KYMO_IMPL_CXX17
+#error "kymo requires C++17: compile with -std=c++17 or later"
+#endif
+#elif !defined(__STDC_VERSION__) || __STDC_VERSION__ < 201112L
+#define static_assert _Static_assert
+#error "kymo requires C11: compile with -std=c11 or later"
+#endif
+
+/* Positions and times are 64 bits wide, and loaded and stored as one word. */
+#if !defined(__LP64__)
+#error "kymo requires a 64-bit target"
+#endif
+
 #define KYMO_EXPORT __attribute__((visibility("default")))
 
 /* inline.c compiles every inline body once more as a symbol, for bindings. */
@@ -13,6 +29,19 @@
 
 /* A slow path: out of line, so that the compiler inlines the fast path that calls it. */
 #define KYMO_IMPL_COLD static __attribute__((unused, noinline, cold))
+
+#ifdef __cplusplus
+#define KYMO_IMPL_NULL nullptr
+#else
+#define KYMO_IMPL_NULL NULL
+#endif
+
+/* A conversion of a number, or from void *, without a warning in either language. */
+#ifdef __cplusplus
+#define KYMO_IMPL_CAST(type, value) static_cast<type>(value)
+#else
+#define KYMO_IMPL_CAST(type, value) ((type)(value))
+#endif
 
 #define KYMO_LIKELY(condition)   __builtin_expect(!!(condition), 1)
 #define KYMO_UNLIKELY(condition) __builtin_expect(!!(condition), 0)

@@ -4,10 +4,10 @@
 #ifndef KYMO_IMPL_COPY_H
 #define KYMO_IMPL_COPY_H
 
+#include <kymo/impl/compiler.h>
+
 #include <stddef.h>
 #include <string.h>
-
-#include <kymo/impl/compiler.h>
 
 /* gcc copies 257 to 8192 constant bytes with `rep movs`, which takes 20 ns to start. Hide the
  * constant, so that it calls memcpy instead. */
@@ -31,8 +31,8 @@ static inline void kymo_impl_copy_bytes(void *to, const void *from, size_t size)
     const size_t part = 2048, limit = 16384;
 
     if (KYMO_UNLIKELY(size > part && size <= limit)) {
-        unsigned char *next = (unsigned char *)to;
-        const unsigned char *rest = (const unsigned char *)from;
+        unsigned char *next = KYMO_IMPL_CAST(unsigned char *, to);
+        const unsigned char *rest = KYMO_IMPL_CAST(const unsigned char *, from);
 
         for (; size > part; size -= part, next += part, rest += part)
             memcpy(next, rest, kymo_impl_copy_size(part));

@@ -20,7 +20,7 @@ KYMO_EXPORT void kymo_impl_queue_wake_producer(struct kymo_consumer *consumer);
 
 KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name)
 {
-    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR, NULL);
+    return kymo_impl_consumer_open(consumer, name, KYMO_LAYOUT_MAJOR, KYMO_IMPL_NULL);
 }
 
 KYMO_INLINE int kymo_consumer_open_diagnosed(struct kymo_consumer **consumer, const char *name,

@@ -25,7 +25,9 @@ KYMO_EXPORT int kymo_impl_ring_wait_slow(const struct kymo_reader *reader, uint6
 
 KYMO_INLINE struct kymo_slot *kymo_impl_ring_slot(const struct kymo_ring *ring, uint64_t pos)
 {
-    return (struct kymo_slot *)(void *)(ring->slots + (pos & ring->mask) * ring->stride);
+    void *slot = ring->slots + (pos & ring->mask) * ring->stride;
+
+    return KYMO_IMPL_CAST(struct kymo_slot *, slot);
 }
 
 KYMO_INLINE uint64_t kymo_ring_depth(const struct kymo_ring *ring)
@@ -70,7 +72,7 @@ KYMO_INLINE int kymo_impl_ring_complete(struct kymo_writer *writer, struct kymo_
 {
     struct kymo_ring *ring = &writer->ring;
     const uint64_t pos = writer->pos;
-    const uint32_t len_and_flags[2] = {(uint32_t)len, 0};
+    const uint32_t len_and_flags[2] = {KYMO_IMPL_CAST(uint32_t, len), 0};
 
     /* SER-1 (by the release fence of SEQ-1): head == pos before this position's time. Pairs with
      * SER-1 in kymo_impl_window_holds: a search that loaded this time also finds that its window
@@ -306,7 +308,7 @@ KYMO_INLINE int kymo_impl_ring_back_counted(const struct kymo_reader *reader, ui
 KYMO_INLINE int kymo_ring_back(const struct kymo_reader *reader, uint64_t back, void *buffer,
                                size_t size, struct kymo_record *record)
 {
-    return kymo_impl_ring_back_counted(reader, back, buffer, size, record, NULL);
+    return kymo_impl_ring_back_counted(reader, back, buffer, size, record, KYMO_IMPL_NULL);
 }
 
 /* kymo_ring_latest after any mismatch. */

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 
 #include <type_traits>
+#include <utility>
 
 /* The type of a field, from that of a member. */
 template <typename T> constexpr uint32_t kymo_impl_type_of()
@@ -31,15 +32,19 @@ template <typename T> constexpr uint32_t kymo_impl_type_of()
 /* clang-format off: it does not format _Generic and braces in macros readably */
 #ifdef __cplusplus
 
-#define KYMO_IMPL_TYPE_OF(type, member) kymo_impl_type_of<decltype(((type *)nullptr)->member)>()
+#define KYMO_IMPL_MEMBER(type, member) std::declval<type &>().member
+#define KYMO_IMPL_TYPE_OF(type, member) \
+    kymo_impl_type_of<decltype(KYMO_IMPL_MEMBER(type, member))>()
 #define KYMO_IMPL_RANK_OF(type, member) \
-    static_cast<uint32_t>(std::rank<decltype(((type *)nullptr)->member)>::value)
+    static_cast<uint32_t>(std::rank<decltype(KYMO_IMPL_MEMBER(type, member))>::value)
 
 #else
 
+#define KYMO_IMPL_MEMBER(type, member) ((type *)0)->member
+
 /* An array decays to a pointer to its first element, so both cases name the element's type. */
 #define KYMO_IMPL_TYPE_OF(type, member) \
-    _Generic(((type *)0)->member,                                                      \
+    _Generic(KYMO_IMPL_MEMBER(type, member),                                                      \
         char: KYMO_CHAR,                char *: KYMO_CHAR,                             \
         _Bool: KYMO_BOOL,               _Bool *: KYMO_BOOL,                            \
         signed char: KYMO_I8,           signed char *: KYMO_I8,                        \
@@ -56,11 +61,11 @@ template <typename T> constexpr uint32_t kymo_impl_type_of()
         double: KYMO_F64,               double *: KYMO_F64)
 
 /* 0 for a scalar, 1 for an array. */
-#define KYMO_IMPL_RANK_OF(type, member)                                                       \
-    _Generic(((type *)0)->member, char : 0, _Bool : 0, signed char : 0, unsigned char : 0,    \
-             short : 0, unsigned short : 0, int : 0, unsigned int : 0, long : 0,              \
-             unsigned long : 0, long long : 0, unsigned long long : 0, float : 0, double : 0, \
-             default : 1)
+#define KYMO_IMPL_RANK_OF(type, member)                                                     \
+    _Generic(KYMO_IMPL_MEMBER(type, member), char : 0, _Bool : 0, signed char : 0,          \
+             unsigned char : 0, short : 0, unsigned short : 0, int : 0, unsigned int : 0,   \
+             long : 0, unsigned long : 0, long long : 0, unsigned long long : 0, float : 0, \
+             double : 0, default : 1)
 
 static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF assumes a 64-bit long");
 
@@ -70,7 +75,8 @@ static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF assumes a 64-bit long");
 #define KYMO_IMPL_TYPE_BYTES(id) \
     ((id) <= KYMO_I64 ? 1u << (((id)-1) & 3) : (id) == KYMO_F32 ? 4u : (id) == KYMO_F64 ? 8u : 1u)
 
-#define KYMO_IMPL_SIZE_OF(type, member) (uint32_t)sizeof(((type *)0)->member)
+#define KYMO_IMPL_SIZE_OF(type, member) \
+    KYMO_IMPL_CAST(uint32_t, sizeof(KYMO_IMPL_MEMBER(type, member)))
 
 #define KYMO_IMPL_COUNT_OF(type, member) \
     (KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_TYPE_BYTES(KYMO_IMPL_TYPE_OF(type, member)))
@@ -78,7 +84,7 @@ static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF assumes a 64-bit long");
 #define KYMO_IMPL_FIELD_OF(type, member, unit, help, metric, interp)                            \
     {                                                                                           \
 #member, unit, help, KYMO_IMPL_TYPE_OF(type, member), metric,                           \
-            (uint32_t)offsetof(type, member), KYMO_IMPL_COUNT_OF(type, member),                 \
+            KYMO_IMPL_CAST(uint32_t, offsetof(type, member)), KYMO_IMPL_COUNT_OF(type, member), \
             KYMO_IMPL_RANK_OF(type, member),                                                    \
             {KYMO_IMPL_RANK_OF(type, member) ? KYMO_IMPL_COUNT_OF(type, member) : 0, 0, 0, 0 }, \
              interp,                                                                            \
@@ -90,7 +96,7 @@ static_assert(sizeof(long) == 8, "KYMO_IMPL_TYPE_OF assumes a 64-bit long");
 #define KYMO_IMPL_FIELD_MATRIX(type, member, unit, help)                                         \
     {                                                                                            \
 #member, unit, help, KYMO_IMPL_TYPE_OF(type, member[0][0]), KYMO_GAUGE,                  \
-            (uint32_t)offsetof(type, member),                                                    \
+            KYMO_IMPL_CAST(uint32_t, offsetof(type, member)),                                    \
             KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 2,          \
             {KYMO_IMPL_SIZE_OF(type, member) / KYMO_IMPL_SIZE_OF(type, member[0]),               \
              KYMO_IMPL_SIZE_OF(type, member[0]) / KYMO_IMPL_SIZE_OF(type, member[0][0]), 0, 0 }, \

@@ -22,13 +22,15 @@ KYMO_INLINE uint64_t kymo_origin_pos(const struct kymo_origin *origin, uint64_t 
 {
     const uint64_t ahead = origin->first - first;
 
-    return pos + ahead + (uint32_t)(flags - (uint32_t)ahead);
+    const uint32_t gaps = flags - KYMO_IMPL_CAST(uint32_t, ahead);
+
+    return pos + ahead + gaps;
 }
 
 KYMO_INLINE int kymo_writer_open(struct kymo_writer **writer, const char *name,
                                  const struct kymo_options *options)
 {
-    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR, NULL);
+    return kymo_impl_writer_open(writer, name, options, KYMO_LAYOUT_MAJOR, KYMO_IMPL_NULL);
 }
 
 KYMO_INLINE int kymo_writer_open_diagnosed(struct kymo_writer **writer, const char *name,
@@ -40,7 +42,7 @@ KYMO_INLINE int kymo_writer_open_diagnosed(struct kymo_writer **writer, const ch
 
 KYMO_INLINE int kymo_reader_open(struct kymo_reader **reader, const char *name)
 {
-    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR, NULL);
+    return kymo_impl_reader_open(reader, name, KYMO_LAYOUT_MAJOR, KYMO_IMPL_NULL);
 }
 
 KYMO_INLINE int kymo_reader_open_diagnosed(struct kymo_reader **reader, const char *name,

@@ -30,12 +30,16 @@ KYMO_INLINE uint64_t kymo_impl_seq_complete(uint64_t pos)
 /* The payload's first byte, aligned to the segment's alignment. */
 KYMO_INLINE void *kymo_impl_slot_payload(struct kymo_slot *slot)
 {
-    return (unsigned char *)slot + KYMO_PAYLOAD_OFFSET;
+    void *start = slot;
+
+    return KYMO_IMPL_CAST(unsigned char *, start) + KYMO_PAYLOAD_OFFSET;
 }
 
 KYMO_INLINE const void *kymo_impl_slot_payload_const(const struct kymo_slot *slot)
 {
-    return (const unsigned char *)slot + KYMO_PAYLOAD_OFFSET;
+    const void *start = slot;
+
+    return KYMO_IMPL_CAST(const unsigned char *, start) + KYMO_PAYLOAD_OFFSET;
 }
 
 /* Makes the slot invalid for readers; the writer may then write any part of it. One writer at a

@@ -102,12 +102,20 @@ KYMO_INLINE uint64_t kymo_impl_window_bisect(const struct kymo_ring *ring, uint6
     return low < high ? low : high;
 }
 
+/* A number below 2^63, which converts in one instruction. */
+KYMO_INLINE double kymo_impl_double(uint64_t number)
+{
+    const int64_t signed_number = KYMO_IMPL_CAST(int64_t, number);
+
+    return KYMO_IMPL_CAST(double, signed_number);
+}
+
 /* A guess as a distance from the window's oldest record, limited to 0 .. span. */
 KYMO_INLINE uint64_t kymo_impl_window_cut(double guess, uint64_t span)
 {
     guess = guess > 0 ? guess : 0;
-    guess = guess < (double)(int64_t)span ? guess : (double)(int64_t)span;
-    return (uint64_t)(int64_t)guess;
+    guess = guess < kymo_impl_double(span) ? guess : kymo_impl_double(span);
+    return KYMO_IMPL_CAST(uint64_t, KYMO_IMPL_CAST(int64_t, guess));
 }
 
 /* The position of `time` if the records from low to low + span, whose times are `from` and `to`,
@@ -115,11 +123,11 @@ KYMO_INLINE uint64_t kymo_impl_window_cut(double guess, uint64_t span)
 KYMO_INLINE uint64_t kymo_impl_window_interpolate(uint64_t low, uint64_t span, uint64_t from,
                                                   uint64_t to, uint64_t time)
 {
-    /* Halves fit a signed integer, which converts in one instruction. */
-    const double rate = (double)(int64_t)span / ((double)(int64_t)((to - from) / 2) * 2.0 + 1.0);
-    const int64_t ahead = (int64_t)(time / 2 - from / 2);
+    /* Halves are below 2^63. */
+    const double rate = kymo_impl_double(span) / (kymo_impl_double((to - from) / 2) * 2.0 + 1.0);
+    const int64_t ahead = KYMO_IMPL_CAST(int64_t, time / 2 - from / 2);
 
-    return low + kymo_impl_window_cut((double)ahead * 2.0 * rate, span);
+    return low + kymo_impl_window_cut(KYMO_IMPL_CAST(double, ahead) * 2.0 * rate, span);
 }
 
 /*
@@ -368,9 +376,11 @@ KYMO_INLINE int kymo_series_bracket(const struct kymo_reader *reader, uint64_t t
             error = kymo_impl_ring_read(ring, second, after, size, &bracket->after);
     }
     if (KYMO_LIKELY(error == 0))
-        bracket->alpha = first == second ? 0.0
-                                         : (double)(time - bracket->before.time) /
-                                               (double)(bracket->after.time - bracket->before.time);
+        bracket->alpha =
+            first == second
+                ? 0.0
+                : KYMO_IMPL_CAST(double, time - bracket->before.time) /
+                      KYMO_IMPL_CAST(double, bracket->after.time - bracket->before.time);
     return error;
 }
 

@@ -97,7 +97,7 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
         int error = kymo_impl_typed_writer_open(&opened, segment, options, &typed,                \
                                                 KYMO_LAYOUT_MAJOR, diagnostic);                   \
         void *handle = opened; /* the library allocated it, and it is the first member */         \
-        *writer = (struct name##_writer *)handle;                                                 \
+        *writer = KYMO_IMPL_CAST(struct name##_writer *, handle);                                 \
         return error;                                                                             \
     }                                                                                             \
     KYMO_IMPL_TYPED int name##_writer_open(struct name##_writer **writer, const char *segment,    \
@@ -119,7 +119,7 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
         int error =                                                                               \
             kymo_impl_typed_reader_open(&opened, segment, &typed, KYMO_LAYOUT_MAJOR, diagnostic); \
         void *handle = opened; /* the library allocated it, and it is the first member */         \
-        *reader = (struct name##_reader *)handle;                                                 \
+        *reader = KYMO_IMPL_CAST(struct name##_reader *, handle);                                 \
         return error;                                                                             \
     }                                                                                             \
     KYMO_IMPL_TYPED int name##_reader_open(struct name##_reader **reader, const char *segment)    \
@@ -141,7 +141,7 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
     {                                                                                            \
         void *payload = NULL;                                                                    \
         int error = kymo_ring_loan(&writer->untyped, &payload);                                  \
-        *value = (type *)payload;                                                                \
+        *value = KYMO_IMPL_CAST(type *, payload);                                                \
         return error;                                                                            \
     }                                                                                            \
     KYMO_IMPL_TYPED int name##_commit(struct name##_writer *writer, uint64_t time, uint64_t tag) \
@@ -185,7 +185,7 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
     KYMO_IMPL_TYPED int name##_view_from(int error, const struct kymo_view *found,          \
                                          struct name##_view *view)                          \
     {                                                                                       \
-        view->payload = error ? NULL : (const type *)found->payload;                        \
+        view->payload = error ? NULL : KYMO_IMPL_CAST(const type *, found->payload);        \
         return kymo_impl_typed_end(error, sizeof(type), &found->record, &view->record);     \
     }                                                                                       \
     KYMO_IMPL_TYPED int name##_view_at(const struct name##_reader *reader, uint64_t pos,    \
