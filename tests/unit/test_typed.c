@@ -282,6 +282,7 @@ Test(typed, resumes_its_own_layout_only)
     imu_reader_close(NULL);
 }
 
+#if TYPED_CXX
 Test(typed, has_same_layout_in_cxx, .init = open_both, .fini = close_both)
 {
     struct imu_reader *answers = NULL;
@@ -298,3 +299,4 @@ Test(typed, has_same_layout_in_cxx, .init = open_both, .fini = close_both)
     imu_reader_close(answers);
     cr_assert_eq(kymo_segment_remove("answer"), 0);
 }
+#endif
