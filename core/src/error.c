@@ -47,7 +47,7 @@ const char *kymo_error_text(int error)
         if (errors[i].error == positive)
             return errors[i].text;
     }
-    return strerrordesc_np(positive) ? strerrordesc_np(positive) : "unknown error";
+    return strerror(positive);
 }
 
 const char *kymo_version(void)

@@ -7,7 +7,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
 
 /* ---- opening and checking ---- */
 
@@ -384,6 +389,20 @@ static int link_hidden(const struct kymo_file *file, int directory, const char *
     return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
 }
 
+/* Fails with -EEXIST if the new name is in use. */
+static int rename_new(int directory, const char *from, const char *to)
+{
+    if (syscall(SYS_renameat2, directory, from, directory, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    /* ENOSYS: before Linux 3.15. EINVAL: the file system does not support the flag. */
+    if (errno != ENOSYS && errno != EINVAL)
+        return -errno;
+    if (linkat(directory, from, directory, to, 0) != 0)
+        return -errno;
+    unlinkat(directory, from, 0);
+    return 0;
+}
+
 int kymo_file_link(struct kymo_file *file, int directory, const char *name, char unfinished[64],
                    int replace)
 {
@@ -399,9 +418,10 @@ int kymo_file_link(struct kymo_file *file, int directory, const char *name, char
         error = link_hidden(file, directory, unfinished);
         KYMO_TESTPOINT(FILE_HIDDEN);
     }
-    if (!error &&
-        renameat2(directory, unfinished, directory, name, replace ? 0 : RENAME_NOREPLACE) != 0)
-        error = -errno;
+    if (!error && replace)
+        error = renameat(directory, unfinished, directory, name) == 0 ? 0 : -errno;
+    else if (!error)
+        error = rename_new(directory, unfinished, name);
     if (error)
         unlinkat(directory, unfinished, 0);
     KYMO_TESTPOINT(FILE_LINKED);
