@@ -53,6 +53,13 @@ feed()
     start "$name" "$@" <"$scratch/$name.in"
 }
 
+# bash runs this in a subshell.
+command_not_found_handle()
+{
+    echo "$1" >>"$scratch/missing"
+    return 127
+}
+
 fail()
 {
     failed=$((failed + 1))
@@ -128,6 +135,7 @@ data()
 
 finish()
 {
+    [ ! -s "$scratch/missing" ] || fail "every command of the script exists" "$(cat "$scratch/missing")"
     echo "$checks checks, $failed failed"
     [ $failed -eq 0 ] && [ $checks -gt 0 ]
     exit
