@@ -13,8 +13,8 @@
 static uint64_t counters[COUNTER_COUNT];
 static uint64_t requests[COUNTER_OPCODES];
 
-/* <linux/fuse.h> before Linux 6.6 lacks it. */
-#define OPCODE_STATX 52
+/* <linux/fuse.h> before Linux 5.14, 6.2 and 6.6 lacks them. */
+enum { OPCODE_SYNCFS = 50, OPCODE_TMPFILE = 51, OPCODE_STATX = 52 };
 
 static const char *const names[COUNTER_OPCODES] = {
     [FUSE_LOOKUP] = "lookup",
@@ -61,8 +61,8 @@ static const char *const names[COUNTER_OPCODES] = {
     [FUSE_RENAME2] = "rename2",
     [FUSE_LSEEK] = "lseek",
     [FUSE_COPY_FILE_RANGE] = "copy_file_range",
-    [FUSE_SYNCFS] = "syncfs",
-    [FUSE_TMPFILE] = "tmpfile",
+    [OPCODE_SYNCFS] = "syncfs",
+    [OPCODE_TMPFILE] = "tmpfile",
     [OPCODE_STATX] = "statx",
 };
 

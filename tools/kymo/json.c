@@ -69,7 +69,7 @@ static size_t utf8_size(const unsigned char *text, const unsigned char *end)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t size = *text < 0x80 ? 1 : *text < 0xc0 ? 0 : *text < 0xe0 ? 2 : *text < 0xf0 ? 3 : 4;
-    uint32_t character = *text & (0x7f >> size);
+    uint32_t character = *text & (0x7fu >> size);
 
     if (size <= 1)
         return size;
