@@ -18,15 +18,13 @@
 
 /* ---- attributes ---- */
 
-/* Whether getattr or a lookup asks. */
-typedef int size_function(struct inode_table *table, struct inode *inode, struct request *request,
-                          uint64_t *size, uint64_t *modified);
-
-static int set_size(struct operation *operation, struct inode *inode, size_function *find_size,
+static int set_size(struct operation *operation, struct inode *inode, bool is_lookup,
                     struct stat *attributes)
 {
+    struct inode_table *inodes = operation->session->inodes;
+    struct request *request = &operation->request;
     uint64_t size, modified;
-    int error = find_size(operation->session->inodes, inode, &operation->request, &size, &modified);
+    int error = file_size(inodes, inode, request, is_lookup, &size, &modified);
 
     if (error)
         return error;
@@ -50,8 +48,8 @@ static void set_link_size(struct request *request, struct stat *attributes)
 }
 
 /* Of the resolved inode. 0, or -EINTR. */
-static int get_attributes(struct operation *operation, struct inode *inode,
-                          size_function *find_size, struct stat *attributes)
+static int get_attributes(struct operation *operation, struct inode *inode, bool is_lookup,
+                          struct stat *attributes)
 {
     const struct node *node = &inode->node;
     int error = 0;
@@ -60,7 +58,7 @@ static int get_attributes(struct operation *operation, struct inode *inode,
     if (node->kind->type == NODE_LINK)
         set_link_size(&operation->request, attributes);
     else if (node->kind->type == NODE_FILE && !node_has(node, NODE_STREAM))
-        error = set_size(operation, inode, find_size, attributes);
+        error = set_size(operation, inode, is_lookup, attributes);
     /* Without blocks a file counts as one hole, and cp searches it for data. */
     attributes->st_blocks = (attributes->st_size + 511) / 512;
     return error;
@@ -69,7 +67,7 @@ static int get_attributes(struct operation *operation, struct inode *inode,
 static void finish_getattr(struct operation *operation)
 {
     struct stat attributes;
-    int error = get_attributes(operation, operation->inode, file_size, &attributes);
+    int error = get_attributes(operation, operation->inode, false, &attributes);
 
     if (error)
         reply_error(operation->req, error);
@@ -110,11 +108,11 @@ static double name_life(const struct inode *inode)
     return inode->node.kind->type == NODE_DIRECTORY ? DIRECTORY_NAME_LIFE : FILE_NAME_LIFE;
 }
 
-/* Replies with the inode of the resolved node. */
-static void reply_inode(struct operation *operation, const struct node *node)
+static void finish_lookup(struct operation *operation)
 {
     struct inode_table *inodes = operation->session->inodes;
-    struct inode *inode = file_look_up(inodes, operation->inode, node, &operation->request);
+    struct inode *inode =
+        file_look_up(inodes, operation->inode, &operation->child, &operation->request);
     struct fuse_entry_param entry = {.attr_timeout = ATTRIBUTES_LIFE};
     int error;
 
@@ -124,7 +122,7 @@ static void reply_inode(struct operation *operation, const struct node *node)
     }
     entry.ino = inode->number;
     entry.entry_timeout = name_life(inode);
-    error = get_attributes(operation, inode, file_look_up_size, &entry.attr);
+    error = get_attributes(operation, inode, true, &entry.attr);
     if (error)
         reply_error(operation->req, error);
     if (error || fuse_reply_entry(operation->req, &entry) != 0)
@@ -135,22 +133,23 @@ static void reply_inode(struct operation *operation, const struct node *node)
 void operate_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct operation operation;
-    struct node node;
     int error;
 
     if (!operation_begin(&operation, req, parent))
         return;
     error = strlen(name) > NODE_NAME_LIMIT ? -ENAMETOOLONG : 0;
+    if (!error) {
+        memcpy(operation.name, name, strlen(name) + 1);
+        error = node_init(&operation.child, &operation.inode->node, operation.name);
+    }
     if (!error)
-        error = node_init(&node, &operation.inode->node, name);
-    if (!error)
-        error = node_resolve(&operation.request, &node);
+        error = node_resolve(&operation.request, &operation.child);
     if (error) {
         operation_fail(&operation, error);
         return;
     }
-    reply_inode(&operation, &node);
-    operation_end(&operation);
+    operation.finish = finish_lookup;
+    operation_run(&operation, node_is_bulk(&operation.request));
 }
 
 static void forget(struct session *session, fuse_ino_t number, uint64_t count)

@@ -14,8 +14,10 @@ bool operation_begin(struct operation *operation, fuse_req_t req, fuse_ino_t num
     const struct fuse_ctx *context = fuse_req_ctx(req);
     struct session *session = fuse_req_userdata(req);
 
+    /* Not the whole structure: a name alone is 256 bytes. */
     operation->session = session;
     operation->req = req;
+    operation->child.name = NULL;
     operation->request.registry = session->options.registry;
     operation->request.credentials = (struct credentials){.thread = (uint64_t)context->pid,
                                                           .uid = context->uid,
@@ -89,6 +91,8 @@ static bool submit(const struct operation *operation)
     if (!copy)
         return false;
     *copy = *operation;
+    if (copy->child.name)
+        copy->child.name = copy->name;
     copy->job = (struct bulk_job){.run = run_job, .uid = operation->request.credentials.uid};
     copy->request.budget.pause = pause_job;
     if (bulk_submit(copy->session->bulk, &copy->job) == 0)

@@ -45,6 +45,8 @@ struct operation {
     struct fuse_file_info file;
     size_t size;
     off_t offset;
+    struct node child; /* of a lookup; its name is `name` */
+    char name[NODE_NAME_LIMIT + 1];
 };
 
 /* Finds the inode. Returns false if it is unknown: the reply is ESTALE, upon which the kernel looks

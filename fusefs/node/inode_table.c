@@ -20,7 +20,7 @@ struct inode_table {
     struct inode *newest_query;
     size_t query_count;
     struct inode_content *contents;                 /* all */
-    struct inode_content *prepared[INODE_PREPARED]; /* in a circle */
+    struct inode_prepared prepared[INODE_PREPARED]; /* in a circle */
     size_t next_prepared;
     struct inode *root;
 };
@@ -260,7 +260,7 @@ size_t inode_forget(struct inode_table *table, uint64_t number, uint64_t count)
 
 /* ---- lookups ---- */
 
-static struct inode *inode_new(struct inode *parent, const struct node *node, uint64_t owner)
+static struct inode *inode_new(struct inode *parent, const struct node *node, bool versioned)
 {
     struct inode *inode = calloc(1, sizeof(*inode) + strlen(node->name) + 1);
 
@@ -271,8 +271,7 @@ static struct inode *inode_new(struct inode *parent, const struct node *node, ui
     inode->node.name = inode->name;
     inode->node.parent = parent ? &parent->node : NULL;
     inode->parent = parent;
-    inode->owner = owner;
-    inode->versioned = owner != 0;
+    inode->versioned = versioned;
     inode->is_query = is_query(node);
     return inode;
 }
@@ -292,11 +291,11 @@ static void insert(struct inode_table *table, struct inode *inode)
 }
 
 struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
-                            const struct node *node, uint64_t owner,
+                            const struct node *node, bool versioned,
                             bool (*may_keep)(const struct inode *inode, const void *context),
                             const void *context)
 {
-    struct inode *fresh = inode_new(parent, node, owner);
+    struct inode *fresh = inode_new(parent, node, versioned);
     struct inode *freed = NULL;
     struct inode *inode;
 
@@ -304,8 +303,9 @@ struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
         return NULL;
     inode_lock(table);
     inode = find_name(table, parent, node);
-    if (inode && (inode->owner != owner || (may_keep && !may_keep(inode, context)))) {
+    if (inode && (inode->versioned != versioned || (may_keep && !may_keep(inode, context)))) {
         inode->is_current = false;
+        fresh->is_replacement = inode->lookups > 0;
         inode = NULL;
     }
     if (!inode) {
@@ -351,12 +351,13 @@ struct inode_content *inode_content_first(const struct inode_table *table)
     return table->contents;
 }
 
-struct inode_content *inode_keep_prepared(struct inode_table *table, struct inode_content *content)
+struct inode_prepared inode_keep_prepared(struct inode_table *table, struct inode_prepared prepared)
 {
-    struct inode_content **place = &table->prepared[table->next_prepared++ % INODE_PREPARED];
-    struct inode_content *before = *place;
+    struct inode_prepared *place = &table->prepared[table->next_prepared++ % INODE_PREPARED];
+    const struct inode_prepared before = *place;
 
-    *place = content;
+    prepared.inode->references++;
+    *place = prepared;
     return before;
 }
 
@@ -375,7 +376,7 @@ int inode_table_open(struct inode_table **out)
     table->mask = BUCKETS_FIRST - 1;
     table->by_name = calloc(BUCKETS_FIRST, sizeof(struct inode *));
     table->by_number = calloc(BUCKETS_FIRST, sizeof(struct inode *));
-    table->root = inode_new(NULL, &root, 0);
+    table->root = inode_new(NULL, &root, false);
     if (!table->by_name || !table->by_number || !table->root) {
         free(table->root);
         inode_table_close(table);

@@ -11,8 +11,7 @@
  * A file whose content may exceed a page is versioned: while it is open, its inode has one content,
  * and a lookup of its name finds another inode, with the same st_ino, once the content has changed, as
  * if each version were renamed over the name. sendfile(), splice() and mmap() use the inode's page
- * cache, which would otherwise mix the versions of several opens. Each thread looks up an inode of its
- * own, so that no other thread's lookup changes its size during a read. See open_file.h.
+ * cache, which would otherwise mix the versions of several opens. See open_file.h.
  */
 #ifndef KYMOFS_INODE_TABLE_H
 #define KYMOFS_INODE_TABLE_H
@@ -30,6 +29,11 @@ struct inode_content {
     struct inode_content *next;
 };
 
+struct inode_prepared {
+    struct inode_content *content;
+    struct inode *inode;
+};
+
 /* Inodes of query files that are kept although they are not in use. */
 #define INODE_QUERIES 4096
 
@@ -38,19 +42,19 @@ struct inode_content {
 
 #define INODE_ROOT UINT64_C(1) /* the root's number */
 
-/* A reported size that no content exceeds: the kernel learns the true one from getattr, or from a read
- * that ends early. */
-#define INODE_SIZE_BOUND (UINT64_C(1) << 40)
-
 struct inode {
     struct node node;
     uint64_t number;
-    uint64_t owner; /* the thread whose lookups find a versioned inode; 0 otherwise */
     bool versioned;
     /* Under the table's lock: */
+    bool is_replacement;   /* the kernel knew another inode of the name */
+    uint64_t repeat_until; /* of a lookup, see file_size(): CLOCK_MONOTONIC ns */
     uint32_t open_count;
-    uint64_t reported_size; /* the st_size that the kernel has; or INODE_SIZE_BOUND */
-    uint64_t open_identity; /* the bytes of equal_count of the opens; see struct snapshot */
+    uint64_t reported_size;        /* the st_size that the kernel has */
+    uint64_t looked_up_at;         /* of a versioned inode: CLOCK_MONOTONIC ns; 0: never */
+    struct node_version looked_up; /* what the latest lookup has measured, or */
+    int lookup_error;              /* why that content cannot be made */
+    uint64_t open_identity;        /* the bytes of equal_count of the opens; see struct snapshot */
     uint32_t equal_count;
     struct inode_content *content; /* the newest that exists; of a versioned inode the only one */
     /* Private: */
@@ -78,12 +82,12 @@ void inode_release(struct inode_table *table, struct inode *inode);
 
 /*
  * Finds the current inode of a name, or creates it, and counts one lookup of the kernel. `node` is in
- * the directory of `parent`. `owner`: see struct inode. The inode is replaced by a new one if it has
- * another owner, or may_keep() returns false for it, called with the lock held; NULL: always keep.
+ * the directory of `parent`. A versioned inode is replaced by a new one if it is open, or prepared for
+ * another caller, and may_keep() returns false for it, called with the lock held; NULL: always keep.
  * Referenced. NULL: no memory.
  */
 struct inode *inode_look_up(struct inode_table *table, struct inode *parent,
-                            const struct node *node, uint64_t owner,
+                            const struct node *node, bool versioned,
                             bool (*may_keep)(const struct inode *inode, const void *context),
                             const void *context);
 
@@ -100,7 +104,9 @@ void inode_content_add(struct inode_table *table, struct inode_content *content)
 void inode_content_remove(struct inode_table *table, struct inode_content *content);
 struct inode_content *inode_content_first(const struct inode_table *table);
 
-/* Keeps a reference to prepared content until INODE_PREPARED newer ones are kept. Returns the content
- * to which a reference is no longer kept, or NULL. With the lock held. */
-struct inode_content *inode_keep_prepared(struct inode_table *table, struct inode_content *content);
+/* Keeps a reference to prepared content until INODE_PREPARED newer ones are kept, and its inode, which
+ * the kernel forgets between two lookups if it had another one. Returns those to which references are
+ * no longer kept, or NULLs. With the lock held. */
+struct inode_prepared inode_keep_prepared(struct inode_table *table,
+                                          struct inode_prepared prepared);
 #endif

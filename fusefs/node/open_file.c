@@ -46,10 +46,33 @@ static bool is_of_generation(const struct node_version *version, const struct re
            version->words[1] == request->segment->inode;
 }
 
-static int make_history(struct request *request, struct snapshot *snapshot)
+/* The records that the lookup of this open has measured, so that the reported size is true; if it was
+ * too long ago, those of now. */
+static int find_span(struct inode_table *table, const struct inode *inode,
+                     const struct request *request, struct snapshot *snapshot,
+                     struct history_span *span)
+{
+    int error = node_find_span(request, span);
+    bool is_recent;
+
+    inode_lock(table);
+    is_recent = inode->looked_up_at + PREPARED_LIFE > snapshot->made &&
+                is_of_generation(&inode->looked_up, request);
+    if (is_recent)
+        snapshot->version = inode->looked_up;
+    inode_unlock(table);
+    if (is_recent && !error) {
+        span->first = snapshot->version.words[2];
+        span->end = snapshot->version.words[3];
+    }
+    return error;
+}
+
+static int make_history(struct inode_table *table, const struct inode *inode,
+                        struct request *request, struct snapshot *snapshot)
 {
     struct history_span span;
-    int error = node_find_span(request, &span);
+    int error = find_span(table, inode, request, snapshot, &span);
 
     if (!error)
         error = history_open(request, node_history_format(request), &span, &snapshot->history);
@@ -89,7 +112,8 @@ static uint64_t identify(const struct snapshot *snapshot)
     return hash | 1;
 }
 
-static int snapshot_make(struct inode_table *table, struct request *request, struct snapshot **out)
+static int snapshot_make(struct inode_table *table, const struct inode *inode,
+                         struct request *request, struct snapshot **out)
 {
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     int error;
@@ -104,7 +128,7 @@ static int snapshot_make(struct inode_table *table, struct request *request, str
     /* First: content newer than its version is made again too early, never too late. */
     error = node_version(request, &snapshot->version);
     if (!error)
-        error = node_is_history(request) ? make_history(request, snapshot)
+        error = node_is_history(request) ? make_history(table, inode, request, snapshot)
                                          : make_text(request, snapshot);
     if (!error) {
         snapshot->charge = request->budget.charge;
@@ -121,26 +145,36 @@ static int snapshot_make(struct inode_table *table, struct request *request, str
     return error;
 }
 
-/* ---- which content serves a request, with the lock held ---- */
+/* ---- whose content it is, with the lock held ---- */
 
-static bool is_per_caller(const struct request *request)
+static bool is_for(const struct snapshot *snapshot, const struct request *request)
 {
-    return request->kind->flags & NODE_PER_CALLER;
+    const struct credentials *caller = &request->credentials;
+
+    return !(request->kind->flags & NODE_PER_CALLER) ||
+           (snapshot->thread == caller->thread && snapshot->uid == caller->uid &&
+            snapshot->gid == caller->gid);
 }
 
-/* What a request compares contents with. */
+static bool has_generation(const struct request *request)
+{
+    return request->segment && request->kind->render != render_info;
+}
+
+/* What the caller of an open, a lookup or getattr compares. */
 struct wanted {
     const struct request *request;
     struct node_version version;
     bool has_version; /* false: the content cannot be made now */
+    bool is_lookup;
     bool is_getattr;
     uint64_t now;
 };
 
-static struct wanted want(const struct request *request, bool is_getattr)
+static struct wanted want(const struct request *request, bool is_lookup)
 {
     struct wanted wanted = {.request = request,
-                            .is_getattr = is_getattr,
+                            .is_lookup = is_lookup,
                             .now = kymo_clock_now(KYMO_MONOTONIC)};
 
     wanted.has_version = node_version(request, &wanted.version) == 0;
@@ -152,63 +186,52 @@ static bool is_version(const struct snapshot *content, const struct wanted *want
     return wanted->has_version && node_version_equal(&content->version, &wanted->version);
 }
 
-/* Whether another open of the versioned inode may have the content of those that are open. Rare: a
- * second open by name finds another inode, but one of /proc/self/fd/N does not. */
-static bool may_share(const struct snapshot *content, const struct wanted *wanted)
+/* Whether the kernel repeats the lookup for which the content was made. */
+static bool is_repetition(const struct inode *inode, const struct snapshot *content,
+                          const struct wanted *wanted)
 {
-    const struct request *request = wanted->request;
-    const struct credentials *caller = &request->credentials;
-
-    if (is_per_caller(request))
-        return content->thread == caller->thread && content->uid == caller->uid &&
-               content->gid == caller->gid;
-    return !request->segment || is_of_generation(&content->version, request);
+    return wanted->is_lookup && wanted->now < inode->repeat_until &&
+           content->thread == wanted->request->credentials.thread;
 }
 
 /* The inode's content if it serves this request; NULL: none does. */
 static struct snapshot *find_content(const struct inode *inode, const struct wanted *wanted)
 {
     struct snapshot *content = snapshot_of(inode->content);
-    const bool is_open = inode->open_count > 0;
 
     if (!content)
         return NULL;
     /* fstat() does not tell for which open: of a plain inode, the newest counts. */
-    if (wanted->is_getattr && is_open &&
-        (inode->versioned || wanted->now - content->made < RECENT_OPEN))
+    if (wanted->is_getattr && inode->open_count > 0 &&
+        (inode->versioned || wanted->now - content->made < PREPARED_LIFE))
         return content;
-    if (inode->versioned && is_open)
-        return may_share(content, wanted) ? content : NULL;
-    return is_version(content, wanted) ? content : NULL;
+    if (!is_for(content, wanted->request))
+        return NULL;
+    if (is_version(content, wanted) || is_repetition(inode, content, wanted))
+        return content;
+    if (!inode->versioned || wanted->is_lookup ||
+        (has_generation(wanted->request) && !is_of_generation(&content->version, wanted->request)))
+        return NULL;
+    return inode->open_count > 0 || wanted->now - content->made < PREPARED_LIFE ? content : NULL;
 }
 
-/* The snapshot becomes the content of the inode instead of the one before; NULL: none does. */
+/* The snapshot becomes the content of the inode instead of the one before. */
 static void attach(struct inode *inode, struct snapshot *snapshot)
 {
     if (inode->content)
         inode->content->inode = NULL;
-    inode->content = snapshot ? &snapshot->content : NULL;
-    if (snapshot)
-        snapshot->content.inode = inode;
+    inode->content = &snapshot->content;
+    snapshot->content.inode = inode;
 }
-
-/* ---- lookups ---- */
 
 static bool may_keep(const struct inode *inode, const void *context)
 {
+    const struct wanted *wanted = context;
     const struct snapshot *content = snapshot_of(inode->content);
 
-    return inode->open_count == 0 || (content && is_version(content, context));
-}
-
-/* The thread, whose next request may be an open. Threads of another PID namespace have no number: an
- * inode for each of their lookups. */
-static uint64_t find_owner(const struct request *request)
-{
-    static uint64_t unknown;
-    const uint64_t thread = request->credentials.thread;
-
-    return thread ? thread : UINT64_MAX - kymo_fetch_add_relaxed(&unknown, 1);
+    if (inode->open_count == 0)
+        return !content || is_for(content, wanted->request);
+    return content && is_version(content, wanted) && is_for(content, wanted->request);
 }
 
 struct inode *file_look_up(struct inode_table *table, struct inode *parent, const struct node *node,
@@ -217,50 +240,55 @@ struct inode *file_look_up(struct inode_table *table, struct inode *parent, cons
     struct wanted wanted;
 
     if (!node_is_large(request))
-        return inode_look_up(table, parent, node, 0, NULL, NULL);
-    wanted = want(request, false);
-    return inode_look_up(table, parent, node, find_owner(request), may_keep, &wanted);
+        return inode_look_up(table, parent, node, false, NULL, NULL);
+    wanted = want(request, true);
+    return inode_look_up(table, parent, node, true, may_keep, &wanted);
 }
 
 /* ---- sizes ---- */
 
-static int measure_history(struct request *request, uint64_t *size)
+static int measure_history(struct request *request, const struct wanted *wanted, uint64_t *size)
 {
     struct history_span span;
     int error = node_find_span(request, &span);
 
+    span.first = wanted->version.words[2];
+    span.end = wanted->version.words[3];
     return error ? error : history_measure(request, node_history_format(request), &span, size);
 }
 
 /* Keeps the content for the open that follows. The reference passes on. */
 static void prepare(struct inode_table *table, struct inode *inode, struct snapshot *snapshot)
 {
+    struct inode_prepared before = {&snapshot->content, NULL};
+
     inode_lock(table);
     if (inode->open_count == 0) {
         attach(inode, snapshot);
-        snapshot = snapshot_of(inode_keep_prepared(table, &snapshot->content));
+        before = inode_keep_prepared(table, (struct inode_prepared){&snapshot->content, inode});
     }
-    snapshot = unreference(table, snapshot);
+    snapshot = unreference(table, snapshot_of(before.content));
     inode_unlock(table);
     if (snapshot)
         snapshot_free(snapshot);
+    if (before.inode)
+        inode_release(table, before.inode);
 }
 
-static int measure(struct inode_table *table, struct inode *inode, struct request *request,
-                   uint64_t *size, uint64_t *modified)
+static int measure(struct inode_table *table, struct inode *inode, const struct wanted *wanted,
+                   struct request *request, uint64_t *size, uint64_t *modified)
 {
     struct snapshot *snapshot;
     int error;
 
     if (node_is_history(request))
-        return measure_history(request, size);
-    error = snapshot_make(table, request, &snapshot);
+        return measure_history(request, wanted, size);
+    error = snapshot_make(table, inode, request, &snapshot);
     if (error)
         return error;
     *size = snapshot->size;
     *modified = snapshot->modified;
-    /* Content of metrics is never made for two requests: it depends on the time. */
-    if (inode->versioned && !is_per_caller(request))
+    if (inode->versioned)
         prepare(table, inode, snapshot);
     else
         snapshot_release(table, snapshot);
@@ -268,12 +296,13 @@ static int measure(struct inode_table *table, struct inode *inode, struct reques
 }
 
 int file_size(struct inode_table *table, struct inode *inode, struct request *request,
-              uint64_t *size, uint64_t *modified)
+              bool is_lookup, uint64_t *size, uint64_t *modified)
 {
-    const struct wanted wanted = want(request, true);
+    struct wanted wanted = want(request, is_lookup);
     const struct snapshot *content;
     int error = 0;
 
+    wanted.is_getattr = !is_lookup;
     *size = *modified = 0;
     inode_lock(table);
     content = find_content(inode, &wanted);
@@ -283,25 +312,19 @@ int file_size(struct inode_table *table, struct inode *inode, struct request *re
     }
     inode_unlock(table);
     if (!content)
-        error = measure(table, inode, request, size, modified);
+        error = measure(table, inode, &wanted, request, size, modified);
     inode_lock(table);
+    inode->repeat_until =
+        is_lookup && inode->is_replacement ? kymo_clock_now(KYMO_MONOTONIC) + REPEAT_LIFE : 0;
+    inode->is_replacement = false;
     inode->reported_size = *size;
+    if (is_lookup && inode->versioned) {
+        inode->looked_up = wanted.version;
+        inode->looked_up_at = wanted.now;
+        inode->lookup_error = error;
+    }
     inode_unlock(table);
     return error == -EINTR ? error : 0;
-}
-
-int file_look_up_size(struct inode_table *table, struct inode *inode, struct request *request,
-                      uint64_t *size, uint64_t *modified)
-{
-    if (!inode->versioned)
-        return file_size(table, inode, request, size, modified);
-    inode_lock(table);
-    if (inode->open_count == 0)
-        inode->reported_size = INODE_SIZE_BOUND;
-    *size = inode->reported_size;
-    *modified = 0;
-    inode_unlock(table);
-    return 0;
 }
 
 /* ---- open and close ---- */
@@ -317,6 +340,14 @@ static void count_identity(struct inode *inode, uint64_t identity)
     }
 }
 
+/* The lookup before this open has reported size 0, and this error is why. */
+static int recent_error(const struct inode *inode, const struct wanted *wanted)
+{
+    return inode->versioned && inode->looked_up_at + PREPARED_LIFE > wanted->now
+               ? inode->lookup_error
+               : 0;
+}
+
 /* Counts the open. Returns the content that it shares, referenced, or NULL. */
 static struct snapshot *begin_open(struct inode_table *table, struct inode *inode,
                                    const struct wanted *wanted, int *error)
@@ -324,14 +355,17 @@ static struct snapshot *begin_open(struct inode_table *table, struct inode *inod
     struct snapshot *content;
 
     inode_lock(table);
+    inode->repeat_until = 0;
     content = find_content(inode, wanted);
     if (content)
         content->references++;
-    else if (inode->versioned && inode->open_count > 0 && inode->content)
+    else if (recent_error(inode, wanted))
+        *error = inode->lookup_error;
+    else if (inode->versioned && inode->open_count > 0 && inode->content &&
+             has_generation(wanted->request) &&
+             !is_of_generation(&snapshot_of(inode->content)->version, wanted->request))
         *error = -ENOENT;
     if (!*error) {
-        if (!content && inode->versioned)
-            attach(inode, NULL);
         inode->open_count++;
         inode->references++;
     }
@@ -352,8 +386,8 @@ static void end_open(struct inode_table *table, struct inode *inode, uint64_t id
     inode_release(table, inode);
 }
 
-/* The content that was made for this open. Where another open of a versioned inode was faster, that
- * one's content is taken. NULL: it is of another generation, or for another caller. */
+/* The content that was made for this open. Where another open of a versioned inode was faster, its
+ * content is taken if it was begun later than this open. */
 static struct snapshot *attach_or_share(struct inode_table *table, struct inode *inode,
                                         const struct wanted *wanted, struct snapshot *made)
 {
@@ -362,16 +396,16 @@ static struct snapshot *attach_or_share(struct inode_table *table, struct inode 
 
     inode_lock(table);
     content = snapshot_of(inode->content);
-    if (inode->versioned && inode->open_count > 1 && content) {
-        unused = unreference(table, made);
-        made = may_share(content, wanted) ? content : NULL;
-        if (made)
-            made->references++;
+    if (inode->versioned && content && inode->open_count > 1 && is_for(content, wanted->request)) {
+        if (content->made >= wanted->now) {
+            content->references++;
+            unused = unreference(table, made);
+            made = content;
+        }
     } else {
         attach(inode, made);
     }
-    if (made)
-        count_identity(inode, made->identity);
+    count_identity(inode, made->identity);
     inode_unlock(table);
     if (unused)
         snapshot_free(unused);
@@ -387,13 +421,11 @@ int file_open(struct inode_table *table, struct inode *inode, struct request *re
     *snapshot = begin_open(table, inode, &wanted, &error);
     if (error || *snapshot)
         return error;
-    error = snapshot_make(table, request, snapshot);
-    if (!error) {
-        *snapshot = attach_or_share(table, inode, &wanted, *snapshot);
-        error = *snapshot ? 0 : -ENOENT;
-    }
+    error = snapshot_make(table, inode, request, snapshot);
     if (error)
         end_open(table, inode, 0);
+    else
+        *snapshot = attach_or_share(table, inode, &wanted, *snapshot);
     return error;
 }
 
@@ -415,8 +447,7 @@ static int check_page_cache(struct inode_table *table, const struct inode *inode
     inode_lock(table);
     is_only = inode->open_count == 1 || (inode->equal_count == inode->open_count &&
                                          inode->open_identity == snapshot->identity);
-    fits = is_only &&
-           (snapshot->size == inode->reported_size || inode->reported_size == INODE_SIZE_BOUND);
+    fits = is_only && snapshot->size == inode->reported_size;
     inode_unlock(table);
     return fits ? 0 : -EINVAL;
 }

@@ -4,19 +4,21 @@
  * An open file has a snapshot, which never changes (K). Opens of an inode share it if it has the
  * version that the file has at that moment; those of a versioned inode always do, while one is open.
  *
- * The kernel looks up a versioned file before each open, since its name is not cached, twice if it gets
- * another inode than before. A lookup therefore makes no content and reports a bound as the size. The
- * kernel, which caches no attributes, learns the true size by getattr, or from a read that ends early.
- * To report it, getattr makes the content, which an open that follows takes over, or measures the
- * records of a history.
+ * The kernel looks up a versioned file before each open, since its name is not cached. To report its
+ * true size, the lookup makes the content, or measures the records of a history. The open that follows
+ * takes over this prepared content, or copies the same records. If the lookup returns another inode than
+ * the one that the kernel had, the kernel repeats it at once, and gets the same content.
  */
 #ifndef KYMOFS_OPEN_FILE_H
 #define KYMOFS_OPEN_FILE_H
 
 #include "inode_table.h"
 
-/* ns for which the getattr of a plain inode reports what its newest open has. */
-#define RECENT_OPEN UINT64_C(1000000000)
+/* ns for which an open takes over what the lookup before it has found, and getattr what an open has. */
+#define PREPARED_LIFE UINT64_C(1000000000)
+
+/* ns for which the same thread's second lookup is a repetition of the first. */
+#define REPEAT_LIFE UINT64_C(20000000)
 
 struct snapshot {
     struct inode_content content; /* first; private */
@@ -42,10 +44,7 @@ struct inode *file_look_up(struct inode_table *table, struct inode *parent, cons
 /* The size that an open would find now, or if a versioned inode is open, that it has. *modified as in
  * struct snapshot. Content that cannot be made has size 0: open() reports why. 0, or -EINTR. */
 int file_size(struct inode_table *table, struct inode *inode, struct request *request,
-              uint64_t *size, uint64_t *modified);
-/* The same for the reply to a lookup; of a versioned inode that is not open, INODE_SIZE_BOUND. */
-int file_look_up_size(struct inode_table *table, struct inode *inode, struct request *request,
-                      uint64_t *size, uint64_t *modified);
+              bool is_lookup, uint64_t *size, uint64_t *modified);
 
 /* Opens the resolved file. Errors as from its rendering; -ENOENT: an open version of another
  * generation still has the inode. */

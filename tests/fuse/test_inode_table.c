@@ -21,13 +21,13 @@ static void close_table(void)
 }
 
 /* A lookup of the kernel, of which the reply has been sent. */
-static struct inode *look_up(struct inode *parent, const char *name, uint64_t owner)
+static struct inode *look_up(struct inode *parent, const char *name, bool versioned)
 {
     struct node node;
     struct inode *inode;
 
     cr_assert_eq(node_init(&node, &parent->node, name), 0, "%s", name);
-    inode = inode_look_up(table, parent, &node, owner, NULL, NULL);
+    inode = inode_look_up(table, parent, &node, versioned, NULL, NULL);
     cr_assert_not_null(inode);
     inode_release(table, inode);
     return inode;
@@ -52,22 +52,22 @@ static bool exists(uint64_t number)
 
 Test(inode_table, finds_a_name_under_the_same_number, .init = open_table, .fini = close_table)
 {
-    struct inode *segment = look_up(root(), "imu", 0);
-    const uint64_t latest = look_up(segment, "latest", 0)->number;
+    struct inode *segment = look_up(root(), "imu", false);
+    const uint64_t latest = look_up(segment, "latest", false)->number;
 
-    cr_expect_eq(look_up(root(), "imu", 0), segment);
-    cr_expect_eq(look_up(segment, "latest", 0)->number, latest);
-    cr_expect_neq(look_up(segment, "info", 0)->number, latest);
-    cr_expect_neq(look_up(look_up(root(), "gps", 0), "latest", 0)->number, latest);
+    cr_expect_eq(look_up(root(), "imu", false), segment);
+    cr_expect_eq(look_up(segment, "latest", false)->number, latest);
+    cr_expect_neq(look_up(segment, "info", false)->number, latest);
+    cr_expect_neq(look_up(look_up(root(), "gps", false), "latest", false)->number, latest);
 }
 
 Test(inode_table, keeps_an_inode_until_each_lookup_is_forgotten, .init = open_table,
      .fini = close_table)
 {
-    struct inode *segment = look_up(root(), "imu", 0);
-    const uint64_t number = look_up(segment, "latest", 0)->number;
+    struct inode *segment = look_up(root(), "imu", false);
+    const uint64_t number = look_up(segment, "latest", false)->number;
 
-    look_up(segment, "latest", 0);
+    look_up(segment, "latest", false);
     cr_expect_eq(inode_forget(table, number, 1), 0);
     cr_expect(exists(number));
     cr_expect_eq(inode_forget(table, number, 1), 1);
@@ -76,11 +76,11 @@ Test(inode_table, keeps_an_inode_until_each_lookup_is_forgotten, .init = open_ta
 
 Test(inode_table, never_reuses_a_number, .init = open_table, .fini = close_table)
 {
-    const uint64_t first = look_up(root(), "imu", 0)->number;
+    const uint64_t first = look_up(root(), "imu", false)->number;
     uint64_t second;
 
     inode_forget(table, first, 1);
-    second = look_up(root(), "imu", 0)->number;
+    second = look_up(root(), "imu", false)->number;
     cr_expect_neq(second, first);
     cr_expect_eq(inode_forget(table, first, 1), 0, "a late forget");
     cr_expect(exists(second));
@@ -88,9 +88,9 @@ Test(inode_table, never_reuses_a_number, .init = open_table, .fini = close_table
 
 Test(inode_table, keeps_directories_of_known_files, .init = open_table, .fini = close_table)
 {
-    struct inode *segment = look_up(root(), "imu", 0);
+    struct inode *segment = look_up(root(), "imu", false);
     const uint64_t number = segment->number;
-    struct inode *file = look_up(segment, "latest", 0);
+    struct inode *file = look_up(segment, "latest", false);
 
     inode_forget(table, number, 1);
     cr_expect(exists(number));
@@ -100,14 +100,14 @@ Test(inode_table, keeps_directories_of_known_files, .init = open_table, .fini = 
 
 Test(inode_table, derives_st_ino_from_the_path, .init = open_table, .fini = close_table)
 {
-    struct inode *segment = look_up(root(), "imu", 0);
-    const uint64_t ino = look_up(segment, "latest", 0)->node.ino;
+    struct inode *segment = look_up(root(), "imu", false);
+    const uint64_t ino = look_up(segment, "latest", false)->node.ino;
 
-    cr_expect_eq(look_up(segment, "latest", 1)->node.ino, ino);
+    cr_expect_eq(look_up(segment, "latest", true)->node.ino, ino);
     close_table();
     open_table();
-    cr_expect_eq(look_up(look_up(root(), "imu", 0), "latest", 0)->node.ino, ino);
-    cr_expect_neq(look_up(look_up(root(), "gps", 0), "latest", 0)->node.ino, ino);
+    cr_expect_eq(look_up(look_up(root(), "imu", false), "latest", false)->node.ino, ino);
+    cr_expect_neq(look_up(look_up(root(), "gps", false), "latest", false)->node.ino, ino);
 }
 
 static bool never(const struct inode *inode, const void *context)
@@ -119,19 +119,18 @@ static bool never(const struct inode *inode, const void *context)
 
 Test(inode_table, replaces_a_version_that_may_not_be_kept, .init = open_table, .fini = close_table)
 {
-    struct inode *segment = look_up(root(), "imu", 0);
-    struct inode *old = look_up(segment, "history.csv", 1);
+    struct inode *segment = look_up(root(), "imu", false);
+    struct inode *old = look_up(segment, "history.csv", true);
     struct node node;
     struct inode *fresh;
 
     cr_assert_eq(node_init(&node, &segment->node, "history.csv"), 0);
-    fresh = inode_look_up(table, segment, &node, 1, never, NULL);
+    fresh = inode_look_up(table, segment, &node, true, never, NULL);
     inode_release(table, fresh);
     cr_expect_neq(fresh->number, old->number);
     cr_expect_eq(fresh->node.ino, old->node.ino);
     cr_expect(exists(old->number), "until the kernel forgets it");
-    cr_expect_eq(look_up(segment, "history.csv", 1), fresh);
-    cr_expect_neq(look_up(segment, "history.csv", 2), fresh, "of another thread");
+    cr_expect_eq(look_up(segment, "history.csv", true), fresh);
 }
 
 static uint64_t look_up_query(struct inode *segment, unsigned int number)
@@ -139,13 +138,13 @@ static uint64_t look_up_query(struct inode *segment, unsigned int number)
     char name[64];
 
     snprintf(name, sizeof(name), "closest?t=%u", number);
-    return look_up(segment, name, 0)->number;
+    return look_up(segment, name, false)->number;
 }
 
 Test(inode_table, bounds_the_queries_and_keeps_the_newest, .init = open_table, .fini = close_table)
 {
-    struct inode *segment = look_up(root(), "imu", 0);
-    struct inode *listed = look_up(segment, "latest", 0);
+    struct inode *segment = look_up(root(), "imu", false);
+    struct inode *listed = look_up(segment, "latest", false);
     const uint64_t first = look_up_query(segment, 0);
     uint64_t last = first;
 
@@ -159,7 +158,7 @@ Test(inode_table, bounds_the_queries_and_keeps_the_newest, .init = open_table, .
 
 Test(inode_table, keeps_queries_that_are_in_use, .init = open_table, .fini = close_table)
 {
-    struct inode *segment = look_up(root(), "imu", 0);
+    struct inode *segment = look_up(root(), "imu", false);
     const uint64_t first = look_up_query(segment, 0);
     struct inode *open = inode_find(table, first);
 
@@ -171,7 +170,7 @@ Test(inode_table, keeps_queries_that_are_in_use, .init = open_table, .fini = clo
 
 Test(inode_table, bounds_all_files_of_instants, .init = open_table, .fini = close_table)
 {
-    struct inode *at = look_up(root(), "at", 0);
+    struct inode *at = look_up(root(), "at", false);
     uint64_t first = 0;
     char name[64];
 
@@ -179,8 +178,8 @@ Test(inode_table, bounds_all_files_of_instants, .init = open_table, .fini = clos
         struct inode *instant, *file;
 
         snprintf(name, sizeof(name), "%u", i);
-        instant = look_up(at, name, 0);
-        file = look_up(look_up(instant, "imu", 0), "latest", 0);
+        instant = look_up(at, name, false);
+        file = look_up(look_up(instant, "imu", false), "latest", false);
         if (i == 0)
             first = file->number;
     }
