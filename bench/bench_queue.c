@@ -88,38 +88,57 @@ static inline uint64_t receive(struct hand_off *off)
     return line.word[0];
 }
 
-static uint64_t push_and_receive(void *context, uint64_t count)
+/* Inlined into the functions of each queue, with its push and receive. */
+#define OF_BOTH static inline __attribute__((always_inline))
+
+OF_BOTH uint64_t alternate(struct hand_off *off, uint64_t count,
+                           void (*push_one)(struct hand_off *off, uint64_t i),
+                           uint64_t (*receive_one)(struct hand_off *off))
 {
     uint64_t sum = 0;
 
     for (uint64_t i = 0; i < count; i++) {
-        push(context, i);
-        sum += receive(context);
+        push_one(off, i);
+        sum += receive_one(off);
     }
     return sum;
 }
 
-static void *receive_all(void *context)
+OF_BOTH void *receive_each(struct hand_off *off, uint64_t (*receive_one)(struct hand_off *off))
 {
-    struct hand_off *off = context;
-
     for (uint64_t i = 0; i < off->count; i++)
-        off->sum += receive(off);
+        off->sum += receive_one(off);
     return NULL;
 }
 
-static uint64_t push_to_thread(void *context, uint64_t count)
+OF_BOTH uint64_t push_each(struct hand_off *off, uint64_t count,
+                           void (*push_one)(struct hand_off *off, uint64_t i),
+                           void *(*receiver)(void *off))
 {
-    struct hand_off *off = context;
     pthread_t thread;
 
     off->count = count;
     off->sum = 0;
-    bench_partner_start(&thread, receive_all, off);
+    bench_partner_start(&thread, receiver, off);
     for (uint64_t i = 0; i < count; i++)
-        push(off, i);
+        push_one(off, i);
     pthread_join(thread, NULL);
     return off->sum;
+}
+
+static uint64_t push_and_receive(void *context, uint64_t count)
+{
+    return alternate(context, count, push, receive);
+}
+
+static void *receive_all(void *context)
+{
+    return receive_each(context, receive);
+}
+
+static uint64_t push_to_thread(void *context, uint64_t count)
+{
+    return push_each(context, count, push, receive_all);
 }
 
 #if BENCH_HAVE_CK
@@ -142,36 +161,17 @@ static inline uint64_t ck_receive(struct hand_off *off)
 
 static uint64_t ck_push_and_receive(void *context, uint64_t count)
 {
-    uint64_t sum = 0;
-
-    for (uint64_t i = 0; i < count; i++) {
-        ck_push(context, i);
-        sum += ck_receive(context);
-    }
-    return sum;
+    return alternate(context, count, ck_push, ck_receive);
 }
 
 static void *ck_receive_all(void *context)
 {
-    struct hand_off *off = context;
-
-    for (uint64_t i = 0; i < off->count; i++)
-        off->sum += ck_receive(off);
-    return NULL;
+    return receive_each(context, ck_receive);
 }
 
 static uint64_t ck_push_to_thread(void *context, uint64_t count)
 {
-    struct hand_off *off = context;
-    pthread_t thread;
-
-    off->count = count;
-    off->sum = 0;
-    bench_partner_start(&thread, ck_receive_all, off);
-    for (uint64_t i = 0; i < count; i++)
-        ck_push(off, i);
-    pthread_join(thread, NULL);
-    return off->sum;
+    return push_each(context, count, ck_push, ck_receive_all);
 }
 
 #define AGAINST(function) .against = "ck_ring, one process", .baseline = (function), .same_sum = 1
