@@ -219,14 +219,7 @@ static error_t get_parse(int key, char *argument, struct argp_state *state)
     case KEY_FIELD:
         get->field = argument;
         return 0;
-    case ARGP_KEY_ARG:
-        if (get->name)
-            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
-        get->name = argument;
-        return 0;
     case ARGP_KEY_END:
-        if (!get->name)
-            argp_error(state, "missing argument: NAME of a segment");
         if (!get->selector)
             get->selector = &select_latest;
         if (get->max && get->selector->key != KEY_CLOSEST)
@@ -237,7 +230,7 @@ static error_t get_parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--interp: prints two records: omit --raw and --field");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_name(key, argument, state, &get->name);
     }
 }
 

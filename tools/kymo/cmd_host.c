@@ -79,11 +79,8 @@ static error_t host_parse(int key, char *argument, struct argp_state *state)
     case KEY_SYS:
         options->sys = argument;
         return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "%s: unexpected argument: this command takes no names", argument);
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_no_names(key, argument, state);
     }
 }
 

@@ -3,24 +3,9 @@
  */
 #include "command.h"
 
-#include <argp.h>
-
 static error_t info_parse(int key, char *argument, struct argp_state *state)
 {
-    const char **name = state->input;
-
-    switch (key) {
-    case ARGP_KEY_ARG:
-        if (*name)
-            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
-        *name = argument;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "missing argument: NAME of a segment");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    return parse_name(key, argument, state, state->input);
 }
 
 int command_info(int argc, char **argv)

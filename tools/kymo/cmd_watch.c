@@ -76,16 +76,8 @@ static error_t watch_parse(int key, char *argument, struct argp_state *state)
         if (kymo_duration_parse(argument, &options->timeout) || options->timeout == 0)
             argp_error(state, "--timeout %s: must be a duration above 0, such as 1.5s", argument);
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->name)
-            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
-        options->name = argument;
-        return 0;
-    case ARGP_KEY_NO_ARGS:
-        argp_error(state, "missing argument: NAME of a segment");
-        return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_name(key, argument, state, &options->name);
     }
 }
 

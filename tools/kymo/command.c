@@ -180,6 +180,25 @@ bool stdout_is_closed(void)
     return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLNVAL));
 }
 
+error_t parse_name(int key, char *argument, struct argp_state *state, const char **name)
+{
+    if (key == ARGP_KEY_NO_ARGS)
+        argp_error(state, "missing argument: NAME of a segment");
+    if (key != ARGP_KEY_ARG)
+        return ARGP_ERR_UNKNOWN;
+    if (*name)
+        argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
+    *name = argument;
+    return 0;
+}
+
+error_t parse_no_names(int key, char *argument, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "%s: unexpected argument: this command takes no names", argument);
+    return ARGP_ERR_UNKNOWN;
+}
+
 int parse_number(const char *text, uint64_t *number)
 {
     char *end;

@@ -5,6 +5,7 @@
 #ifndef KYMO_TOOLS_COMMAND_H
 #define KYMO_TOOLS_COMMAND_H
 
+#include <argp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,6 +47,10 @@ int print_text(struct kymo_text *text);
 int print_status(int error);
 /* Whether the read end of the pipe at stdout is closed. */
 bool stdout_is_closed(void);
+
+/* The rest of an argp parser, for commands with one NAME, and for commands without names. */
+error_t parse_name(int key, char *argument, struct argp_state *state, const char **name);
+error_t parse_no_names(int key, char *argument, struct argp_state *state);
 
 /* Parses a decimal number; no other characters. 0, -EINVAL or -ERANGE. */
 int parse_number(const char *text, uint64_t *number);

@@ -184,15 +184,13 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
         options->segment.existing = KYMO_REPLACE;
         break;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_name(key, argument, state, &options->name);
     }
     return 0;
 }
 
 static void check_options(struct pub_options *options, struct argp_state *state)
 {
-    if (!options->name)
-        argp_error(state, "missing argument: NAME of a segment");
     if (options->fields && options->segment.size)
         argp_error(state, "--fields and --size: use only one of them");
     if (options->segment.size && options->format != FORMAT_RAW)
@@ -225,11 +223,6 @@ static error_t pub_parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_RM:
         options->remove = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        if (options->name)
-            argp_error(state, "%s: unexpected argument: only one NAME is allowed", argument);
-        options->name = argument;
         return 0;
     case ARGP_KEY_END:
         check_options(options, state);
