@@ -44,7 +44,7 @@ static const struct {
     const char *type;
     const char *help;
 } commons[COMMON] = {
-    {KYMO_WRITER_UP, "gauge", "Whether the segment's writer lives."},
+    {KYMO_WRITER_UP, "gauge", "Whether the segment's writer is alive."},
     {KYMO_RECORDS, "counter", "Records published so far."},
     {KYMO_AGE, "gauge", "Now minus the time of the newest record."},
 };

@@ -10,7 +10,7 @@
 #define DECAY 256
 
 /* An average grows by at most half of itself and this, ns, with one wait: a single delay of the
- * client says little. */
+ * client has little effect. */
 #define STEP UINT64_C(5000)
 
 bool poll_policy_polls(const struct poll_policy *policy)

@@ -1,10 +1,11 @@
 /*
  * session.c - the session and its table of operations.
  *
- * Left out on purpose: flush, xattr and statfs, which the kernel asks for once and then does without;
- * write, since the mount is read-only; readdirplus (directories.c). No notification is sent but
- * poll's: fuse_lowlevel_notify_inval_entry() takes the inode lock of the directory, which a thread in
- * lookup or readdir holds until the reply. If the daemon is killed inside that call, that thread hangs.
+ * Not implemented: flush, xattr and statfs, which the kernel requests once and then omits; write,
+ * since the mount is read-only; readdirplus (directories.c). No notification except that of poll is
+ * sent: fuse_lowlevel_notify_inval_entry() takes the inode lock of the directory, which a thread in
+ * lookup or readdir holds until the reply. If the daemon is killed inside that call, that thread
+ * hangs.
  */
 #include "session.h"
 

@@ -196,9 +196,9 @@ static size_t free_all(struct inode *freed)
  * becomes the newest. */
 static struct inode *evict_queries(struct inode_table *table, struct inode *freed)
 {
-    const size_t most = table->query_count; /* each is looked at once */
+    const size_t count = table->query_count; /* each is checked once at most */
 
-    for (size_t i = 0; i < most && table->query_count > INODE_QUERIES; i++) {
+    for (size_t i = 0; i < count && table->query_count > INODE_QUERIES; i++) {
         struct inode *inode = table->oldest_query;
         const uint64_t lookups = inode->lookups;
 

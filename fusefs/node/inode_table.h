@@ -21,7 +21,7 @@
 struct inode_table;
 struct inode;
 
-/* The part of a content that the table has to know: it is detached when its inode is freed. Under the
+/* The part of a content that the table uses: it is detached when its inode is freed. Under the
  * table's lock. */
 struct inode_content {
     struct inode *inode;            /* NULL: of none any more */

@@ -1,5 +1,5 @@
 /*
- * names.c - which kind a name has, by the table alone.
+ * names.c - the kind of a name, by the table of kinds.
  */
 #include "kinds.h"
 

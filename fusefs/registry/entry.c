@@ -127,7 +127,7 @@ bool entry_matches(struct entry *entry, const struct stat *status)
     return !reader_is_stale(entry);
 }
 
-/* ---- for those that hold it ---- */
+/* ---- functions for holders of a segment ---- */
 
 bool segment_is_current(const struct segment *segment)
 {

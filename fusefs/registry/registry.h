@@ -101,7 +101,7 @@ void registry_unmap_unused(struct registry *registry);
 void segment_hold(struct segment *segment);
 void segment_drop(struct segment *segment); /* NULL is allowed */
 
-/* Whether the segment is what its name refers to, as far as the segment itself tells. Acquired. */
+/* Whether neither the name's entry nor the ring is marked as retired. The segment is acquired. */
 bool segment_is_current(const struct segment *segment);
 
 /* Stores the cache unless there is one; returns the one that is stored. `cache` NULL: stores nothing,

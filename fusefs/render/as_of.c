@@ -97,7 +97,7 @@ int render_as_of(struct request *request,
         error = render(request, text);
         request->reader = live_reader(request);
     }
-    /* F (any content is safe): the SIGBUS guard marks only the reader that it knows. */
+    /* F (any content is safe): the SIGBUS guard marks the registered reader, not the copy. */
     if (kymo_load_relaxed32(&ring->damaged))
         return -EBADMSG;
     /* Records before the copy's first existed, and have been overwritten. */

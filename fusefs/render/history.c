@@ -268,14 +268,14 @@ uint64_t history_size(const struct history *history)
     return history->header.len + history->offsets[history->group_count] + history->missed.len;
 }
 
-/* The part of a text that a read still wants. */
+/* The part of a text that a read has not copied yet. */
 struct part {
     uint64_t offset; /* relative to the beginning of the text */
     size_t size;
     struct kymo_text *out;
 };
 
-/* Appends what is wanted of a piece of text with `len` bytes, and continues behind it. */
+/* Appends the part's bytes of a piece of text with `len` bytes, and advances behind the piece. */
 static void append_piece(struct part *part, const char *piece, uint64_t len)
 {
     size_t size = part->size;
@@ -323,7 +323,7 @@ static void put_last(struct history *history, size_t group, struct kymo_text *te
     kymo_text_free(&other);
 }
 
-/* Appends the group's rows; -EBADMSG: not as long as they were when they were measured. */
+/* Appends the group's rows; -EBADMSG: their length differs from the measured one. */
 static int format_rows(struct history *history, struct budget *budget, size_t group,
                        struct kymo_text *text)
 {

@@ -47,8 +47,8 @@ struct change {
     uint64_t time;
 };
 
-/* When the newest record was published, up to the request's instant; the segment's creation if there
- * is none, or if its clock tells nothing and it has no heartbeat. */
+/* When the newest record was published, up to the request's instant; the segment's creation if
+ * there is none, or if its clock is KYMO_USER and it has no heartbeat. */
 struct change render_last_change(const struct request *request);
 
 /* In ns since 1970. Reads both clocks: for many segments, convert only the newest of each clock. */

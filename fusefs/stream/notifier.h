@@ -2,14 +2,14 @@
  * notifier.h - a few threads that wait for new records of many segments.
  *
  * A thread sleeps on the bells of up to NOTIFIER_BELLS segments. Segments that the daemon may not
- * write to, and those beyond that number, are polled: every millisecond while records come, more
- * and more seldom while none do.
+ * write to, and those beyond that number, are polled: every millisecond while records are
+ * published, and at growing intervals up to 50 ms otherwise.
  *
  * The notifier keeps a listener from notifier_add() until on_ready returned false, and calls:
  *
- *   on_ready    processes what is new. Returns whether to keep the listener. *seen: the head up to
- *               which it has looked. Called again soon after more than that was published, after the
- *               end of the generation, after notifier_add() and notifier_wake(), and now and then.
+ *   on_ready    processes new records. Returns whether to keep the listener. *seen: the head that it
+ *               has loaded. Called again after a later record, after the end of the generation, after
+ *               notifier_add() and notifier_wake(), and at least once per second.
  *   on_removed  once for each call of notifier_add() that returned 1. notifier_add() may have added
  *               the listener again before this call.
  *

@@ -102,7 +102,7 @@ const struct kymo_ring *generation_ring(const struct generation *generation);
 bool generation_has_ended(const struct generation *generation);
 
 bool stream_has_line(const struct stream *stream);
-/* Whether the stream has to go to the next generation before it can have a line. */
+/* Whether the stream must continue with the next generation before it has a line. */
 bool stream_at_end_of_generation(const struct stream *stream);
 /* Adds the stream to the list of its generation, or removes it. */
 void stream_update_waiting(struct stream *stream);
@@ -131,7 +131,7 @@ void stream_next_generation(struct stream *stream);
 
 /* ---- stream_serve.c: releases the lock and takes it again ---- */
 
-/* Serves one stream; NULL: all that wait at the generation. */
+/* Serves one stream; NULL: all streams that wait for the generation. */
 void generation_serve(struct generation *generation, struct stream *only);
 
 #endif

@@ -317,7 +317,7 @@ Test(metrics, print_segment_without_records_or_writer)
     begin();
     kymo_writer_close(writer);
     cr_assert_eq(kymo_metrics_add(metrics, reader), 2);
-    cr_assert_str_eq(written(), "# HELP kymo_writer_up Whether the segment's writer lives.\n"
+    cr_assert_str_eq(written(), "# HELP kymo_writer_up Whether the segment's writer is alive.\n"
                                 "# TYPE kymo_writer_up gauge\n"
                                 "kymo_writer_up{segment=\"quiet\"} 0\n"
                                 "# HELP kymo_records_total Records published so far.\n"
