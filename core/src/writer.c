@@ -341,8 +341,7 @@ static int open_request(const struct request *request, struct kymo_writer **writ
             continue;
         if (request->existing == KYMO_OPEN_EXISTING)
             return report_missing(request);
-        if (request->diagnostic)
-            request->diagnostic->text[0] = 0;
+        kymo_report_begin(request->diagnostic);
         error = create(request, writer);
         if (error == -EEXIST)
             error = -EAGAIN;
@@ -378,8 +377,7 @@ int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
                               .diagnostic = diagnostic};
 
     *writer = NULL;
-    if (diagnostic)
-        diagnostic->text[0] = 0;
+    kymo_report_begin(diagnostic);
     if (major != KYMO_LAYOUT_MAJOR)
         return kymo_report_major(diagnostic, major);
     return kymo_report_end(diagnostic, open_checked(&request, writer));
