@@ -72,12 +72,12 @@ static double cpu_time(pid_t process)
 static void measure_idle(void *context, const struct bench_settings *settings,
                          struct bench_result *result)
 {
-    const struct timespec settle = {.tv_nsec = 300000000};
+    const struct timespec delay = {.tv_nsec = 300000000};
     const struct timespec idle = {.tv_sec = settings->rounds < 100 ? 1 : 3};
     struct fuse_bench *bench = context;
     double before;
 
-    nanosleep(&settle, NULL);
+    nanosleep(&delay, NULL);
     before = cpu_time(bench->kymofs.daemon);
     nanosleep(&idle, NULL);
     result->ns = (cpu_time(bench->kymofs.daemon) - before) / 1000 / (double)idle.tv_sec;
@@ -132,7 +132,7 @@ enum stream_figure { SERVED, THREADS, MEMORY };
 
 static void measure_streams(void *context, struct bench_result *result, enum stream_figure figure)
 {
-    const struct timespec settle = {.tv_nsec = 500000000};
+    const struct timespec delay = {.tv_nsec = 500000000};
     struct streams streams = {.bench = context};
     struct fuse_bench *bench = context;
     pthread_t threads[STREAMS];
@@ -151,7 +151,7 @@ static void measure_streams(void *context, struct bench_result *result, enum str
         count++;
     pthread_attr_destroy(&small);
     await_count(&streams.opened, count);
-    nanosleep(&settle, NULL);
+    nanosleep(&delay, NULL);
     if (figure == THREADS)
         result->ns = read_number(bench->kymofs.daemon, "status", "Threads:");
     if (figure == MEMORY)
