@@ -74,7 +74,8 @@ class error : public std::system_error
 namespace detail
 {
 
-[[noreturn]] inline void raise(int negative, const char *subject, const char *cause)
+[[noreturn]] inline void raise([[maybe_unused]] int negative, const char *subject,
+                               const char *cause)
 {
 #ifdef __cpp_exceptions
     throw error(negative, subject, cause);
