@@ -219,7 +219,10 @@ Test(hpp, opens_provide_their_diagnostic)
                  "geometry: 3 by 3 pixels: nv12 needs an even width and height");
     expect_cause([] { return kymo::loader::open("cause", 99); }, -EINVAL,
                  "max_buffers: 99 is not from 3 to 64 (0: 8)");
-    cr_assert_str_eq(kymo::reader<imu>::open("cause").message(), "");
+    const auto opened = kymo::reader<imu>::open("cause");
+
+    cr_assert_str_eq(opened.message(), "");
+    cr_assert_eq(opened.value().depth(), 8);
 }
 
 Test(hpp, moved_handles_are_empty)

@@ -272,6 +272,11 @@ template <typename T> class [[nodiscard]] opened : private detail::open_cause, p
         require();
         return **this;
     }
+    const T &value() const &
+    {
+        require();
+        return **this;
+    }
     T &&value() &&
     {
         require();
