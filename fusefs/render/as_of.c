@@ -8,7 +8,7 @@
  * A search by time stays exact too (G: exact time queries), although the copy does not see the live head
  * move. A time that the writer stores over an old one is later than all times of the copy. A search
  * that meets it can only end too early, at a position that has been overwritten, where reading returns
- * -ESTALE; or find nothing. Then the copy is made again without some more of the oldest records.
+ * -ESTALE; or find nothing. Then the copy is made again, later without some of the oldest records.
  */
 #include "render.h"
 
@@ -71,10 +71,17 @@ static int as_of_begin(struct as_of_reader *as_of, const struct request *request
     return 0;
 }
 
-/* An eighth of the ring more at each attempt, and at least one record. */
-static uint64_t skip_of(const struct request *request, int tries)
+/* None at first; then as many as the writer has overwritten since it was at `head`, and one more,
+ * at most an eighth of the ring more at each attempt. */
+static uint64_t skip_of(const struct request *request, uint64_t head, int tries)
 {
-    return live_reader(request)->ring.mask / TRIES * (uint64_t)tries + (uint64_t)tries;
+    const struct kymo_ring *ring = &live_reader(request)->ring;
+    const uint64_t limit = ring->mask / TRIES * (uint64_t)tries + (uint64_t)tries;
+    const uint64_t moved = kymo_ring_head(ring) - head + 1;
+
+    if (tries < TRIES / 2)
+        return 0;
+    return moved < limit ? moved : limit;
 }
 
 int render_as_of(struct request *request,
@@ -82,6 +89,7 @@ int render_as_of(struct request *request,
                  struct kymo_text *text)
 {
     const struct kymo_ring *ring = &live_reader(request)->ring;
+    const uint64_t head = kymo_ring_head(ring);
     struct as_of_reader as_of;
     int error = -ESTALE;
 
@@ -89,7 +97,7 @@ int render_as_of(struct request *request,
     if (!request->has_instant)
         return render(request, text);
     for (int tries = 0; tries < TRIES && error == -ESTALE; tries++) {
-        error = as_of_begin(&as_of, request, skip_of(request, tries));
+        error = as_of_begin(&as_of, request, skip_of(request, head, tries));
         if (error)
             return error;
         kymo_text_clear(text);

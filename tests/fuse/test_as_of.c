@@ -126,6 +126,40 @@ Test(as_of, of_overwritten_records_is_stale, .init = open_fixture, .fini = close
     end_request(&request);
 }
 
+/* The writer overwrites what the first `left` searches find. */
+struct pushed {
+    struct kymo_writer *writer;
+    int left;
+};
+
+static struct pushed pushed;
+
+static int find_overwritten(const struct request *request, uint64_t *pos)
+{
+    if (pushed.left-- > 0) {
+        publish_next(pushed.writer, 2);
+        return -ESTALE;
+    }
+    return find_closest(request, pos);
+}
+
+Test(as_of, finds_records_that_remain, .init = open_fixture, .fini = close_fixture)
+{
+    for (int left = 1; left < 8; left++) {
+        struct request request;
+
+        pushed = (struct pushed){open_writer("s", "n:u64", 64), left};
+        publish_next(pushed.writer, 100 - pushed.writer->pos);
+        begin_request(&request, "s");
+        set_instant(&request, 990);
+        request.find = find_overwritten;
+        request.query.time = 700; /* 37 + 2 * left to 99 remain */
+        expect_text(&request, render_record, RECORD(70, 700));
+        end_request(&request);
+        cr_assert_eq(kymo_writer_remove(pushed.writer), 0);
+    }
+}
+
 /* ---- a racing writer ---- */
 
 struct race {

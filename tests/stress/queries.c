@@ -79,8 +79,21 @@ struct tally {
     uint64_t refused; /* with the correct error */
     uint64_t stale;   /* -EAGAIN */
     uint64_t wrong;
-    uint64_t moved; /* queries during which the window moved */
+    uint64_t moved;    /* queries during which the window moved */
+    uint64_t remained; /* queries whose answer remained */
+    uint64_t lost;     /* and that did not find it */
 };
+
+/* Whether the records that prove the answer were there before, during and after the query. */
+static int has_remained(const struct oracle_trial *trial)
+{
+    const struct oracle_span *span = &trial->span;
+    const uint64_t low = oracle_low(span, span->to);
+    const struct oracle_answer right =
+        oracle_ask(&trial->question, oracle_low(span, span->from), span->from, span->first);
+
+    return !right.error && (right.pos > low || low == span->first);
+}
 
 static void note(struct tally *tally, const struct oracle_trial *trial)
 {
@@ -96,6 +109,11 @@ static void note(struct tally *tally, const struct oracle_trial *trial)
         tally->refused++;
     else if (verdict > 0)
         tally->answers++;
+    if (has_remained(trial)) {
+        tally->remained++;
+        if ((verdict == 0 || trial->answer.truncated) && tally->lost++ < 3)
+            oracle_describe(trial);
+    }
 }
 
 static void ask(struct tally *tally, const struct kymo_reader *reader)
@@ -139,7 +157,7 @@ static void ask_beside(const struct kymo_reader *reader, uint64_t depth, uint64_
     cr_assert_gt(tally.answers, tally.asked / 4);
 }
 
-static const uint64_t depths[] = {2, 4, 8, 16, 64, 128, 1024, 65536};
+static const uint64_t depths[] = {2, 4, 8, 16, 64, 128, 1024, 8192, 65536};
 #define DEPTHS (sizeof(depths) / sizeof(depths[0]))
 
 static struct kymo_options begin(uint64_t depth)
@@ -189,7 +207,7 @@ Test(queries, are_exact_beside_writing_process)
     }
 }
 
-/* ---- defective searches, which the oracle must detect ---- */
+/* ---- windows that move between pinning, probing and copying ---- */
 
 /*
  * Publishes between two steps of a search, in place of a concurrent writer: the window moves during
@@ -204,6 +222,93 @@ static void window_moves(uint64_t records)
     for (uint64_t i = 0; i < records; i++)
         cr_assert_eq(checked_publish(between, buffer), 0);
 }
+
+/* As many records as a writer at full speed publishes during a few cache misses. */
+static void publish_between(void *context, const char *name)
+{
+    window_moves(roll(32));
+    testpoint_plan(name, 0, publish_between, context);
+}
+
+#define DELAY 385 /* ns: a cache miss on another socket */
+
+static void wait_between(void *context, const char *name)
+{
+    const uint64_t end = kymo_clock_now(KYMO_MONOTONIC) + DELAY;
+
+    (void)name;
+    while (kymo_clock_now(KYMO_MONOTONIC) < end)
+        ;
+    testpoint_plan(NULL, 0, wait_between, context);
+}
+
+static void expect_all(const struct tally *tally, uint64_t depth)
+{
+    printf(
+        "count: depth %llu: %llu queries, %llu of them with an answer that remained, %llu lost\n",
+        (unsigned long long)depth, (unsigned long long)tally->asked,
+        (unsigned long long)tally->remained, (unsigned long long)tally->lost);
+    cr_assert_eq(tally->wrong, 0U);
+    cr_assert_leq(tally->lost, tally->remained / 1000000);
+}
+
+static void ask_between(struct tally *tally, const struct kymo_reader *reader, uint64_t count)
+{
+    static const char *const points[] = {"WINDOW_PINNED", "WINDOW_PROBED", "RECORD_COPIED"};
+
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        testpoint_plan(points[i], 0, publish_between, NULL);
+        for (uint64_t asked = 0; asked < count / 3; asked++)
+            ask(tally, reader);
+        testpoint_cancel();
+    }
+}
+
+Test(queries, find_records_that_remain)
+{
+    for (size_t i = 0; i < DEPTHS; i++) {
+        const struct kymo_options options = begin(depths[i]);
+        struct kymo_reader reader;
+        struct tally tally = {0};
+
+        cr_assert_eq(kymo_writer_open(&between, NAME, &options), 0);
+        reader = (struct kymo_reader){.ring = between->ring, .segment = between->segment};
+        window_moves(2 * depths[i]);
+        ask_between(&tally, &reader, process_count(QUERIES, 0) / DEPTHS);
+        expect_all(&tally, depths[i]);
+        cr_assert_eq(kymo_writer_remove(between), 0);
+    }
+}
+
+Test(queries, find_records_that_remain_beside_a_writer)
+{
+    for (size_t i = 0; i < DEPTHS; i++) {
+        const struct kymo_options options = begin(depths[i]);
+        const uint64_t count = queries_per_run();
+        struct kymo_writer *writer;
+        struct kymo_reader reader;
+        struct tally tally = {0};
+        pthread_t thread;
+        void *failed;
+
+        cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+        reader = (struct kymo_reader){.ring = writer->ring, .segment = writer->segment};
+        cr_assert_eq(pthread_create(&thread, NULL, writer_thread, writer), 0);
+        while (kymo_ring_head(&reader.ring) < depths[i])
+            process_sleep(100000);
+        testpoint_plan(NULL, 0, wait_between, NULL);
+        while (tally.asked < count)
+            ask(&tally, &reader);
+        testpoint_cancel();
+        process_say(&arena->state, STOPPING);
+        pthread_join(thread, &failed);
+        cr_assert_null(failed);
+        expect_all(&tally, depths[i]);
+        cr_assert_eq(kymo_writer_remove(writer), 0);
+    }
+}
+
+/* ---- defective searches, which the oracle must detect ---- */
 
 /* An index relative to the newest record, which moves between two probes. */
 static uint64_t search_from_moving_head(const struct kymo_ring *ring, uint64_t time)

@@ -42,6 +42,7 @@ KYMO_INLINE int kymo_window_pin(const struct kymo_ring *ring, struct kymo_window
         return kymo_impl_ring_none(ring);
     window->high = head;
     window->low = head - (written < ring->mask ? written : ring->mask);
+    KYMO_TESTPOINT(WINDOW_PINNED);
     return 0;
 }
 
@@ -165,7 +166,14 @@ KYMO_INLINE uint64_t kymo_impl_window_near(const struct kymo_ring *ring, uint64_
     return after > guess + KYMO_IMPL_NEAR - 1 ? 0 : after;
 }
 
-/* The same for wide windows: guess, bracket, bisect. */
+/*
+ * The same for wide windows: guess, bracket, bisect.
+ *
+ * The oldest records are overwritten first, so a probe near the window's low end that is after
+ * `time` says nothing about the newer records: the time may be that of a later record. A probe that
+ * is not after `time` proves that all earlier probes of newer records were valid. Without that proof
+ * nothing is cut off above the guess.
+ */
 KYMO_INLINE uint64_t kymo_impl_window_guess(const struct kymo_ring *ring, uint64_t low,
                                             uint64_t high, uint64_t time)
 {
@@ -173,12 +181,13 @@ KYMO_INLINE uint64_t kymo_impl_window_guess(const struct kymo_ring *ring, uint64
     const uint64_t from = kymo_window_time(ring, low);
     const uint64_t to = kymo_window_time(ring, last);
     uint64_t step = 8 * KYMO_IMPL_NEAR;
-    uint64_t guess, after;
+    uint64_t guess, after, below;
 
     if (time >= to)
         return high;
-    if (time < from)
-        return low;
+    if (KYMO_UNLIKELY(time < from))
+        return kymo_impl_window_bisect(ring, low, high, time);
+    KYMO_TESTPOINT(WINDOW_PROBED);
     guess = kymo_impl_window_sample(ring, low, last, from, to, time);
     /* The caller usually reads the record next: fetch its slot while times are compared. */
     __builtin_prefetch(kymo_impl_ring_slot(ring, guess));
@@ -197,13 +206,16 @@ KYMO_INLINE uint64_t kymo_impl_window_guess(const struct kymo_ring *ring, uint64
         if (step < last - low)
             high = low + step;
     } else {
-        high = guess;
-        while (step < high - low && kymo_window_time(ring, high - step) > time) {
-            high -= step;
+        after = guess;
+        while (step < after - low && kymo_window_time(ring, after - step) > time) {
+            after -= step;
             step *= 8;
         }
-        if (step < high - low)
-            low = high - step;
+        below = step < after - low ? after - step : low;
+        if (kymo_window_time(ring, below) <= time) {
+            low = below;
+            high = after;
+        }
     }
     return kymo_impl_window_bisect(ring, low, high, time);
 }
@@ -421,14 +433,23 @@ KYMO_INLINE int kymo_impl_window_range(const struct kymo_ring *ring, uint64_t fr
 KYMO_INLINE int kymo_series_range(const struct kymo_reader *reader, uint64_t from, uint64_t to,
                                   struct kymo_range *range)
 {
-    uint64_t available = kymo_ring_available(&reader->ring);
+    const struct kymo_ring *ring = &reader->ring;
+    const uint64_t available = kymo_ring_available(ring), head = kymo_ring_head(ring);
+    uint64_t skip = 0, limit;
     int error = -ESTALE;
 
     if (from > to)
         return -EINVAL;
-    for (uint64_t tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++)
-        error = kymo_impl_window_range(&reader->ring, from, to,
-                                       available * tries / KYMO_QUERY_RETRIES, range);
+    for (uint64_t tries = 0; tries < KYMO_QUERY_RETRIES && error == -ESTALE; tries++) {
+        error = kymo_impl_window_range(ring, from, to, skip, range);
+        /* First without the oldest records that the writer has overwritten; if it is faster, also
+         * without those that it will overwrite during the next try. */
+        if (KYMO_UNLIKELY(error == -ESTALE && tries + 1 >= KYMO_QUERY_RETRIES / 2)) {
+            limit = available * (tries + 1) / KYMO_QUERY_RETRIES;
+            skip = kymo_ring_head(ring) - head;
+            skip = skip < limit ? skip : limit;
+        }
+    }
     return error;
 }
 
