@@ -11,13 +11,13 @@ import sys
 import named_tests
 
 PARTS = ("core", "fusefs", "tools", "bench", "tests")
-MEMORY_ORDER = re.compile(r"__atomic_\w+|__ATOMIC_\w+|__sync_\w+|\b_Atomic\b|stdatomic|memory_order|<atomic>")
+MEMORY_ORDER = re.compile(r"__atomic_\w+|__ATOMIC_\w+|__sync_\w+|\b_Atomic\b|stdatomic|memory_order|<atomic>|\b[lms]fence\b|_mm_[lms]fence|\bdmb\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
 # "SEQ-1 (release fence)" names one side of an ordering.
 SIDE = re.compile(r"\b([A-Z]+-[0-9]+) \(")
 # The functions of atomic.h that order.
-ORDERED = re.compile(r"kymo_(load_acquire|store_release|fence_(acquire|release)|\w+_ordered)(32)?\b")
+ORDERED = re.compile(r"kymo_(load_acquire|store_release|fence_(acquire|release|stores)|\w+_ordered)(32)?\b")
 # Libraries that are not libc.
 FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|png|zlib)")
 # Calls that wait for the inode lock of a directory, or for a page, which a thread that waits for a reply

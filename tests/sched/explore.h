@@ -8,7 +8,9 @@
  *   - a view holds, for each word, the oldest value that may still be read;
  *   - a release store, or a store after a release fence, stores the thread's view with the value; an
  *     acquire load of that value, or an acquire fence after the load, joins it to the reader's view;
- *   - ordered accesses are executed in one total order, and see a word in that order.
+ *   - ordered accesses are executed in one total order, and see a word in that order;
+ *   - a non-temporal store stores the view of the last release fence before a store fence, and is in
+ *     no view that the thread passes on before the next store fence.
  *
  * This is RC11 (Lahav et al., PLDI 2017) as a view machine (Kang et al., POPL 2017): C11 without
  * cycles of program order and reads-from, so a load never reads from a store that is executed later.
@@ -95,6 +97,8 @@ uint64_t explore_newest(const void *word);
 /* Accesses that must not race with any other: 8 aligned bytes. */
 uint64_t explore_plain_read(const void *word);
 void explore_plain_write(void *word, uint64_t value);
+/* A caller's copy into a loan by non-temporal stores. */
+void explore_copy_nontemporal(void *shared, const void *data, size_t size);
 /* A plain access reported by the compiler's instrumentation: must not race in watched memory, and
  * must not touch a shared word. */
 void explore_plain_touch(const void *memory, size_t size, int stores);
@@ -125,7 +129,8 @@ enum explore_order {
     EXPLORE_RELEASE,
     EXPLORE_BOTH, /* acquire and release */
     EXPLORE_ORDERED,
-    EXPLORE_SPLIT_RMW /* ordered, but split into a load and a store */
+    EXPLORE_SPLIT_RMW,  /* ordered, but split into a load and a store */
+    EXPLORE_NONTEMPORAL /* a store that only a store fence orders */
 };
 
 struct explore_site {
@@ -156,6 +161,7 @@ void explore_weaken(const struct explore_site *site, enum explore_order order);
 uint64_t explore_load(const void *word, size_t size, struct explore_site *site);
 void explore_store(void *word, size_t size, uint64_t value, struct explore_site *site);
 void explore_fence(struct explore_site *site);
+void explore_fence_stores(struct explore_site *site);
 
 enum explore_change { EXPLORE_ADD, EXPLORE_OR, EXPLORE_EXCHANGE };
 

@@ -87,7 +87,10 @@ struct thread {
     int spurious_wakeups;      /* left in this execution */
     struct view current_view;  /* applies to its next accesses */
     struct view acquire_view;  /* of all loads: an acquire fence joins it to current_view */
-    struct view released_view; /* current_view at its last release fence */
+    struct view released_view; /* what it passed on at its last release fence */
+    struct view fenced_view;   /* released_view at its last store fence */
+    struct view unfenced_view; /* of words with non-temporal stores since: before those */
+    uint64_t unfenced;         /* a bit for each such word */
     int started;
     jmp_buf jump;
     ucontext_t context;

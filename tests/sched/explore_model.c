@@ -136,6 +136,26 @@ static void check_order(const struct word *word, const char *what)
             explore_fail("a store to %s races with a read", what);
 }
 
+/* What a release passes on: all but non-temporal stores since the last store fence. */
+static struct view view_to_release(const struct thread *thread)
+{
+    struct view view = thread->current_view;
+
+    for (size_t i = 0; i < WORDS; i++)
+        if (thread->unfenced >> i & 1)
+            view.at[i] = thread->unfenced_view.at[i];
+    return view;
+}
+
+static void note_unfenced(struct thread *thread, const struct word *word)
+{
+    const uint64_t mask = UINT64_C(1) << number_of(word);
+
+    if (!(thread->unfenced & mask))
+        thread->unfenced_view.at[number_of(word)] = *known(thread, word);
+    thread->unfenced |= mask;
+}
+
 void add_value(struct word *word, uint64_t bits, enum explore_order order,
                const struct view *before)
 {
@@ -145,9 +165,13 @@ void add_value(struct word *word, uint64_t bits, enum explore_order order,
 
     if (word->count == VALUES)
         abort_explorer("too many values of a word");
+    if (order == EXPLORE_NONTEMPORAL)
+        note_unfenced(thread, word);
     *known(thread, word) = (uint16_t)word->count;
     value->bits = bits;
-    value->view = releases(order) ? thread->current_view : thread->released_view;
+    value->view = releases(order)                ? view_to_release(thread)
+                  : order == EXPLORE_NONTEMPORAL ? thread->fenced_view
+                                                 : thread->released_view;
     if (before)
         join(&value->view, before);
     value->view.at[number_of(word)] = (uint16_t)word->count;
@@ -198,8 +222,22 @@ void explore_fence(struct explore_site *site)
     if (acquires(site->now))
         join(&thread->current_view, &thread->acquire_view);
     if (releases(site->now)) {
-        thread->released_view = thread->current_view;
+        thread->released_view = view_to_release(thread);
         thread->current_view.at[CLOCK(thread->number)]++;
+    }
+}
+
+void explore_fence_stores(struct explore_site *site)
+{
+    struct thread *thread = explorer.current;
+
+    if (!thread)
+        return;
+    reach_site(site);
+    trace_step(site, 0, "", -1);
+    if (releases(site->now)) {
+        thread->unfenced = 0;
+        thread->fenced_view = thread->released_view;
     }
 }
 
@@ -344,6 +382,29 @@ void explore_copy_in(void *shared, const void *data, size_t size, struct explore
         to += part;
         from += part;
         size -= part;
+    }
+}
+
+void explore_copy_nontemporal(void *shared, const void *data, size_t size)
+{
+    static struct explore_site site = {.file = "",
+                                       .function = "caller",
+                                       .operation = "copy_nontemporal",
+                                       .what = "loan",
+                                       .order = EXPLORE_NONTEMPORAL,
+                                       .now = EXPLORE_NONTEMPORAL};
+    unsigned char *to = shared;
+    const unsigned char *from = data;
+
+    for (; size > 0; to += 8, from += 8, size -= size < 8 ? size : 8) {
+        struct word *word = find_word(to, 8);
+        uint64_t bits = word ? word->values[word->count - 1].bits : read_memory(to, 8);
+
+        memcpy(&bits, from, size < 8 ? size : 8);
+        if (word)
+            store_word(word, bits, &site);
+        else
+            memcpy(to, &bits, 8);
     }
 }
 

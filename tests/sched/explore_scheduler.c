@@ -63,6 +63,8 @@ static void reset_thread(struct thread *thread)
     thread->current_view.at[CLOCK(thread->number)] = 1;
     thread->acquire_view = thread->released_view = thread->current_view;
     memset(&thread->released_view, 0, sizeof(thread->released_view));
+    thread->fenced_view = thread->released_view;
+    thread->unfenced = 0;
     thread->state = READY;
     thread->futex_wait_count = thread->woken = 0;
     thread->may_crash = explorer.scenario->may_crash == thread->number + 1;

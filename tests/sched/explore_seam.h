@@ -68,6 +68,8 @@ static inline uint32_t explore_narrow(uint64_t value)
 #define kymo_fence_release() explore_fence(EXPLORE_SITE("fence_release", "", EXPLORE_RELEASE))
 #define kymo_fence_acquire() explore_fence(EXPLORE_SITE("fence_acquire", "", EXPLORE_ACQUIRE))
 
+#define kymo_fence_stores() explore_fence_stores(EXPLORE_SITE("fence_stores", "", EXPLORE_RELEASE))
+
 #define kymo_copy_in(shared, data, size) \
     explore_copy_in(shared, data, size, EXPLORE_SITE("copy_in", #shared, EXPLORE_RELAXED))
 #define kymo_copy_out(data, shared, size) \

@@ -95,6 +95,8 @@ static const struct need needs[] = {
     {"SEQ-1", "seqlock.h", "kymo_impl_slot_read_retry", "fence_acquire", 1, ACQUIRE, "slot"},
     {"SEQ-2", "seqlock.h", "kymo_impl_slot_write_end", "store_release", 1, RELEASE, "slot"},
     {"SEQ-2", "seqlock.h", "kymo_impl_slot_read_begin", "load_acquire", 1, ACQUIRE, "slot"},
+    {"SEQ-1", "ring.h", "kymo_ring_loan", "fence_stores", 1, RELEASE, "loan"},
+    {"SEQ-2", "ring.h", "kymo_ring_commit", "fence_stores", 1, RELEASE, "loan"},
     {"HEAD-1", "ring.h", "kymo_impl_ring_complete", "store_ordered", 1, RELEASE, "as of"},
     {"HEAD-1", "ring.h", "kymo_ring_head", "load_acquire", 1, ACQUIRE, "as of"},
     {"SER-1", "seqlock.h", "kymo_impl_slot_write_begin", "fence_release", 1, RELEASE, "range"},

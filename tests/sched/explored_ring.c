@@ -62,6 +62,25 @@ static void write_records(const struct explore_scenario *scenario)
             explore_fail("a record was not published");
 }
 
+/* In place, by non-temporal stores. */
+static void lend_records(const struct explore_scenario *scenario)
+{
+    unsigned char buffer[SIZE];
+    void *payload;
+
+    for (uint64_t i = 0; i < scenario->records; i++) {
+        const uint64_t pos = writer.pos;
+        const uint32_t len = checked_len(pos, SIZE);
+
+        if (kymo_ring_loan(&writer, &payload) != 0)
+            explore_fail("no loan");
+        checked_fill(buffer, pos, len);
+        explore_copy_nontemporal(payload, buffer, len);
+        if (kymo_ring_commit(&writer, len, checked_time(pos), checked_tag(pos)) != 0)
+            explore_fail("a record was not committed");
+    }
+}
+
 /* ---- reads ---- */
 
 static uint64_t known_head(void)
@@ -220,6 +239,15 @@ static void ask(const struct explore_scenario *scenario)
 const struct explore_scenario explored_ring[] = {
     RING("slot", "4 records, depth 2, 3 reads", read_slot, .depth = 2, .history = 1, .records = 4,
          .tries = 3),
+    {.name = "loan",
+     .bound = "4 records by non-temporal stores, depth 2, 3 reads",
+     .open = open_ring,
+     .reset = reset,
+     .body = {lend_records, read_slot},
+     .depth = 2,
+     .history = 1,
+     .records = 4,
+     .tries = 3},
     RING("latest", "6 records, depth 2", read_newest, .depth = 2, .history = 1, .records = 6,
          .quick_records = 4, .tries = 1),
     RING("at", "3 records, depth 2, 2 reads", read_at, .depth = 2, .history = 1, .records = 3,

@@ -83,6 +83,16 @@ THREAD(mp_fence_1, r[0] = kymo_load_relaxed(&y); kymo_fence_acquire();
 THREAD(mp_release_first_0, kymo_store_release(&x, 1); kymo_store_relaxed(&y, 1);)
 THREAD(mp_acquire_last_1, r[0] = kymo_load_relaxed(&y); r[1] = kymo_load_acquire(&x);)
 
+/* Non-temporal data, or a non-temporal flag: only a store fence orders them. */
+#define STORE_NONTEMPORAL(word) explore_copy_nontemporal(&(word), &(const uint64_t){1}, 8)
+THREAD(mp_nontemporal_0, STORE_NONTEMPORAL(x); kymo_fence_release(); kymo_store_release(&y, 1);)
+THREAD(mp_nontemporal_fence_0, STORE_NONTEMPORAL(x); kymo_fence_stores();
+       kymo_store_release(&y, 1);)
+THREAD(mp_nontemporal_flag_0, kymo_store_relaxed(&x, 1); kymo_fence_release();
+       STORE_NONTEMPORAL(y);)
+THREAD(mp_fence_nontemporal_flag_0, kymo_store_relaxed(&x, 1); kymo_fence_release();
+       kymo_fence_stores(); STORE_NONTEMPORAL(y);)
+
 /* Load buffering: each thread loads one word, then stores to the other. */
 THREAD(lb_relaxed_0, r[0] = kymo_load_relaxed(&x); kymo_store_relaxed(&y, 1);)
 THREAD(lb_relaxed_1, r[1] = kymo_load_relaxed(&y); kymo_store_relaxed(&x, 1);)
@@ -148,6 +158,12 @@ static const struct litmus litmus[] = {
     LITMUS("MP relaxed", 2, ANY, mp_relaxed_0, mp_relaxed_1),
     LITMUS("MP release, acquire", 2, "00 01 11", mp_release_0, mp_acquire_1),
     LITMUS("MP release, relaxed", 2, ANY, mp_release_0, mp_relaxed_1),
+    LITMUS("MP non-temporal data", 2, ANY, mp_nontemporal_0, mp_acquire_1),
+    LITMUS("MP non-temporal data, store fence", 2, "00 01 11", mp_nontemporal_fence_0,
+           mp_acquire_1),
+    LITMUS("MP non-temporal flag", 2, ANY, mp_nontemporal_flag_0, mp_fence_1),
+    LITMUS("MP non-temporal flag, store fence", 2, "00 01 11", mp_fence_nontemporal_flag_0,
+           mp_fence_1),
     LITMUS("MP relaxed, acquire", 2, ANY, mp_relaxed_0, mp_acquire_1),
     LITMUS("MP fences", 2, "00 01 11", mp_fence_0, mp_fence_1),
     LITMUS("MP release fence, acquire", 2, "00 01 11", mp_fence_0, mp_acquire_1),

@@ -113,6 +113,18 @@ static inline uint64_t kymo_fetch_add_relaxed(uint64_t *word, uint64_t value)
     return __atomic_fetch_add(word, value, __ATOMIC_RELAXED);
 }
 
+/*
+ * Behind a release fence, orders later non-temporal stores as that fence orders others; in front of
+ * a release store, earlier ones. Only x86-64 exempts them from its orderings. For memory that the
+ * caller writes, by instructions of its choice (kymo_ring_loan).
+ */
+static inline void kymo_fence_stores(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("sfence" ::: "memory");
+#endif
+}
+
 /* Stores `desired` and returns 1 if the word held `expected`, else returns 0. Fully ordered. */
 static inline int kymo_compare_exchange_ordered32(uint32_t *word, uint32_t expected,
                                                   uint32_t desired)
@@ -140,10 +152,19 @@ static inline void kymo_fence_acquire(void)
  * copy while the writer overwrites, and detects it afterwards (Boehm 2012, "Can seqlocks get along
  * with programming language memory models?"; WG21 P1478). C11 has no such operation, so these two
  * functions are the only ones that do it: memcpy between two fences, which order the bytes on every
- * supported target. A small constant `size` compiles to a few moves.
+ * supported target. A small constant `size` compiles to a few moves. Fences of its own surround a
+ * copy that memcpy may make with non-temporal stores.
  */
 static inline void kymo_copy_in(void *shared, const void *data, size_t size)
 {
+#if defined(__x86_64__)
+    if (KYMO_UNLIKELY(size > KYMO_IMPL_COPY_LIMIT)) {
+        kymo_fence_stores();
+        memcpy(shared, data, kymo_impl_copy_size(size));
+        kymo_fence_stores();
+        return;
+    }
+#endif
     kymo_impl_copy_bytes(shared, data, size);
 }
 

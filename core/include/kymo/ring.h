@@ -116,7 +116,7 @@ KYMO_INLINE int kymo_ring_publish(struct kymo_writer *writer, const void *data, 
 /*
  * Stores the address of the next slot's payload into *payload, to be written in place; then commit
  * or abort. Until then readers have one record less of history. A second loan before that returns
- * the same address.
+ * the same address. The caller may use stores of any kind, non-temporal ones included.
  * -EPERM: the handle was inherited by fork. -ENOSPC: no position is left below 2^62. -EBADMSG: the
  * mapping is damaged. Shared writers also: -ETIMEDOUT, another live writer holds the lock.
  */

@@ -108,6 +108,9 @@ KYMO_INLINE int kymo_ring_loan(struct kymo_writer *writer, void **payload)
         return kymo_impl_ring_loan_slow(writer, payload);
     slot = kymo_impl_ring_slot(&writer->ring, writer->pos);
     kymo_impl_slot_write_begin(slot, writer->pos);
+    /* SEQ-1 (store fence): the odd seq before the caller's stores, of any kind. Pairs with SEQ-1 in
+     * kymo_impl_slot_read_retry. */
+    kymo_fence_stores();
     writer->loaned = 1;
     *payload = kymo_impl_slot_payload(slot);
     return KYMO_LIKELY(!kymo_load_relaxed32(&writer->ring.damaged)) ? 0 : -EBADMSG;
@@ -130,6 +133,9 @@ KYMO_INLINE int kymo_ring_commit(struct kymo_writer *writer, size_t len, uint64_
             return error;
     }
     writer->loaned = 0;
+    /* SEQ-2 (store fence): the caller's stores, of any kind, before the even seq. Pairs with SEQ-2
+     * in kymo_impl_slot_read_begin. */
+    kymo_fence_stores();
     return kymo_impl_ring_complete(writer, kymo_impl_ring_slot(&writer->ring, writer->pos), len,
                                    time, tag);
 }
