@@ -19,6 +19,7 @@ static const struct {
     {ERANGE, "the closest record is farther than the limit, or the time is out of its range"},
     {EDOM, "the time is before the oldest record, or after the newest"},
     {ETIME, "the newest record is older than required: wait for a newer one"},
+    {ENOMSG, "no record has this key: it lies between those of two records, or before the first"},
     {ETIMEDOUT, "the deadline passed"},
     {EBUSY, "another writer or consumer is alive: end it first, or use another name"},
     {EBADMSG, "not a kymo segment, or a damaged one"},

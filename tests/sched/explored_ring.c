@@ -209,8 +209,9 @@ static void follow(const struct explore_scenario *scenario)
 static void ask(const struct explore_scenario *scenario)
 {
     const uint64_t pos = scenario->first + (uint64_t)explore_pick((int)scenario->tries);
-    const uint64_t time = oracle_time(pos, explore_pick(ORACLE_TIMES));
-    struct oracle_trial trial = {.question = {(enum oracle_kind)scenario->kind, time, time + 1000},
+    const enum oracle_kind kind = (enum oracle_kind)scenario->kind;
+    const uint64_t time = oracle_subject(kind, pos, explore_pick(ORACLE_TIMES));
+    struct oracle_trial trial = {.question = {kind, time, time + 1000},
                                  .span = {.first = reader.ring.first,
                                           .mask = reader.ring.mask,
                                           .from = known_head()}};
@@ -221,6 +222,8 @@ static void ask(const struct explore_scenario *scenario)
         oracle_try_bracket(&trial, &reader, &buffers);
     else if (scenario->kind == ORACLE_RANGE)
         oracle_try_range(&trial, &reader);
+    else if (scenario->kind == ORACLE_TAG)
+        oracle_try_tag(&trial, &reader);
     else
         oracle_try_one(&trial, &reader, &buffers);
     trial.span.to = newest_head();
@@ -264,5 +267,7 @@ const struct explore_scenario explored_ring[] = {
          .records = 5, .tries = 10),
     RING("range", "6 records, depth 4", ask, .kind = ORACLE_RANGE, .depth = 4, .history = 4,
          .records = 6, .tries = 10),
+    RING("tag", "5 records, depth 4", ask, .kind = ORACLE_TAG, .depth = 4, .history = 4,
+         .records = 5, .quick_records = 3, .tries = 8),
     {.name = NULL},
 };

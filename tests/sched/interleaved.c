@@ -364,7 +364,7 @@ static void each_query(void (*run)(const struct setup *setup, const struct act *
                 continue;
             last = time;
             for (enum oracle_kind kind = 0; kind < ORACLE_KINDS; kind++) {
-                struct act act = ask(kind, time, (uint64_t)which * 100);
+                struct act act = ask(kind, oracle_subject(kind, pos, which), (uint64_t)which * 100);
 
                 run(setup, &act, count);
             }
@@ -418,8 +418,9 @@ Test(interleaved, interpolation_search)
         make(setup);
         for (int round = 0; round < rounds; round++) {
             uint64_t pos = setup->first + setup->history + 20 - roll(300);
-            struct act act = ask((enum oracle_kind)roll(ORACLE_KINDS),
-                                 oracle_time(pos, (int)roll(ORACLE_TIMES)), roll(100000));
+            enum oracle_kind kind = (enum oracle_kind)roll(ORACLE_KINDS);
+            struct act act =
+                ask(kind, oracle_subject(kind, pos, (int)roll(ORACLE_TIMES)), roll(100000));
 
             run_many_turns(setup, &act, 13);
         }

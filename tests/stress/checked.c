@@ -76,7 +76,12 @@ uint64_t checked_after(uint64_t time)
 
 uint64_t checked_tag(uint64_t pos)
 {
-    return checked_mix(~pos);
+    return pos / 3 * 5 + (pos % 3 ? 2 : 0);
+}
+
+uint64_t checked_after_tag(uint64_t tag)
+{
+    return tag / 5 * 3 + (tag % 5 < 2 ? 1 : 3);
 }
 
 uint32_t checked_len(uint64_t pos, uint32_t size)

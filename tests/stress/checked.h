@@ -27,7 +27,11 @@ uint64_t checked_time(uint64_t pos);
 /* The first position with a time after `time`. */
 uint64_t checked_after(uint64_t time);
 
+/* Tags do not decrease: of three, two are equal, and every other one is left out. */
 uint64_t checked_tag(uint64_t pos);
+
+/* The first position with a tag after `tag`. */
+uint64_t checked_after_tag(uint64_t tag);
 
 /* From half of `size` to `size`, so that a length read from another record is detected. */
 uint32_t checked_len(uint64_t pos, uint32_t size);

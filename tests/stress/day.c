@@ -194,9 +194,13 @@ static void ask(struct tally *tally, const struct kymo_reader *deep)
 {
     uint64_t one, other;
     const struct oracle_buffers buffers = {&one, &other};
-    const uint64_t time = pick_time(&deep->ring);
-    struct oracle_trial trial = {
-        .question = {(enum oracle_kind)roll(ORACLE_KINDS), time, time + roll(period_length)}};
+    const enum oracle_kind kind = (enum oracle_kind)roll(ORACLE_KINDS);
+    const uint64_t back = roll(deep->ring.mask);
+    const uint64_t time =
+        kind == ORACLE_TAG
+            ? oracle_subject(kind, kymo_ring_head(&deep->ring) - back, (int)roll(ORACLE_TIMES))
+            : pick_time(&deep->ring);
+    struct oracle_trial trial = {.question = {kind, time, time + roll(period_length)}};
 
     oracle_try(&trial, deep, &buffers);
     if (trial.question.kind == ORACLE_RANGE)
@@ -249,11 +253,12 @@ static void report(const struct tally *tally, const struct kymo_ring *deep, uint
     const uint64_t head = kymo_ring_head(deep);
     const uint64_t span = checked_time(head - 1) - checked_time(head - deep->mask);
 
-    printf("closest %llu, as_of %llu, bracket %llu, range %llu, align %llu\n",
+    printf("closest %llu, as_of %llu, bracket %llu, range %llu, tag %llu, align %llu\n",
            (unsigned long long)tally->asked[ORACLE_CLOSEST],
            (unsigned long long)tally->asked[ORACLE_AS_OF],
            (unsigned long long)tally->asked[ORACLE_BRACKET],
            (unsigned long long)tally->asked[ORACLE_RANGE],
+           (unsigned long long)tally->asked[ORACLE_TAG],
            (unsigned long long)tally->asked[ORACLE_KINDS]);
     printf("count: time queries in a day of history: %llu checked, %llu wrong; %llu records over "
            "%.1f h, %llu published concurrently, the window moved during %llu, %llu correctly "

@@ -5,7 +5,7 @@
 
 const char *oracle_name(enum oracle_kind kind)
 {
-    static const char *const names[ORACLE_KINDS] = {"closest", "as_of", "bracket", "range"};
+    static const char *const names[ORACLE_KINDS] = {"closest", "as_of", "bracket", "range", "tag"};
 
     return names[kind];
 }
@@ -72,6 +72,17 @@ static struct oracle_answer oracle_range(uint64_t low, uint64_t head,
                                   .truncated = begin == low && low != first};
 }
 
+static struct oracle_answer oracle_tag(uint64_t low, uint64_t head, uint64_t tag, uint64_t first)
+{
+    uint64_t after = oracle_clamp(checked_after_tag(tag), low, head);
+
+    if (after > low && checked_tag(after - 1) == tag)
+        return (struct oracle_answer){.pos = after - 1};
+    if (after == low)
+        return (struct oracle_answer){.error = low == first ? -ENOMSG : -ESTALE};
+    return (struct oracle_answer){.error = after == head ? -ENODATA : -ENOMSG};
+}
+
 struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t low, uint64_t head,
                                 uint64_t first)
 {
@@ -82,6 +93,8 @@ struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t
         return oracle_as_of(low, head, question->time, first);
     case ORACLE_BRACKET:
         return oracle_bracket(low, head, question->time);
+    case ORACLE_TAG:
+        return oracle_tag(low, head, question->time, first);
     default:
         return oracle_range(low, head, question, first);
     }
@@ -110,6 +123,8 @@ static int oracle_agrees(const struct oracle_question *question, const struct or
 static int oracle_accepts(const struct oracle_question *question, const struct oracle_span *span,
                           const struct oracle_answer *answer)
 {
+    const uint64_t after = question->kind == ORACLE_TAG ? checked_after_tag(question->time)
+                                                        : checked_after(question->time);
     const uint64_t likely[] = {
         span->from,
         span->to,
@@ -117,7 +132,8 @@ static int oracle_accepts(const struct oracle_question *question, const struct o
         answer->second + 1,
         answer->pos + answer->second,
         answer->pos + span->mask,
-        checked_after(question->time) + span->mask,
+        after,
+        after + span->mask,
     };
 
     for (size_t i = 0; i < sizeof(likely) / sizeof(likely[0]); i++)
@@ -138,7 +154,21 @@ uint64_t oracle_time(uint64_t pos, int which)
     return times[which];
 }
 
+uint64_t oracle_subject(enum oracle_kind kind, uint64_t pos, int which)
+{
+    return kind == ORACLE_TAG ? checked_tag(pos) + (uint64_t)which - 1 : oracle_time(pos, which);
+}
+
 /* ---- queries of the library ---- */
+
+void oracle_try_tag(struct oracle_trial *trial, const struct kymo_reader *reader)
+{
+    struct oracle_answer *answer = &trial->answer;
+
+    answer->error = kymo_series_find_tag(reader, trial->question.time, &answer->pos);
+    if (answer->error)
+        answer->pos = 0;
+}
 
 void oracle_try_bracket(struct oracle_trial *trial, const struct kymo_reader *reader,
                         const struct oracle_buffers *buffers)
@@ -209,6 +239,8 @@ void oracle_try(struct oracle_trial *trial, const struct kymo_reader *reader,
         oracle_try_bracket(trial, reader, buffers);
     else if (trial->question.kind == ORACLE_RANGE)
         oracle_try_range(trial, reader);
+    else if (trial->question.kind == ORACLE_TAG)
+        oracle_try_tag(trial, reader);
     else
         oracle_try_one(trial, reader, buffers);
     trial->span.to = kymo_ring_head(&reader->ring);

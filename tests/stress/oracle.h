@@ -16,11 +16,18 @@ struct oracle_span {
     uint64_t mask;
 };
 
-enum oracle_kind { ORACLE_CLOSEST, ORACLE_AS_OF, ORACLE_BRACKET, ORACLE_RANGE, ORACLE_KINDS };
+enum oracle_kind {
+    ORACLE_CLOSEST,
+    ORACLE_AS_OF,
+    ORACLE_BRACKET,
+    ORACLE_RANGE,
+    ORACLE_TAG,
+    ORACLE_KINDS
+};
 
 struct oracle_question {
     enum oracle_kind kind;
-    uint64_t time; /* range: from */
+    uint64_t time; /* range: from; tag: the tag */
     uint64_t to;   /* range only */
 };
 
@@ -47,6 +54,9 @@ struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t
 
 uint64_t oracle_time(uint64_t pos, int which);
 
+/* The same for queries of that kind: a time, or a tag. */
+uint64_t oracle_subject(enum oracle_kind kind, uint64_t pos, int which);
+
 /* A query with its span, its answer, and the check of the copied records. */
 struct oracle_trial {
     struct oracle_question question;
@@ -66,6 +76,8 @@ void oracle_try_bracket(struct oracle_trial *trial, const struct kymo_reader *re
 
 void oracle_try_one(struct oracle_trial *trial, const struct kymo_reader *reader,
                     const struct oracle_buffers *buffers);
+
+void oracle_try_tag(struct oracle_trial *trial, const struct kymo_reader *reader);
 
 void oracle_try_range(struct oracle_trial *trial, const struct kymo_reader *reader);
 

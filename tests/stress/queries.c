@@ -67,10 +67,11 @@ static struct oracle_question question(const struct kymo_reader *reader)
     const uint64_t depth = kymo_ring_depth(&reader->ring);
     const uint64_t head = kymo_ring_head(&reader->ring) + 4;
     const uint64_t back = roll(2) ? depth - depth / 8 + roll(depth / 4 + 2) : roll(depth + 8);
-    const uint64_t time = oracle_time(head > back ? head - back : 0, (int)roll(ORACLE_TIMES));
+    const enum oracle_kind kind = (enum oracle_kind)roll(ORACLE_KINDS);
+    const uint64_t time =
+        oracle_subject(kind, head > back ? head - back : 0, (int)roll(ORACLE_TIMES));
 
-    return (struct oracle_question){(enum oracle_kind)roll(ORACLE_KINDS), time,
-                                    time + roll(depth * 100)};
+    return (struct oracle_question){kind, time, time + roll(depth * 100)};
 }
 
 struct tally {
@@ -376,6 +377,8 @@ static int ask_carelessly(uint64_t (*search)(const struct kymo_ring *ring, uint6
     struct oracle_trial trial = {.question = question(reader)};
     struct oracle_answer right;
 
+    if (trial.question.kind == ORACLE_TAG)
+        return -1;
     trial.question.kind = ORACLE_AS_OF;
     trial.span = (struct oracle_span){.first = reader->ring.first, .mask = reader->ring.mask};
     trial.span.from = kymo_ring_head(&reader->ring);

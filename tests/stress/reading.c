@@ -138,13 +138,15 @@ static const char *reading_cursor(const struct reading *reading)
 }
 
 /* While the writer is stopped, each query has exactly one correct result. */
-static const char *reading_questions(const struct reading *reading, uint64_t time)
+static const char *reading_questions(const struct reading *reading, uint64_t pos, int which)
 {
     unsigned char one[READING_LIMIT], other[READING_LIMIT];
     const struct oracle_buffers buffers = {one, other};
     struct oracle_trial trial;
 
     for (enum oracle_kind kind = 0; kind < ORACLE_KINDS; kind++) {
+        const uint64_t time = oracle_subject(kind, pos, which);
+
         trial.question = (struct oracle_question){kind, time, time + 200};
         oracle_try(&trial, reading->reader, &buffers);
         if (reading->head == 0 && trial.answer.error == -ENODATA)
@@ -163,7 +165,7 @@ static const char *reading_queries(const struct reading *reading)
 
     for (uint64_t pos = 0; pos < reading->head + 2; pos++) {
         for (int which = 0; which < ORACLE_TIMES && !fault; which++)
-            fault = reading_questions(reading, oracle_time(pos, which));
+            fault = reading_questions(reading, pos, which);
     }
     return fault;
 }

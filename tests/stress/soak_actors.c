@@ -227,11 +227,13 @@ static int ask(struct kymo_reader *reader, const char *name, struct reading_buff
     struct oracle_trial trial = {0};
 
     trial.question.kind = (enum oracle_kind)soak_roll(ORACLE_KINDS);
-    trial.question.time = oracle_time(head > back ? head - back : 0, (int)soak_roll(ORACLE_TIMES));
+    trial.question.time = oracle_subject(trial.question.kind, head > back ? head - back : 0,
+                                         (int)soak_roll(ORACLE_TIMES));
     trial.question.to = trial.question.time + soak_roll(1000000);
     oracle_try(&trial, reader, &both);
     soak_count(&soak->reads[READ_BY_QUESTION]);
-    if (trial.answer.error == -ENODATA || trial.answer.error == -EIDRM)
+    if ((trial.answer.error == -ENODATA && trial.question.kind != ORACLE_TAG) ||
+        trial.answer.error == -EIDRM)
         return trial.answer.error;
     if (oracle_verdict(&trial) < 0) {
         soak_blame("%s: %s: %d, %s", name, oracle_name(trial.question.kind), trial.answer.error,

@@ -7,9 +7,9 @@
 
 /* Every errno that the functions return. */
 static const int errors[] = {
-    ENODATA,   ESTALE,       EIDRM,  EAGAIN,  ERANGE,          EDOM,     ETIME,
-    ENOTEMPTY, ETIMEDOUT,    EBUSY,  EBADMSG, EPROTONOSUPPORT, EMSGSIZE, EINVAL,
-    EPIPE,     ENAMETOOLONG, ENOSPC, EACCES,  EPERM,           ENOENT,   EEXIST,
+    ENODATA,      ESTALE, EIDRM,   EAGAIN,          ERANGE,   EDOM,   ETIME,  ENOTEMPTY,
+    ETIMEDOUT,    EBUSY,  EBADMSG, EPROTONOSUPPORT, EMSGSIZE, EINVAL, ENOMSG, EPIPE,
+    ENAMETOOLONG, ENOSPC, EACCES,  EPERM,           ENOENT,   EEXIST,
 };
 
 #define ERRORS (sizeof(errors) / sizeof(errors[0]))

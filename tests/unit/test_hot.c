@@ -148,6 +148,7 @@ static int ask_all(const struct kymo_reader *reader)
             kymo_series_bracket(reader, RECORDS - 1, &payload, &after, sizeof(after), &bracket);
         error |= kymo_series_fresh(reader, 0, &payload, sizeof(payload), NULL);
         error |= kymo_series_range(reader, 0, RECORDS, &range);
+        error |= kymo_series_find_tag(reader, 0, &pos);
         error |= hot_key_closest(reader, key, 0, &payload, sizeof(payload), NULL);
         error |= hot_key_as_of(reader, key, &payload, sizeof(payload), NULL);
         error |= hot_key_bracket(reader, key, &payload, &after, sizeof(after), &bracket);

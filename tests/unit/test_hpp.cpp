@@ -408,6 +408,25 @@ Test(hpp, queries_times)
     cr_assert(writer.remove());
 }
 
+Test(hpp, searches_by_tag_and_key)
+{
+    kymo::writer<imu> writer("keys", user);
+    kymo::reader<imu> reader("keys");
+
+    cr_assert_eq(reader.find_tag(0).error(), -ENODATA);
+    publish(writer, 0, 20); /* 13 to 19 remain */
+    cr_assert_eq(reader.find_tag(7 * 15).value(), 15);
+    cr_assert_eq(reader.at_tag(7 * 15)->data.count, 15);
+    cr_assert_eq(reader.at_tag(7 * 15 + 1).error(), -ENOMSG);
+    cr_assert_eq(reader.at_tag(7 * 20).error(), -ENODATA);
+    cr_assert_eq(reader.at_tag(7 * 12).error(), -ESTALE);
+    cr_assert_eq(reader.find_key(&imu::count, 16u).value(), 16);
+    cr_assert_eq(reader.at_key(&imu::temperature, 37.0)->data.count, 17);
+    cr_assert_eq(reader.at_key([](const imu &one) { return 2 * one.count; }, 28u)->pos, 14);
+    cr_assert_eq(reader.at_key(&imu::temperature, 37.5).error(), -ENOMSG);
+    cr_assert_eq(reader.at_key(&imu::count, 3u).error(), -ESTALE);
+}
+
 Test(hpp, brackets_interpolate)
 {
     kymo::writer<imu> writer("hpp", user);

@@ -352,6 +352,112 @@ Test(series, counts_beyond_32_bits)
     kymo_writer_close(writer);
 }
 
+/* ---- keys ---- */
+
+/* Ties, and gaps. */
+static uint64_t tag_of(uint64_t pos)
+{
+    return 10 + pos / 3 * 5 + (pos % 3 ? 2 : 0);
+}
+
+struct keyed {
+    double key;
+    uint64_t pos;
+};
+
+static int compare_keyed(const struct kymo_view *view, const void *key)
+{
+    const struct keyed *keyed = view->payload;
+    const double wanted = *(const double *)key;
+
+    return keyed->key < wanted ? -1 : keyed->key > wanted;
+}
+
+/* The newest position with the tag. */
+static int oracle_tag(uint64_t low, uint64_t head, uint64_t tag, uint64_t *expected)
+{
+    for (*expected = head; (*expected)-- > low && tag_of(*expected) > tag;)
+        ;
+    if (*expected + 1 == low)
+        return low == 0 ? -ENOMSG : -ESTALE;
+    if (tag_of(*expected) == tag)
+        return 0;
+    return *expected + 1 == head ? -ENODATA : -ENOMSG;
+}
+
+static void ask_keys(const struct kymo_reader *reader, uint64_t low, uint64_t head)
+{
+    for (uint64_t tag = 5; tag < tag_of(head) + 5; tag++) {
+        const double key = 0.5 * (double)tag - 100;
+        uint64_t pos = 0, expected;
+        const int error = oracle_tag(low, head, tag, &expected);
+
+        cr_assert_eq(kymo_series_find_tag(reader, tag, &pos), error, "%d", (int)tag);
+        if (!error)
+            cr_assert_eq(pos, expected);
+        cr_assert_eq(kymo_series_find_key(reader, compare_keyed, &key, &pos), error);
+        if (!error)
+            cr_assert_eq(pos, expected);
+    }
+    cr_assert_eq(kymo_series_find_tag(reader, UINT64_MAX, &(uint64_t){0}), -ENODATA);
+}
+
+/* G */
+Test(series, finds_tags_and_keys)
+{
+    for (uint64_t depth = 2; depth <= 64; depth *= 2) {
+        const struct kymo_options options = {.clock = KYMO_USER,
+                                             .depth = depth,
+                                             .size = sizeof(struct keyed)};
+        struct kymo_writer *writer = unit_writer("keys", &options);
+        struct kymo_reader *reader = unit_reader("keys");
+        uint64_t pos;
+
+        cr_assert_eq(kymo_series_find_tag(reader, 0, &pos), -ENODATA);
+        for (uint64_t head = 0; head < 3 * depth; head++) {
+            const struct keyed keyed = {0.5 * (double)tag_of(head) - 100, head};
+
+            cr_assert_eq(kymo_ring_publish(writer, &keyed, sizeof(keyed), head, tag_of(head)), 0);
+            ask_keys(reader, head + 1 < depth ? 0 : head + 2 - depth, head + 1);
+        }
+        cr_assert_eq(kymo_writer_remove(writer), 0);
+        cr_assert_eq(kymo_series_find_tag(reader, 10, &pos), -EIDRM);
+        kymo_reader_close(reader);
+    }
+}
+
+/* The writer overwrites the record that is compared first. */
+struct overwriting {
+    struct kymo_writer *writer;
+    uint64_t pos; /* the wanted one */
+};
+
+static int compare_overwritten(const struct kymo_view *view, const void *key)
+{
+    const struct overwriting *wanted = key;
+    const struct unit_payload *payload = view->payload;
+
+    while (wanted->writer->pos <= view->record.pos + 8 && wanted->writer->pos < 13)
+        unit_publish(wanted->writer, 1);
+    return payload->pos < wanted->pos ? -1 : payload->pos > wanted->pos;
+}
+
+/* G: the payload that was compared was that of a later record. */
+Test(series, discards_comparisons_of_overwritten_records)
+{
+    struct kymo_writer *writer = unit_writer_of_depth("overwritten", 8);
+    struct kymo_reader *reader = unit_reader("overwritten");
+    const struct overwriting wanted = {writer, 6};
+    uint64_t pos = 0;
+
+    unit_publish(writer, 8); /* 1 to 7; the first probe is 4, which 12 overwrites */
+    cr_assert_eq(kymo_series_find_key(reader, compare_overwritten, &wanted, &pos), 0);
+    cr_assert_eq(pos, 6);
+    cr_assert_eq(writer->pos, 13);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+}
+
 Test(series, returns_nothing_before_first_record)
 {
     struct kymo_writer *writer = unit_writer_of_depth("empty", 8);

@@ -222,6 +222,11 @@ class bytes_reader : public any_reader
         return {detail::filled{},
                 [&](std::uint64_t &pos) { return kymo_series_find_as_of(raw(), time, &pos); }};
     }
+    result<std::uint64_t> find_tag(std::uint64_t tag) const noexcept
+    {
+        return {detail::filled{},
+                [&](std::uint64_t &pos) { return kymo_series_find_tag(raw(), tag, &pos); }};
+    }
     result<kymo_range> range(std::uint64_t from, std::uint64_t to) const noexcept
     {
         return {detail::filled{},

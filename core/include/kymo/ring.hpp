@@ -23,6 +23,8 @@
 #if !defined(KYMO_RING_HPP) && KYMO_IMPL_CXX17
 #define KYMO_RING_HPP
 
+#include <functional>
+
 #include <kymo/key.hpp>
 #include <kymo/record.hpp>
 #include <kymo/segment.hpp>
@@ -383,6 +385,41 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
                 }};
     }
 
+    /* By tag; as kymo_series_find_tag. */
+    result<std::uint64_t> find_tag(std::uint64_t tag) const noexcept
+    {
+        return {detail::filled{},
+                [&](std::uint64_t &pos) { return kymo_series_find_tag(raw(), tag, &pos); }};
+    }
+    result<record<T>> at_tag(std::uint64_t tag) const noexcept
+    {
+        return read_found(find_tag(tag));
+    }
+    /* By a key of the payload that never decreases; as kymo_series_find_key. key_of: a member, such
+     * as &frame::number, or a function of a const T &, which must not throw and may be called with
+     * a record that is overwritten at that moment. Keys are compared with <. */
+    template <typename KeyOf, typename Key>
+    result<std::uint64_t> find_key(KeyOf &&key_of, const Key &key) const noexcept
+    {
+        using keys = std::pair<std::remove_reference_t<KeyOf> &, const Key &>;
+        const keys wanted(key_of, key);
+        const auto compare = [](const kymo_view *view, const void *context) noexcept -> int {
+            const auto &[of, sought] = *static_cast<const keys *>(context);
+            const auto found = std::invoke(of, *static_cast<const T *>(view->payload));
+
+            return found < sought ? -1 : sought < found;
+        };
+
+        return {detail::filled{}, [&](std::uint64_t &pos) {
+                    return kymo_series_find_key(raw(), compare, &wanted, &pos);
+                }};
+    }
+    template <typename KeyOf, typename Key>
+    result<record<T>> at_key(KeyOf &&key_of, const Key &key) const noexcept
+    {
+        return read_found(find_key(std::forward<KeyOf>(key_of), key));
+    }
+
   protected:
     int open_typed(const std::string &name, kymo_diagnostic *cause) noexcept
     {
@@ -402,6 +439,12 @@ template <typename T, typename Policy = unchecked> class reader : public any_rea
     }
 
   private:
+    result<record<T>> read_found(const result<std::uint64_t> &pos) const noexcept
+    {
+        if (!pos)
+            return failure{pos.error()};
+        return at(*pos);
+    }
     template <typename Take> result<view<T>> view_by(Take &&take) const noexcept
     {
         return {detail::filled{}, [&](view<T> &found) {

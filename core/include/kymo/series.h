@@ -1,6 +1,6 @@
 /*
  * series.h - queries by time: the closest record, the pair around an instant, the newest record not
- * after an instant, all records between two instants.
+ * after an instant, all records between two instants; and searches by tag or by another key.
  *
  *     #include <kymo/series.h>
  *
@@ -25,11 +25,14 @@
  *
  * Ties: the newest of records with equal times; the earlier of two equally distant times.
  *
+ * Searches by key probe slots instead. A probe of an overwritten slot decides nothing: the search
+ * continues with the newer records.
+ *
  * Times are ns on the segment's clock. Every query returns 0, or
  *   -ENODATA  no record published yet
  *   -ESTALE   the writer overwrote the answer faster than it could be read
  *   -EIDRM    this generation was replaced or removed: reopen
- *   -ERANGE, -EDOM, -ETIME: see each query
+ *   -ERANGE, -EDOM, -ETIME, -ENOMSG: see each query
  *   -EMSGSIZE, -EBADMSG: as all reads (ring.h)
  *
  * Any number of threads may query one reader, concurrently with the writer.
@@ -114,6 +117,29 @@ KYMO_INLINE int kymo_series_find_bracket(const struct kymo_reader *reader, uint6
  */
 KYMO_INLINE int kymo_series_range(const struct kymo_reader *reader, uint64_t from, uint64_t to,
                                   struct kymo_range *range);
+
+/* ---- keys other than time ---- */
+
+/*
+ * Stores the position of the record with that tag into *pos, of equal tags the newest: to read it,
+ * kymo_ring_at or kymo_ring_view. The tags must never decrease, as frame numbers; otherwise the
+ * record found has the tag, but one with the tag may not be found.
+ * -ENODATA also: not published yet, all tags are smaller. -ESTALE: overwritten, all tags that remain
+ * are larger. -ENOMSG: no record has it; the tags around it are published.
+ * Reads O(log n) slots of the n that are available.
+ */
+KYMO_EXPORT int kymo_series_find_tag(const struct kymo_reader *reader, uint64_t tag, uint64_t *pos);
+
+/*
+ * Where a record is relative to `key`: negative, before; 0, it has the key; positive, after. The
+ * record may be overwritten during the call, whose result is then discarded: check every offset and
+ * length in the payload before using it.
+ */
+typedef int kymo_series_compare(const struct kymo_view *view, const void *key);
+
+/* As kymo_series_find_tag, for any key of the record or payload that never decreases. */
+KYMO_EXPORT int kymo_series_find_key(const struct kymo_reader *reader, kymo_series_compare *compare,
+                                     const void *key, uint64_t *pos);
 
 /* ---- windows ---- */
 
