@@ -107,6 +107,18 @@ static int find_pos(struct query *query)
                  : kymo_ring_at(query->reader, pos, query->payload, query->size, &query->record);
 }
 
+/* A record that is found and then overwritten is -ESTALE: its tag remains overwritten. */
+static int find_tag(struct query *query)
+{
+    uint64_t tag, pos = 0;
+    int error = read_number(query, &tag);
+
+    if (error == 0)
+        error = kymo_series_find_tag(query->reader, tag, &pos);
+    return error ? error
+                 : kymo_ring_at(query->reader, pos, query->payload, query->size, &query->record);
+}
+
 static int find_closest(struct query *query)
 {
     uint64_t max = KYMO_ANY_DISTANCE;
@@ -158,6 +170,7 @@ static int find_fresh(struct query *query)
 enum {
     KEY_BACK = 256,
     KEY_POS,
+    KEY_TAG,
     KEY_CLOSEST,
     KEY_AS_OF,
     KEY_INTERP,
@@ -170,14 +183,16 @@ enum {
 static const struct selector select_latest = {0, find_latest};
 
 static const struct selector selectors[] = {
-    {KEY_BACK, find_back},   {KEY_POS, find_pos},       {KEY_CLOSEST, find_closest},
-    {KEY_AS_OF, find_as_of}, {KEY_INTERP, find_interp}, {KEY_FRESH, find_fresh},
+    {KEY_BACK, find_back},       {KEY_POS, find_pos},     {KEY_TAG, find_tag},
+    {KEY_CLOSEST, find_closest}, {KEY_AS_OF, find_as_of}, {KEY_INTERP, find_interp},
+    {KEY_FRESH, find_fresh},
 };
 
 static const struct argp_option get_argp_options[] = {
     {0, 0, 0, 0, "Record (default: the newest):", 1},
     {"back", KEY_BACK, "N", 0, "N records before the newest", 1},
     {"pos", KEY_POS, "POS", 0, "The record at this position", 1},
+    {"tag", KEY_TAG, "N", 0, "The record with this tag, if tags never decrease", 1},
     {"closest", KEY_CLOSEST, "TIME", 0, "The record with the closest time", 1},
     {"max", KEY_MAX, "DUR", 0, "With --closest: fail if the record is farther away", 1},
     {"as-of", KEY_AS_OF, "TIME", 0, "The newest record not after this time", 1},
@@ -203,8 +218,9 @@ static error_t get_parse(int key, char *argument, struct argp_state *state)
         if (key != selectors[i].key)
             continue;
         if (get->selector)
-            argp_error(state, "--back, --pos, --closest, --as-of, --interp and --fresh: use only "
-                              "one of them");
+            argp_error(state,
+                       "--back, --pos, --tag, --closest, --as-of, --interp and --fresh: use only "
+                       "one of them");
         get->selector = &selectors[i];
         get->argument = argument;
         return 0;
@@ -304,7 +320,12 @@ static int report_failure(const struct query *query, int error)
     const struct kymo_ring *ring = &query->reader->ring;
     const uint64_t head = kymo_ring_head(ring);
     const char *name = query->get->name;
+    struct kymo_record newest;
 
+    if (error == -ENOMSG)
+        return report_error(
+            name, "--tag %s: no record has this tag: kymo watch --from oldest shows the tags",
+            query->get->argument);
     if (error != -ENODATA || head == ring->first)
         return report_errno(name, error);
     if (query->get->selector->key == KEY_BACK)
@@ -314,6 +335,10 @@ static int report_failure(const struct query *query, int error)
     if (query->get->selector->key == KEY_POS)
         return report_error(name, "--pos %s: the newest record is at %" PRIu64,
                             query->get->argument, head - 1);
+    if (query->get->selector->key == KEY_TAG &&
+        kymo_ring_latest(query->reader, query->payload, query->size, &newest) == 0)
+        return report_error(name, "--tag %s: the newest record has tag %" PRIu64,
+                            query->get->argument, newest.tag);
     return report_errno(name, error);
 }
 

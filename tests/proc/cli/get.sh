@@ -37,6 +37,16 @@ for field in x v.2 v. v.-1 v.0.0 n.0 s.0 '' "$(printf 'x%.0s' {1..100})"; do
     refused 1 "kymo: t: no field '$field': *"
 done
 
+kymo pub tagged --fields n:i32 --clock user --depth 4 \
+    < <(for tag in 2 3 5 5 8; do echo "{\"time\":$tag,\"tag\":$tag,\"data\":{\"n\":$tag}}"; done)
+is "--tag finds the newest of equal tags" 3 "$(kymo get tagged --tag 5 | jq .pos)"
+is "--tag applies to --field" 8 "$(kymo get tagged --tag 8 --field n)"
+run kymo get tagged --tag 6
+refused 1 'kymo: tagged: --tag 6: no record has this tag: *'
+run kymo get tagged --tag 9
+refused 1 'kymo: tagged: --tag 9: the newest record has tag 8'
+run kymo get tagged --tag 2
+refused 1 'kymo: tagged: the record has been overwritten: *'
 run kymo get t --back 5
 refused 1 'kymo: t: --back 5: must be below the number of published records, 5'
 run kymo get t --pos 5
@@ -59,6 +69,8 @@ run kymo get t --closest 1 --max soon
 refused 2 "kymo: t: 'soon': not a duration: *"
 for number in -1 x 1.5 '' 18446744073709551616; do
     run kymo get t --back "$number"
+    refused 2 "kymo: t: '$number': must be an integer from 0"
+    run kymo get t --tag "$number"
     refused 2 "kymo: t: '$number': must be an integer from 0"
     run kymo get t --pos "$number"
     refused 2 "kymo: t: '$number': must be an integer from 0"
