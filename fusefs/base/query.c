@@ -3,7 +3,9 @@
  */
 #include "query.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct context {
     enum kymo_clock clock;
@@ -31,6 +33,16 @@ static int take_to(const struct context *context, const char *value)
     return kymo_time_parse(value, context->clock, context->now, &context->query->to);
 }
 
+/* Decimal digits. */
+static int take_tag(const struct context *context, const char *value)
+{
+    if (value[strspn(value, "0123456789")] || !value[0])
+        return -EINVAL;
+    errno = 0;
+    context->query->tag = strtoull(value, NULL, 10);
+    return -errno;
+}
+
 static int take_format(const struct context *context, const char *value)
 {
     context->query->csv = strcmp(value, "csv") == 0;
@@ -49,6 +61,7 @@ static const struct parameter parameters[][PARAMETERS] = {
     [QUERY_CLOSEST] = {{"t", take_time, true}, {"max", take_limit, false}},
     [QUERY_INTERP] = {{"t", take_time, true}},
     [QUERY_FRESH] = {{"max_age", take_limit, true}},
+    [QUERY_TAG] = {{"n", take_tag, true}},
     [QUERY_RANGE] = {{"from", take_from, true},
                      {"to", take_to, true},
                      {"format", take_format, false}},

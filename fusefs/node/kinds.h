@@ -48,6 +48,7 @@ bool kind_is_query_name(const struct node_kind *kind, const struct node *directo
                         const char *name);
 int kind_resolve_query(struct request *request, const struct node *node, const char *name);
 int kind_find_closest(const struct request *request, uint64_t *pos);
+int kind_find_tag(const struct request *request, uint64_t *pos);
 int kind_find_fresh(const struct request *request, uint64_t *pos);
 
 #endif

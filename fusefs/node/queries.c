@@ -60,6 +60,14 @@ int kind_find_closest(const struct request *request, uint64_t *pos)
                                     pos);
 }
 
+/* -ENOENT: no record has the tag. */
+int kind_find_tag(const struct request *request, uint64_t *pos)
+{
+    const int error = kymo_series_find_tag(request->reader, request->query.tag, pos);
+
+    return error == -ENOMSG ? -ENOENT : error;
+}
+
 int kind_find_fresh(const struct request *request, uint64_t *pos)
 {
     const uint64_t now = request_now(request);

@@ -64,6 +64,7 @@ int node_render_readme(struct request *request, struct kymo_text *text)
         "      relative to now (now, -2s, now-250ms), or a date if the clock is realtime\n"
         "      (2026-01-31T23:59:59.5Z)\n"
         "DUR   like TIME, without now and date\n"
+        "N     the number that the writer gave the record, such as a frame number\n"
         "Programs that poll should use relative times, \"closest/-2s\": each different name\n"
         "takes memory in the kernel.\n"
         "\n"
@@ -71,8 +72,8 @@ int node_render_readme(struct request *request, struct kymo_text *text)
         "counts them: \"# missed 3\", or {\"missed\":3}. Below at/TIME, \"now\" is that instant,\n"
         "and no later record is shown.\n"
         "\n"
-        "open() fails with ENODATA: no record yet; ENOENT: no such segment, or the record has\n"
-        "been overwritten; ERANGE: the closest record is too far; EDOM: before the oldest\n"
+        "open() fails with ENODATA: no record yet; ENOENT: no such segment or tag, or the record\n"
+        "has been overwritten; ERANGE: the closest record is too far; EDOM: before the oldest\n"
         "record or after the newest; ETIME: the newest is too old; EINVAL: malformed query;\n"
         "EAGAIN: overwritten while being read; EBADMSG: damaged segment; EFBIG: too long;\n"
         "ENOMEM: beyond the caller's share of memory for open files.\n");

@@ -74,7 +74,11 @@ int kind_find_latest(const struct request *request, uint64_t *pos)
 
 int kind_find_back(const struct request *request, uint64_t *pos)
 {
-    return kymo_ring_find_back(request_ring(request), request->number, pos);
+    const struct kymo_ring *ring = request_ring(request);
+    const int error = kymo_ring_find_back(ring, request->number, pos);
+
+    /* Below an instant, records before the ring's first existed, and have been overwritten. */
+    return error == -ENODATA && kymo_ring_written(ring) > 0 ? -ESTALE : error;
 }
 
 /* ---- field/ ---- */

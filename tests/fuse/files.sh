@@ -90,6 +90,15 @@ done
 fails_with EINVAL "timed/closest/abc"
 fails_with EINVAL "t/closest/2026-01-31T23:59:59Z"
 
+check "tag/N is the record with the tag" "5" "$(pos_of timed/tag/5)"
+check "tag?n=N is the same query" "5" "$(pos_of "timed/tag?n=5")"
+check "tag/N.raw is the payload" "05000000" "$(od -An -tx1 "$mnt/timed/tag/5.raw" | tr -d ' \n')"
+fails_with ENODATA timed/tag/10
+fails_with ENOENT timed/tag/2 # overwritten
+fails_with ENODATA empty/tag/0
+fails_with EINVAL timed/tag/-1
+fails_with EINVAL timed/tag/now
+
 # as_kymo FILE ARGUMENT...: the file and kymo get print the same.
 as_kymo()
 {
@@ -101,6 +110,7 @@ as_kymo()
 as_kymo "wide/latest" wide
 as_kymo "wide/history/3" wide --back 3
 as_kymo "timed/closest?t=1054&max=4" timed --closest 1054 --max 4
+as_kymo "timed/tag/6" timed --tag 6
 as_kymo "timed/interp?t=1054" timed --interp 1054
 as_kymo "timed/interp/1060ns" timed --interp 1060
 as_kymo "dated/fresh?max_age=1h" dated --fresh 1h
@@ -156,6 +166,9 @@ check "at/TIME: latest.raw" "05000000" "$(od -An -tx1 "$mnt/at/1054/timed/latest
 check "at/TIME: info" "as_of_nanoseconds: 1054 age_seconds: 0.000000004 records: 6 available: 3" \
     "$(echo $(grep -E '^(as_of_nanoseconds|age_seconds|records|available):' "$mnt/at/1054/timed/info"))"
 check "at/TIME: closest" "5" "$(pos_of "at/1054/timed/closest/9us")"
+check "at/TIME: tag" "4" "$(pos_of "at/1054/timed/tag/4")"
+fails_with ENODATA at/1054/timed/tag/6
+fails_with ENOENT at/1054/timed/tag/2
 check "at/now lists segments with a current time" "bytes dated empty t wide " "$(ls "$mnt/at/now" | tr '\n' ' ')"
 check "at/NUMBER lists all segments" "bytes dated empty t timed wide " "$(ls "$mnt/at/1054" | tr '\n' ' ')"
 check "at/now/SEGMENT lists all files but raw" "$(ls "$mnt/t" | grep -vx raw)" "$(ls "$mnt/at/now/t")"

@@ -51,6 +51,10 @@ Test(query, rejects_malformed_queries)
         {QUERY_FRESH, "t=1"},
         {QUERY_FRESH, "max_age=-1"},
         {QUERY_FRESH, "max_age=now"},
+        {QUERY_TAG, "n="},
+        {QUERY_TAG, "n=-1"},
+        {QUERY_TAG, "n=1s"},
+        {QUERY_TAG, "t=1"},
         {QUERY_RANGE, "from=1"},
         {QUERY_RANGE, "to=1"},
         {QUERY_RANGE, "from=2&to=1"},
@@ -73,6 +77,11 @@ Test(query, parses_the_path_form)
     cr_assert_eq(query_parse_path(QUERY_RANGE, "1.5us..now", KYMO_TAI, 7777, &query), 0);
     cr_assert_eq(query.from, 1500);
     cr_assert_eq(query.to, 7777);
+    cr_assert_eq(query_parse_path(QUERY_TAG, "18446744073709551615", KYMO_USER, 0, &query), 0);
+    cr_assert_eq(query.tag, UINT64_MAX);
+    cr_assert_eq(query_parse_path(QUERY_TAG, "18446744073709551616", KYMO_USER, 0, &query),
+                 -ERANGE);
+    cr_assert_eq(query_parse_path(QUERY_TAG, "x", KYMO_USER, 0, &query), -EINVAL);
     cr_assert_eq(query_parse_path(QUERY_RANGE, "1..", KYMO_USER, 0, &query), -EINVAL);
     cr_assert_eq(query_parse_path(QUERY_RANGE, "..1", KYMO_USER, 0, &query), -EINVAL);
     cr_assert_eq(query_parse_path(QUERY_RANGE, "1", KYMO_USER, 0, &query), -EINVAL);
