@@ -17,7 +17,7 @@
 
 extern char **environ;
 
-static const struct kymo_options options = {.depth = 4, .size = SIZE};
+static struct kymo_options options = {.depth = 4, .size = SIZE};
 
 /* Reported by the children. */
 static struct {
@@ -135,24 +135,7 @@ Test(liveness, alive_stalled_closed_dead)
     cr_assert_eq(kymo_segment_reap(NAME), 1);
 }
 
-/* Another writer's open fails before, and succeeds after. */
-Test(liveness, one_writer_at_a_time)
-{
-    struct kymo_writer *second;
-    pid_t writer;
-
-    begin();
-    writer = process_start(publish_steadily, NULL);
-    process_await(&arena->ready, 1);
-    cr_assert_eq(kymo_writer_open(&second, NAME, &options), -EBUSY);
-    cr_assert_eq(kymo_segment_remove(NAME), -EBUSY);
-    cr_assert_eq(kymo_segment_reap(NAME), 0);
-    cr_assert_eq(process_kill(writer), -SIGKILL);
-    cr_assert_eq(kymo_writer_open(&second, NAME, &options), 0);
-    cr_assert_eq(kymo_writer_remove(second), 0);
-}
-
-/* ---- forked children ---- */
+/* ---- families ---- */
 
 /* The child's calls on the inherited writer. */
 static uint32_t examine_orphan(struct kymo_writer *writer)
@@ -162,7 +145,9 @@ static uint32_t examine_orphan(struct kymo_writer *writer)
 
     if (kymo_ring_publish(writer, buffer, SIZE, UINT64_MAX, 0) != -EPERM)
         return 2;
-    if (kymo_ring_loan(writer, &payload) != -EPERM || kymo_writer_heartbeat(writer) != -EPERM)
+    if (kymo_ring_loan(writer, &payload) != -EPERM ||
+        kymo_ring_commit(writer, 1, UINT64_MAX, 0) != -EPERM ||
+        kymo_writer_heartbeat(writer) != -EPERM)
         return 3;
     if (liveness(KYMO_FOREVER) != KYMO_LIVE_ALIVE) /* of the parent, while that is alive */
         return 4;
@@ -200,6 +185,28 @@ static int fork_and_close(struct kymo_writer *writer)
         rest();
     }
     return child < 0;
+}
+
+/* Nor is its removal, which only a close is. */
+static int fork_and_remove(struct kymo_writer *writer)
+{
+    const pid_t child = fork();
+
+    if (child == 0) {
+        arena->orphan = getpid();
+        process_say(&arena->verdict, kymo_writer_remove(writer) == -EPERM ? 1 : 6);
+        process_say(&arena->orphan_ready, 1);
+        rest();
+    }
+    return child < 0;
+}
+
+/* The lock of a loan is released with the parent. */
+static int fork_during_loan(struct kymo_writer *writer)
+{
+    void *payload;
+
+    return kymo_ring_loan(writer, &payload) != 0 || just_fork(writer);
 }
 
 static int fork_twice(struct kymo_writer *writer)
@@ -313,6 +320,7 @@ static void run_family(const struct family *family)
     cr_assert_eq(liveness(KYMO_FOREVER), KYMO_LIVE_DEAD, "%s", family->name);
 #endif
     cr_assert_eq(kymo_writer_open(&next, NAME, &options), 0, "%s", family->name);
+    cr_assert_eq(publish_now(next), 0, "%s", family->name);
     cr_assert_eq(kymo_writer_remove(next), 0);
     end_orphan();
 }
@@ -322,6 +330,8 @@ Test(liveness, child_does_not_keep_dead_writer_alive)
     static const struct family families[] = {
         {"fork", just_fork},
         {"fork, then close in the child", fork_and_close},
+        {"fork, then remove in the child", fork_and_remove},
+        {"fork during a loan", fork_during_loan},
         {"fork, and fork again", fork_twice},
         {"fork with a reader that has waited", fork_with_reader},
         {"fork after other writers", fork_with_many},
@@ -330,6 +340,8 @@ Test(liveness, child_does_not_keep_dead_writer_alive)
         {"fork and exec", fork_and_execute},
     };
 
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-        run_family(&families[i]);
+    for (options.flags = 0; options.flags <= KYMO_SHARED_WRITER;
+         options.flags += KYMO_SHARED_WRITER)
+        for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+            run_family(&families[i]);
 }

@@ -1,7 +1,5 @@
 /*
- * openings.c - create, resume, replace, remove: killed between any two steps, and racing for a name (promises C: crashes, I: complete or absent).
- *
- * After each kill, the name is absent or refers to a complete segment, records are kept unless the segment was replaced or removed, and the next writer opens.
+ * openings.c - writers that race for a name, readers of a replaced generation, and forks in the middle of an open (promises H: liveness, I: complete or absent). crash_every_instruction.c kills openings.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +8,6 @@
 #include <sched.h>
 #include <stdio.h>
 
-#include "no_tmpfile.h"
 #include "process.h"
 #include "stress/checked.h"
 #include "test.h"
@@ -25,10 +22,14 @@ static const struct kymo_options replacing = {.depth = DEPTH,
                                               .size = SIZE,
                                               .clock = KYMO_USER,
                                               .existing = KYMO_REPLACE};
+static const struct kymo_options creating = {.depth = DEPTH,
+                                             .size = SIZE,
+                                             .clock = KYMO_USER,
+                                             .existing = KYMO_CREATE_NEW};
 static const struct kymo_options other = {.depth = 2 * DEPTH, .size = SIZE, .clock = KYMO_USER};
 
 static struct {
-    char point[32]; /* of the last kill */
+    char point[32]; /* of the last fork */
     uint32_t ready;
     uint32_t round;
     uint32_t done[2];
@@ -65,22 +66,7 @@ static int unfinished(void)
     return count;
 }
 
-/* All files of killed processes are reaped, once they are 1 s old. */
-static void reap_unfinished(void)
-{
-    const int left = unfinished();
-    int swept = 0;
-
-    for (int rounds = 0; rounds < 100 && swept < left; rounds++) {
-        swept += kymo_segment_reap_unfinished();
-        process_sleep(100000000);
-    }
-    cr_assert_eq(swept, left);
-    cr_assert_eq(unfinished(), 0);
-    printf("%d unfinished segments reaped\n", left);
-}
-
-/* ---- the previous generation ---- */
+/* ---- what was there before ---- */
 
 static void leave_nothing(void)
 {
@@ -114,255 +100,25 @@ static void leave_dead(void)
     cr_assert_eq(process_wait(process_start(publish_and_die, NULL)), -SIGKILL);
 }
 
-/* ---- operations, killed at each step ---- */
-
-static int do_open(void)
-{
-    struct kymo_writer *writer;
-
-    return kymo_writer_open(&writer, NAME, &options);
-}
-
-static int do_open_other(void)
-{
-    struct kymo_writer *writer;
-
-    return kymo_writer_open(&writer, NAME, &other);
-}
-
-static int do_replace(void)
-{
-    struct kymo_writer *writer;
-
-    return kymo_writer_open(&writer, NAME, &replacing);
-}
-
-static int do_open_and_close(void)
-{
-    struct kymo_writer *writer;
-    int error = kymo_writer_open(&writer, NAME, &options);
-
-    if (!error)
-        kymo_writer_close(writer);
-    return error;
-}
-
-static int do_open_and_remove(void)
-{
-    struct kymo_writer *writer;
-    int error = kymo_writer_open(&writer, NAME, &options);
-
-    return error ? error : kymo_writer_remove(writer);
-}
-
-static int do_remove(void)
-{
-    return kymo_segment_remove(NAME);
-}
-
-static int do_reap(void)
-{
-    return kymo_segment_reap(NAME) != 1;
-}
-
-enum fate {
-    STAYS,   /* the old generation remains */
-    IS_GONE, /* at its end the name is absent, or refers to another segment */
-};
-
-struct scene {
-    const char *name;
-    void (*prepare)(void);
-    int (*act)(void);
-    enum fate fate;
-    uint64_t records; /* that the next writer finds, if the old generation stays */
-};
-
-static const struct scene scenes[] = {
-    {"create", leave_nothing, do_open, STAYS, 0},
-    {"resume after a close", leave_closed, do_open_and_close, STAYS, RECORDS},
-    {"resume after a death", leave_dead, do_open_and_close, STAYS, RECORDS + 1},
-    {"replace", leave_closed, do_replace, IS_GONE, RECORDS},
-    {"replace after a death", leave_dead, do_replace, IS_GONE, RECORDS + 1},
-    {"replace by another layout", leave_closed, do_open_other, IS_GONE, RECORDS},
-    {"remove", leave_closed, do_remove, IS_GONE, RECORDS},
-    {"remove by the writer", leave_closed, do_open_and_remove, IS_GONE, RECORDS},
-    {"reap", leave_dead, do_reap, IS_GONE, RECORDS + 1},
-};
-
-struct attempt {
-    const struct scene *scene;
-    uint64_t step;
-    struct testpoint_gate *gate; /* pauses at this step instead of a kill */
-};
-
-static void note_and_kill(void *context, const char *name)
-{
-    snprintf(arena->point, sizeof(arena->point), "%s", name);
-    testpoint_kill(context, name);
-}
-
-static int act_until_killed(void *context)
-{
-    const struct attempt *attempt = context;
-
-    testpoint_plan(NULL, attempt->step, note_and_kill, NULL);
-    return attempt->scene->act() == 0 ? 0 : 1;
-}
-
-/* ---- checks after the kill ---- */
-
-#define HOLDS(attempt, condition) \
-    cr_assert(condition, "%s, killed at %s", (attempt)->scene->name, arena->point)
-
-/* A reader of the old generation reads it unchanged, or gets EIDRM. */
-static int check_old_reader(const struct attempt *attempt, struct kymo_reader *old_reader)
-{
-    const uint64_t head = kymo_ring_head(&old_reader->ring);
-    struct kymo_record record = {0};
-    unsigned char buffer[SIZE];
-    int error = kymo_ring_latest(old_reader, buffer, SIZE, &record);
-
-    if (error == -EIDRM) {
-        HOLDS(attempt, kymo_ring_wait(old_reader, head, KYMO_FOREVER) == -EIDRM);
-        return 1;
-    }
-    HOLDS(attempt, error == 0 && record.pos == head - 1);
-    HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
-    for (uint64_t back = 1; back < DEPTH - 1; back++) {
-        HOLDS(attempt, kymo_ring_back(old_reader, back, buffer, SIZE, &record) == 0);
-        HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
-    }
-    return 0;
-}
-
-/* A segment of that name is complete, and not ALIVE. */
-static int check_named(const struct attempt *attempt)
-{
-    const int exists = kymo_segment_exists(NAME);
-    struct kymo_reader *reader;
-    int live;
-
-    HOLDS(attempt, exists == 0 || exists == 1);
-    if (!exists)
-        return 0;
-    HOLDS(attempt, kymo_reader_open(&reader, NAME) == 0);
-    live = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
-    HOLDS(attempt, live == KYMO_LIVE_DEAD || live == KYMO_LIVE_CLOSED);
-    kymo_reader_close(reader);
-    return 1;
-}
-
-/* The next writer opens at once, resumes, and is readable. */
-static void check_next(const struct attempt *attempt, int exists)
-{
-    const uint64_t records = exists ? attempt->scene->records : 0;
-    struct kymo_record record = {0};
-    unsigned char buffer[SIZE];
-    struct kymo_writer *writer;
-    struct kymo_reader *reader;
-
-    HOLDS(attempt, kymo_writer_open(&writer, NAME, exists ? NULL : &options) == 0);
-    HOLDS(attempt, writer->pos == records || (attempt->scene->fate == IS_GONE && writer->pos == 0));
-    publish(writer, 1);
-    HOLDS(attempt, kymo_reader_open(&reader, NAME) == 0);
-    for (uint64_t back = 0; back < DEPTH - 1 && back < writer->pos; back++) {
-        HOLDS(attempt, kymo_ring_back(reader, back, buffer, SIZE, &record) == 0);
-        HOLDS(attempt, record.pos == writer->pos - 1 - back);
-        HOLDS(attempt, !checked_fault(&record, buffer, SIZE));
-    }
-    HOLDS(attempt, kymo_segment_liveness(reader->segment, KYMO_FOREVER) == KYMO_LIVE_ALIVE);
-    kymo_reader_close(reader);
-    HOLDS(attempt, kymo_writer_remove(writer) == 0);
-}
-
-/* One attempt. Returns 0 if the operation ends before its kill. */
-static int kill_at(const struct attempt *attempt)
-{
-    struct kymo_reader *old_reader = NULL;
-    int status, exists;
-
-    attempt->scene->prepare();
-    if (attempt->scene->prepare != leave_nothing)
-        cr_assert_eq(kymo_reader_open(&old_reader, NAME), 0);
-    status = process_wait(process_start(act_until_killed, (void *)(uintptr_t)attempt));
-    HOLDS(attempt, status == 0 || status == -SIGKILL);
-    exists = check_named(attempt);
-    if (old_reader) {
-        int notified = check_old_reader(attempt, old_reader);
-
-        HOLDS(attempt, status != 0 || notified == (attempt->scene->fate == IS_GONE));
-        HOLDS(attempt, !notified || attempt->scene->fate == IS_GONE);
-    }
-    check_next(attempt, exists);
-    if (old_reader)
-        HOLDS(attempt, kymo_ring_wait(old_reader, UINT64_MAX, KYMO_FOREVER) == -EIDRM);
-    kymo_reader_close(old_reader);
-    return status != 0;
-}
-
-static void kill_everywhere(const struct scene *scene)
-{
-    struct attempt attempt = {scene, 0, NULL};
-
-    printf("%s, killed at", scene->name);
-    while (kill_at(&attempt)) {
-        printf(" %s", arena->point);
-        attempt.step++;
-    }
-    printf("\n");
-    cr_assert_geq(attempt.step, 1U);
-}
-
-Test(openings, killed_between_any_two_steps)
-{
-    begin();
-    for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
-        kill_everywhere(&scenes[i]);
-    reap_unfinished();
-}
-
-Test(openings, killed_between_any_two_steps_without_tmpfile)
-{
-    no_tmpfile = 1;
-    begin();
-    for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
-        if (scenes[i].act == do_open || scenes[i].act == do_replace)
-            kill_everywhere(&scenes[i]);
-    }
-    reap_unfinished();
-}
-
 /* ---- two writers race for a name ---- */
 
 /* Options of both writers, and the error of the loser. */
 struct race {
     const char *name;
     void (*prepare)(void);
-    struct kymo_options options;
+    const struct kymo_options *options;
     int loser;
 };
 
 static const struct race races[] = {
-    {"create or resume", leave_nothing, {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER}, -EBUSY},
-    {"resume", leave_closed, {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER}, -EBUSY},
-    {"take over from a dead writer",
-     leave_dead,
-     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER},
-     -EBUSY},
-    {"replace",
-     leave_closed,
-     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER, .existing = KYMO_REPLACE},
-     -EBUSY},
-    {"replace by another layout",
-     leave_closed,
-     {.size = SIZE, .depth = 4 * DEPTH, .clock = KYMO_USER},
-     -EBUSY},
-    {"create",
-     leave_nothing,
-     {.size = SIZE, .depth = DEPTH, .clock = KYMO_USER, .existing = KYMO_CREATE_NEW},
-     -EEXIST},
+    {"create or resume", leave_nothing, &options, -EBUSY},
+    {"resume", leave_closed, &options, -EBUSY},
+    {"take over from the dead", leave_dead, &options, -EBUSY},
+    {"replace", leave_closed, &replacing, -EBUSY},
+    {"replace by another layout", leave_closed, &other, -EBUSY},
+    {"create", leave_nothing, &creating, -EEXIST},
 };
+
 #define RACES (sizeof(races) / sizeof(races[0]))
 
 /* Spins: a sleep would delay one of them. */
@@ -380,7 +136,7 @@ static void run_round(int racer, uint32_t round)
     unsigned char buffer[SIZE];
 
     await_round(round);
-    arena->result[racer] = kymo_writer_open(&writer, NAME, &races[(round - 1) % RACES].options);
+    arena->result[racer] = kymo_writer_open(&writer, NAME, races[(round - 1) % RACES].options);
     process_say(&arena->done[racer], round);
     process_await(&arena->done[!racer], round);
     if (arena->result[racer] != 0)
@@ -432,7 +188,13 @@ Test(openings, one_of_two_racing_writers_wins)
     printf("%u rounds, won by %u and %u\n", rounds, won[0], won[1]);
 }
 
-/* With one of them stopped at each step: exactly one gets the segment. */
+/* One of them is stopped at a step. */
+struct attempt {
+    const struct race *race;
+    uint64_t step;
+    struct testpoint_gate *gate;
+};
+
 static int open_and_park(void *context)
 {
     const struct attempt *attempt = context;
@@ -453,7 +215,7 @@ static int open_beside(const struct attempt *attempt)
     pid_t parked;
     int parked_before, result;
 
-    attempt->scene->prepare();
+    attempt->race->prepare();
     process_say(&arena->done[0], 0);
     process_say(&arena->done[1], 0);
     arena->result[0] = 1;
@@ -464,7 +226,7 @@ static int open_beside(const struct attempt *attempt)
     cr_assert(result == 0 || result == -EBUSY);
     testpoint_release(attempt->gate);
     process_await(&arena->done[0], 1);
-    cr_assert_eq(arena->result[0], result == 0 ? -EBUSY : 0, "%s, step %d", attempt->scene->name,
+    cr_assert_eq(arena->result[0], result == 0 ? -EBUSY : 0, "%s, step %d", attempt->race->name,
                  (int)attempt->step);
     process_say(&arena->done[1], 1);
     cr_assert_eq(process_wait(parked), 0);
@@ -477,7 +239,7 @@ Test(openings, two_writers_in_every_order)
 {
     begin();
     for (size_t i = 0; i < 3; i++) {
-        struct attempt attempt = {&scenes[i], 0, NULL};
+        struct attempt attempt = {&races[i], 0, NULL};
         int before_its_end;
 
         do {
@@ -578,11 +340,11 @@ static void fork_beside(void *context, const char *name)
 
 static int open_beside_a_fork(void *context)
 {
-    const struct attempt *attempt = context;
+    const uint64_t step = *(const uint64_t *)context;
     struct kymo_writer *writer;
     pthread_t thread;
 
-    testpoint_plan(NULL, attempt->step, fork_beside, &thread);
+    testpoint_plan(NULL, step, fork_beside, &thread);
     if (kymo_writer_open(&writer, NAME, &replacing) != 0)
         return 1;
     if (testpoint_cancel())
@@ -593,14 +355,14 @@ static int open_beside_a_fork(void *context)
         pause();
 }
 
-static int fork_at(const struct attempt *attempt)
+static int fork_at(uint64_t step)
 {
     struct kymo_reader *reader;
     pid_t parent;
 
     begin();
     leave_closed();
-    parent = process_start(open_beside_a_fork, (void *)(uintptr_t)attempt);
+    parent = process_start(open_beside_a_fork, &step);
     while (!process_heard(&arena->ready)) {
         if (waitpid(parent, NULL, WNOHANG) == parent)
             return 0;
@@ -620,15 +382,15 @@ static int fork_at(const struct attempt *attempt)
 
 Test(openings, fork_during_open_does_not_keep_dead_writer_alive)
 {
-    struct attempt attempt = {&scenes[0], 0, NULL};
+    uint64_t step = 0;
 
 #ifdef KYMO_EMULATED
     cr_skip_test("qemu has no prctl(PR_SET_CHILD_SUBREAPER)");
 #endif
     cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-    while (fork_at(&attempt))
-        attempt.step++;
-    cr_assert_geq(attempt.step, 8U);
-    printf("forked at %d points\n", (int)attempt.step);
+    while (fork_at(step))
+        step++;
+    cr_assert_geq(step, 8U);
+    printf("forked at %d points\n", (int)step);
     cr_assert_eq(kymo_segment_remove(NAME), 0);
 }

@@ -466,42 +466,6 @@ struct player {
     pthread_t thread;
 };
 
-static void *push_all(void *context)
-{
-    struct player *player = context;
-
-    for (uint64_t i = 0; i < player->count && !player->error; i++)
-        player->error = push(player->producer, KYMO_FOREVER);
-    return NULL;
-}
-
-/* Both ends sleep repeatedly; the test hangs if a wake-up is lost. */
-Test(queue, loses_no_wakeup)
-{
-    static const uint64_t depths[] = {2, 64};
-
-    for (int i = 0; i < 2; i++) {
-        struct kymo_options options = plain;
-        struct player player = {.count = 20000};
-        struct unit_payload payload;
-        struct kymo_record record;
-
-        options.depth = depths[i];
-        player.producer = unit_writer("wakes", &options);
-        player.consumer = consumer_of("wakes");
-        cr_assert_eq(pthread_create(&player.thread, NULL, push_all, &player), 0);
-        for (uint64_t pos = 0; pos < player.count; pos++) {
-            cr_assert_eq(kymo_queue_pop(player.consumer, &payload, sizeof(payload), &record,
-                                        KYMO_FOREVER),
-                         0);
-            check(&record, &payload, pos);
-        }
-        cr_assert_eq(pthread_join(player.thread, NULL), 0);
-        cr_assert_eq(player.error, 0);
-        end(player.producer, player.consumer);
-    }
-}
-
 static void *push_one(void *context)
 {
     struct player *player = context;
