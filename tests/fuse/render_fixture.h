@@ -5,192 +5,54 @@
 #define KYMO_TEST_RENDER_FIXTURE_H
 
 #include "private_directory.h"
-#include "test.h"
-
-#include <fcntl.h>
-#include <string.h>
 
 #include "base/counters.h"
 #include "base/shares.h"
 #include "render/history.h"
 
-static struct registry *registry;
+extern struct registry *registry;
 
-static void ignore_change(void *context, const char *name)
-{
-    (void)context;
-    (void)name;
-}
+void open_fixture(void);
 
-static inline void open_fixture(void)
-{
-    static const struct registry_listener listener = {NULL, ignore_change, NULL};
-
-    private_directory_make();
-    cr_assert_eq(registry_open(&registry, &listener), 0);
-}
-
-static inline void close_fixture(void)
-{
-    registry_close(registry);
-    private_directory_remove();
-}
+void close_fixture(void);
 
 /* ---- segments ---- */
 
 /* Record n has time 10 * n, tag n, and n in its first eight bytes. */
-static inline void publish_next(struct kymo_writer *writer, uint64_t count)
-{
-    static unsigned char payload[65536];
+void publish_next(struct kymo_writer *writer, uint64_t count);
 
-    for (uint64_t i = 0; i < count; i++) {
-        const uint64_t n = writer->pos;
+struct kymo_writer *open_writer(const char *name, const char *fields, uint64_t depth);
 
-        memcpy(payload, &n, sizeof(n));
-        cr_assert_eq(kymo_ring_publish(writer, payload, writer->ring.size, 10 * n, n), 0);
-    }
-}
-
-static inline struct kymo_writer *open_writer(const char *name, const char *fields, uint64_t depth)
-{
-    struct kymo_options options = {.clock = KYMO_USER, .depth = depth, .mode = 0644};
-    struct kymo_schema *schema;
-    struct kymo_writer *writer;
-
-    cr_assert_eq(kymo_schema_parse(&schema, fields, NULL), 0);
-    options.schema = schema;
-    cr_assert_eq(kymo_writer_open(&writer, name, &options), 0);
-    kymo_schema_free(schema);
-    return writer;
-}
-
-static inline void publish(const char *name, const char *fields, uint64_t count)
-{
-    struct kymo_writer *writer = open_writer(name, fields, 0);
-
-    publish_next(writer, count);
-    kymo_writer_close(writer);
-}
+void publish(const char *name, const char *fields, uint64_t count);
 
 /* One record of that time. */
-static inline void publish_at(const char *name, enum kymo_clock clock, uint64_t time)
-{
-    const struct kymo_options options = {.clock = clock, .size = 8, .mode = 0644};
-    struct kymo_writer *writer;
-
-    cr_assert_eq(kymo_writer_open(&writer, name, &options), 0);
-    cr_assert_eq(kymo_ring_publish(writer, &time, sizeof(time), time, 0), 0);
-    kymo_writer_close(writer);
-}
+void publish_at(const char *name, enum kymo_clock clock, uint64_t time);
 
 /* Sets the sequence number in the slot of that position. */
-static inline void set_sequence(const char *name, uint64_t pos, uint64_t sequence)
-{
-    struct kymo_writer *writer;
-
-    cr_assert_eq(kymo_writer_open(&writer, name, NULL), 0);
-    kymo_store_relaxed(&kymo_impl_ring_slot(&writer->ring, pos)->seq, sequence);
-    kymo_writer_close(writer);
-}
+void set_sequence(const char *name, uint64_t pos, uint64_t sequence);
 
 /* ---- requests ---- */
 
-static inline void begin_request(struct request *request, const char *name)
-{
-    struct segment *segment;
-    int error;
+void begin_request(struct request *request, const char *name);
 
-    *request = (struct request){.registry = registry};
-    error = registry_find(registry, name, &segment, &request->status);
-    cr_assert_eq(error, 0, "%s: %s", name, kymo_error_text(error));
-    cr_assert_eq(segment_acquire(segment), 0);
-    request->segment = segment;
-    request->reader = segment->reader;
-}
+void end_request(struct request *request);
 
-static inline void end_request(struct request *request)
-{
-    credentials_free(&request->credentials);
-    charge_release(&request->budget.charge);
-    segment_release(request->segment);
-    segment_drop(request->segment);
-}
+void set_instant(struct request *request, uint64_t time);
 
-static inline void set_instant(struct request *request, uint64_t time)
-{
-    request->has_instant = true;
-    for (int clock = 0; clock < INSTANT_CLOCKS; clock++)
-        request->instant.time[clock] = time;
-}
+int find_newest(const struct request *request, uint64_t *pos);
 
-static inline int find_newest(const struct request *request, uint64_t *pos)
-{
-    const uint64_t head = kymo_ring_head(request_ring(request));
-
-    *pos = head - 1;
-    return head == request_ring(request)->first ? -ENODATA : 0;
-}
-
-static inline int find_closest(const struct request *request, uint64_t *pos)
-{
-    return kymo_series_find_closest(request->reader, request->query.time, KYMO_FOREVER, pos);
-}
+int find_closest(const struct request *request, uint64_t *pos);
 
 /* ---- segments that are larger than memory ---- */
 
-/* While it is set, files are created sparse: the library reserves their memory by this call. */
-static bool is_sparse;
-
-int posix_fallocate(int fd, off_t offset, off_t len)
-{
-    off_t end = offset + len;
-
-    if (is_sparse)
-        return ftruncate(fd, end) == 0 ? 0 : errno;
-    return fallocate(fd, 0, offset, len) == 0 || ftruncate(fd, end) == 0 ? 0 : errno;
-}
-
 /* One record of `len` bytes that were never written. */
-static inline void publish_sparse(const char *name, const char *fields, uint64_t depth,
-                                  uint32_t size, size_t len)
-{
-    struct kymo_schema *schema = NULL;
-    struct kymo_options options = {.clock = KYMO_USER, .depth = depth, .size = size, .mode = 0644};
-    struct kymo_writer *writer;
-    void *payload;
-
-    if (fields)
-        cr_assert_eq(kymo_schema_parse(&schema, fields, NULL), 0);
-    options.schema = schema;
-    is_sparse = true;
-    cr_assert_eq(kymo_writer_open(&writer, name, &options), 0);
-    is_sparse = false;
-    cr_assert_eq(kymo_ring_loan(writer, &payload), 0);
-    cr_assert_eq(kymo_ring_commit(writer, len, 10, 0), 0);
-    kymo_writer_close(writer);
-    kymo_schema_free(schema);
-}
+void publish_sparse(const char *name, const char *fields, uint64_t depth, uint32_t size,
+                    size_t len);
 
 /* Sets the head in the writer's page. */
-static inline void set_head(const char *name, uint64_t head)
-{
-    struct kymo_header header;
-    int fd = open(private_path(name), O_RDWR);
-
-    cr_assert_eq(pread(fd, &header, sizeof(header), 0), (ssize_t)sizeof(header));
-    cr_assert_eq(pwrite(fd, &head, sizeof(head), (off_t)header.control_offset), 8);
-    close(fd);
-}
+void set_head(const char *name, uint64_t head);
 
 /* Anonymous memory of this process, bytes. */
-static inline uint64_t resident(void)
-{
-    unsigned long long pages = 0, shared = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-
-    cr_assert_eq(fscanf(file, "%*u %llu %llu", &pages, &shared), 2);
-    fclose(file);
-    return (pages - shared) * 4096;
-}
+uint64_t resident(void);
 
 #endif

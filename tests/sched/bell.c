@@ -42,7 +42,7 @@ static long model_futex(const uint32_t *word, int operation, uint32_t value)
         return -1;
     }
     /* The test's own sleep ends at once: its deadline has passed. */
-    if (!actor.acting) {
+    if (!actor_is_acting()) {
         errno = ETIMEDOUT;
         return -1;
     }

@@ -193,48 +193,9 @@ int choose(int count);
 /* A limit of the explorer, or an error in it. */
 _Noreturn void abort_explorer(const char *why);
 
-static inline unsigned int bit(const struct thread *thread)
-{
-    return 1U << thread->number;
-}
-
-static inline int used_by_others(unsigned int threads)
-{
-    return (threads & ~bit(explorer.current)) != 0;
-}
-
-static inline void learn_access(unsigned int *threads)
-{
-    if (*threads & bit(explorer.current))
-        return;
-    *threads |= bit(explorer.current);
-    explorer.learned = 1;
-}
-
-static inline size_t number_of(const struct word *word)
-{
-    return (size_t)(word - explorer.words);
-}
-
-static inline uint16_t *known(struct thread *thread, const struct word *word)
-{
-    return &thread->current_view.at[number_of(word)];
-}
-
-static inline void join(struct view *view, const struct view *other)
-{
-    for (size_t i = 0; i < sizeof(view->at) / sizeof(view->at[0]); i++)
-        view->at[i] = view->at[i] > other->at[i] ? view->at[i] : other->at[i];
-}
-
-static inline int acquires(enum explore_order order)
-{
-    return order == EXPLORE_ACQUIRE || order == EXPLORE_BOTH || order == EXPLORE_ORDERED;
-}
-
-static inline int releases(enum explore_order order)
-{
-    return order == EXPLORE_RELEASE || order == EXPLORE_BOTH || order == EXPLORE_ORDERED;
-}
+unsigned int bit(const struct thread *thread);
+void learn_access(unsigned int *threads);
+size_t number_of(const struct word *word);
+uint16_t *known(struct thread *thread, const struct word *word);
 
 #endif

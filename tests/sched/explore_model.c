@@ -3,6 +3,27 @@
  */
 #include "explore_internal.h"
 
+static int used_by_others(unsigned int threads)
+{
+    return (threads & ~bit(explorer.current)) != 0;
+}
+
+static void join(struct view *view, const struct view *other)
+{
+    for (size_t i = 0; i < sizeof(view->at) / sizeof(view->at[0]); i++)
+        view->at[i] = view->at[i] > other->at[i] ? view->at[i] : other->at[i];
+}
+
+static int acquires(enum explore_order order)
+{
+    return order == EXPLORE_ACQUIRE || order == EXPLORE_BOTH || order == EXPLORE_ORDERED;
+}
+
+static int releases(enum explore_order order)
+{
+    return order == EXPLORE_RELEASE || order == EXPLORE_BOTH || order == EXPLORE_ORDERED;
+}
+
 /* ---- loads ---- */
 
 /* An older value has the same bits and a view that is no larger. */

@@ -140,3 +140,26 @@ int is_subset(const struct view *view, const struct view *other)
         more |= view->at[i] > other->at[i];
     return !more;
 }
+
+unsigned int bit(const struct thread *thread)
+{
+    return 1U << thread->number;
+}
+
+void learn_access(unsigned int *threads)
+{
+    if (*threads & bit(explorer.current))
+        return;
+    *threads |= bit(explorer.current);
+    explorer.learned = 1;
+}
+
+size_t number_of(const struct word *word)
+{
+    return (size_t)(word - explorer.words);
+}
+
+uint16_t *known(struct thread *thread, const struct word *word)
+{
+    return &thread->current_view.at[number_of(word)];
+}

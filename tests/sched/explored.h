@@ -18,6 +18,13 @@ extern const struct explore_scenario explored_state[];
 extern const struct explore_scenario explored_any[];
 extern const struct explore_scenario explored_shared[];
 
+/* ---- explored_ring.c: shared words ---- */
+
+/* Shares the parts of a mapped ring. */
+void explored_share_ring(const struct kymo_ring *ring, const struct kymo_bell *bell);
+/* Shares another mapping of the same ring. */
+void explored_share_again(const struct kymo_ring *ring, const struct kymo_ring *same);
+
 /* ---- explored_kernel.c: system calls of a scenario's threads ---- */
 
 /* Returned by mmap instead of a new mapping. */
@@ -40,23 +47,5 @@ void explored_kernel_free(uint64_t start);
 void explored_kernel_await(uint64_t start);
 /* Releases all locks of this descriptor, as a step of the current thread. */
 void explored_kernel_close(int fd);
-
-/* Shares the parts of a mapped ring. */
-static inline void explored_share_ring(const struct kymo_ring *ring, const struct kymo_bell *bell)
-{
-    explore_share(ring->control, sizeof(*ring->control));
-    explore_share(bell, sizeof(*bell));
-    explore_share(ring->times, (ring->mask + 1) * 8);
-    explore_share(ring->slots, (ring->mask + 1) * ring->stride);
-    explore_split(ring->slots, offsetof(struct kymo_slot, len), ring->stride);
-}
-
-/* Shares another mapping of the same ring. */
-static inline void explored_share_again(const struct kymo_ring *ring, const struct kymo_ring *same)
-{
-    explore_alias(ring->control, same->control);
-    explore_alias(ring->times, same->times);
-    explore_alias(ring->slots, same->slots);
-}
 
 #endif

@@ -5,6 +5,22 @@
 
 #include "explored.h"
 
+void explored_share_ring(const struct kymo_ring *ring, const struct kymo_bell *bell)
+{
+    explore_share(ring->control, sizeof(*ring->control));
+    explore_share(bell, sizeof(*bell));
+    explore_share(ring->times, (ring->mask + 1) * 8);
+    explore_share(ring->slots, (ring->mask + 1) * ring->stride);
+    explore_split(ring->slots, offsetof(struct kymo_slot, len), ring->stride);
+}
+
+void explored_share_again(const struct kymo_ring *ring, const struct kymo_ring *same)
+{
+    explore_alias(ring->control, same->control);
+    explore_alias(ring->times, same->times);
+    explore_alias(ring->slots, same->slots);
+}
+
 #define SIZE        16 /* bytes: two words, so that copies can be torn */
 #define STRIDE      64 /* bytes */
 #define DEPTH_LIMIT 8

@@ -8,8 +8,8 @@
 #ifndef KYMO_TEST_SEAM_H
 #define KYMO_TEST_SEAM_H
 
-/* Called before each operation of this thread on shared memory, or NULL. One for all files of the program. */
-__attribute__((weak)) _Thread_local void (*seam_hook)(void) = NULL;
+/* seam.c: called before each operation of this thread on shared memory, or NULL. */
+extern _Thread_local void (*seam_hook)(void);
 
 static inline void seam_step(void)
 {

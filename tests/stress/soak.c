@@ -49,6 +49,11 @@ void soak_blame(const char *format, ...)
     va_end(arguments);
 }
 
+void soak_count(uint64_t *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
 size_t soak_descriptors(void)
 {
     DIR *directory = opendir("/proc/self/fd");

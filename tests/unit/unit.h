@@ -31,107 +31,30 @@ struct unit_payload {
     uint64_t inverse; /* ~pos */
 };
 
-static inline struct unit_payload unit_payload(uint64_t pos)
-{
-    return (struct unit_payload){.pos = pos, .inverse = ~pos};
-}
+struct unit_payload unit_payload(uint64_t pos);
 
-static inline struct kymo_writer *unit_writer(const char *name, const struct kymo_options *options)
-{
-    struct kymo_writer *writer = NULL;
-    int error = kymo_writer_open(&writer, name, options);
-
-    cr_assert_eq(error, 0, "opening %s for writing: %s", name, kymo_error_text(error));
-    return writer;
-}
+struct kymo_writer *unit_writer(const char *name, const struct kymo_options *options);
 
 /* A writer of struct unit_payload. */
-static inline struct kymo_writer *unit_writer_of_depth(const char *name, uint64_t depth)
-{
-    const struct kymo_options options = {.clock = KYMO_USER,
-                                         .depth = depth,
-                                         .size = sizeof(struct unit_payload)};
+struct kymo_writer *unit_writer_of_depth(const char *name, uint64_t depth);
 
-    return unit_writer(name, &options);
-}
-
-static inline struct kymo_reader *unit_reader(const char *name)
-{
-    struct kymo_reader *reader = NULL;
-    int error = kymo_reader_open(&reader, name);
-
-    cr_assert_eq(error, 0, "opening %s for reading: %s", name, kymo_error_text(error));
-    return reader;
-}
+struct kymo_reader *unit_reader(const char *name);
 
 /* Publishes `count` records: the payload of their position; time 10 * pos, tag pos + 7. */
-static inline void unit_publish(struct kymo_writer *writer, uint64_t count)
-{
-    for (uint64_t i = 0; i < count; i++) {
-        struct unit_payload payload = unit_payload(writer->pos);
-        int error =
-            kymo_ring_publish(writer, &payload, sizeof(payload), 10 * payload.pos, payload.pos + 7);
+void unit_publish(struct kymo_writer *writer, uint64_t count);
 
-        cr_assert_eq(error, 0, "publishing: %s", kymo_error_text(error));
-    }
-}
-
-static inline struct kymo_info unit_info(const struct kymo_segment *segment)
-{
-    struct kymo_info info;
-    int error = kymo_segment_info(segment, &info);
-
-    cr_assert_eq(error, 0, "info: %s", kymo_error_text(error));
-    return info;
-}
+struct kymo_info unit_info(const struct kymo_segment *segment);
 
 /* The file of that name in the segment directory, as a path. */
-static inline const char *unit_path(const char *name, char path[UNIT_PATH])
-{
-    snprintf(path, UNIT_PATH, "%s/%s", kymo_directory(), name);
-    return path;
-}
+const char *unit_path(const char *name, char path[UNIT_PATH]);
 
 /* Makes an empty directory, and the segment directory of this process from now on. */
-static inline void unit_directory(const char *name)
-{
-    char path[UNIT_PATH];
-
-    cr_assert_eq(mkdir(unit_path(name, path), 0755), 0, "mkdir %s: %s", path, strerror(errno));
-    cr_assert_eq(setenv("KYMO_DIR", path, 1), 0);
-}
+void unit_directory(const char *name);
 
 /* All bytes of a segment's file; free() them. */
-static inline unsigned char *unit_file(const char *name, size_t *size)
-{
-    char path[UNIT_PATH];
-    FILE *file = fopen(unit_path(name, path), "rb");
-    unsigned char *bytes;
-    struct stat status;
-
-    cr_assert_not_null(file, "%s: %s", path, strerror(errno));
-    cr_assert_eq(fstat(fileno(file), &status), 0);
-    *size = (size_t)status.st_size;
-    bytes = malloc(*size + 1);
-    cr_assert_not_null(bytes);
-    cr_assert_eq(fread(bytes, 1, *size, file), *size);
-    fclose(file);
-    return bytes;
-}
+unsigned char *unit_file(const char *name, size_t *size);
 
 /* Runs in a child; returns its exit status, or minus the signal that ended it. */
-static inline int unit_child(int (*run)(void *context), void *context)
-{
-    int status = 0;
-    pid_t child;
-
-    fflush(NULL);
-    child = fork();
-    if (child == 0)
-        _exit(run(context));
-    cr_assert_gt(child, 0);
-    cr_assert_eq(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
-}
+int unit_child(int (*run)(void *context), void *context);
 
 #endif
