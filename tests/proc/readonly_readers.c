@@ -154,6 +154,8 @@ static int wait_without_permission(void *context)
     struct kymo_reader *reader;
     unsigned char buffer[SIZE];
     struct kymo_record record;
+    const int guaranteed = options.wake_policy == KYMO_WAKE_ALWAYS;
+    struct kymo_wait_token token;
     uint64_t seen;
 
     (void)context;
@@ -161,6 +163,8 @@ static int wait_without_permission(void *context)
         return 1;
     if (kymo_segment_remove(NAME) != -EACCES || kymo_reader_open(&reader, NAME) != 0)
         return 2;
+    if (kymo_ring_prepare_wait(reader, 0, &token) != -EAGAIN || token.wake_guaranteed != guaranteed)
+        return 6;
     for (uint32_t i = 0; i < WAITS; i++) {
         seen = kymo_ring_head(&reader->ring);
         process_say(&arena->waits, i + 1);

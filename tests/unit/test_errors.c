@@ -141,8 +141,19 @@ Test(errors, reject_invalid_options)
     }
 }
 
-/* A schema larger than the slot is rejected; bytes after a smaller one are allowed. */
-Test(errors, reject_schema_larger_than_slot)
+/* 96 TiB at least, more than any file system here: fails at once, and no file is left. */
+Test(errors, of_too_little_space)
+{
+    const struct kymo_options options = {.size = 1, .depth = KYMO_DEPTH_LIMIT};
+    struct kymo_writer *writer;
+
+    cr_assert_eq(kymo_writer_open(&writer, "space", &options), -ENOSPC);
+    cr_assert_eq(kymo_segment_exists("space"), 0);
+    cr_assert_eq(kymo_segment_reap_unfinished(), 0);
+}
+
+/* A schema larger than the slot is refused; a smaller one leaves bytes after it. */
+Test(errors, of_schemas_in_slots)
 {
     struct kymo_schema *schema;
     struct kymo_options options = {.size = 7};

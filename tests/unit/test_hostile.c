@@ -75,42 +75,7 @@ static int try_name(const char *name)
     return 0;
 }
 
-/* F: files of every type. None is opened, followed, or waited for. */
-Test(hostile, other_file_types_do_not_open)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char path[UNIT_PATH], secret[UNIT_PATH];
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    static const char *const names[] = {"text", "empty",    "directory", "fifo",
-                                        "link", "dangling", "loop",      "socket"};
-
-    unit_directory("things");
-    write_file("text", "the quick brown fox\n", 20);
-    write_file("empty", "", 0);
-    cr_assert_eq(mkdir(unit_path("directory", path), 0755), 0);
-    cr_assert_eq(mkfifo(unit_path("fifo", path), 0644), 0);
-    kymo_writer_close(unit_writer_of_depth("target", 4));
-    cr_assert_eq(symlink("target", unit_path("link", path)), 0);
-    cr_assert_eq(symlink("/nonexistent", unit_path("dangling", path)), 0);
-    cr_assert_eq(symlink("loop", unit_path("loop", path)), 0);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", unit_path("socket", path));
-    cr_assert_eq(bind(listener, (void *)&address, sizeof(address)), 0);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct kymo_writer *writer;
-        struct stat before, after;
-
-        cr_assert_eq(lstat(unit_path(names[i], secret), &before), 0);
-        cr_assert_eq(try_name(names[i]), -EBADMSG, "%s", names[i]);
-        cr_assert_eq(kymo_writer_open(&writer, names[i], NULL), -EBADMSG, "%s", names[i]);
-        cr_assert_eq(kymo_segment_remove(names[i]), -EBADMSG, "%s", names[i]);
-        cr_assert_eq(kymo_segment_reap(names[i]), -EBADMSG, "%s", names[i]);
-        cr_assert_eq(lstat(secret, &after), 0);
-        cr_assert_eq(after.st_ino, before.st_ino);
-    }
-    close(listener);
-}
-
-/* F: truncated at every page, and within each part. */
+/* F: cut at every page, and within each part. */
 Test(hostile, truncated_segments_do_not_open)
 {
     struct kymo_header header;

@@ -86,6 +86,9 @@ static void check_history(const struct kymo_reader *reader, uint64_t head, uint6
             expect(0, &bracket.after, &after, pos + 1, first);
         }
     }
+    cr_assert_eq(kymo_series_as_of(reader, time_of(low, first) - 1, &payload, sizeof(payload),
+                                   &record),
+                 low == first ? -EDOM : -ESTALE);
     cr_assert_eq(kymo_ring_at(reader, head, &payload, sizeof(payload), &record), -ENODATA);
     cr_assert_eq(kymo_ring_at(reader, first - 1, &payload, sizeof(payload), &record), -ENODATA);
     cr_assert_eq(kymo_ring_wait(reader, head - 1, 0), 0);

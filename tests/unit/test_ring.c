@@ -111,52 +111,7 @@ Test(ring, reads_back_what_was_published)
     }
 }
 
-/* Positions have 62 bits everywhere: across 2^32, and up to the last one below 2^62. */
-Test(ring, counts_beyond_32_bits)
-{
-    const struct kymo_options options = {.clock = KYMO_USER,
-                                         .depth = 4,
-                                         .size = sizeof(struct unit_payload),
-                                         .first = (UINT64_C(1) << 32) - 3};
-    struct kymo_writer *writer = unit_writer("beyond-32", &options);
-    struct kymo_reader *reader = unit_reader("beyond-32");
-
-    cr_assert_eq(error_at(reader, options.first), -ENODATA);
-    for (uint64_t pos = options.first; pos < options.first + 9; pos++) {
-        unit_publish(writer, 1);
-        expect_at(reader, pos);
-        cr_assert_eq(kymo_ring_written(&reader->ring), pos + 1 - options.first);
-    }
-    cr_assert_eq(error_at(reader, options.first - 1), -ENODATA);
-    cr_assert_eq(error_at(reader, options.first), -ESTALE);
-    kymo_reader_close(reader);
-    kymo_writer_close(writer);
-}
-
-Test(ring, is_full_at_the_last_position)
-{
-    const struct kymo_options options = {.clock = KYMO_USER,
-                                         .depth = 4,
-                                         .size = sizeof(struct unit_payload),
-                                         .first = KYMO_POSITION_LIMIT - 3};
-    struct kymo_writer *writer = unit_writer("full", &options);
-    struct kymo_reader *reader = unit_reader("full");
-    struct unit_payload payload = unit_payload(0);
-    void *lent;
-
-    unit_publish(writer, 3);
-    for (int tries = 0; tries < 3; tries++) {
-        cr_assert_eq(kymo_ring_publish(writer, &payload, sizeof(payload), UINT64_MAX, 0), -ENOSPC);
-        cr_assert_eq(kymo_ring_loan(writer, &lent), -ENOSPC);
-    }
-    for (uint64_t pos = options.first; pos < KYMO_POSITION_LIMIT; pos++)
-        expect_at(reader, pos);
-    cr_assert_eq(error_at(reader, KYMO_POSITION_LIMIT), -ENODATA);
-    kymo_reader_close(reader);
-    kymo_writer_close(writer);
-}
-
-/* A record may be shorter than its slot; a longer one is an error and changes nothing. */
+/* A record may be shorter than its slot; one that is longer changes nothing. */
 Test(ring, keeps_the_length_of_each_record)
 {
     enum { SIZE = 37 };

@@ -487,26 +487,6 @@ Test(segment, is_replaced_on_request)
     kymo_writer_close(writer);
 }
 
-/* I: a file that is not a segment is never replaced or removed. */
-Test(segment, does_not_replace_other_files)
-{
-    char path[UNIT_PATH], text[16] = "";
-    FILE *file = fopen(unit_path("foreign", path), "w");
-
-    fputs("a diary", file);
-    fclose(file);
-    for (int existing = KYMO_OPEN_OR_CREATE; existing <= KYMO_CREATE_NEW; existing++)
-        cr_assert_eq(open_existing("foreign", (enum kymo_existing)existing),
-                     existing == KYMO_CREATE_NEW ? -EEXIST : -EBADMSG);
-    cr_assert_eq(kymo_segment_remove("foreign"), -EBADMSG);
-    cr_assert_eq(kymo_segment_reap("foreign"), -EBADMSG);
-    file = fopen(path, "r");
-    cr_assert_not_null(fgets(text, sizeof(text), file));
-    fclose(file);
-    cr_assert_str_eq(text, "a diary");
-    cr_assert_eq(unlink(path), 0);
-}
-
 /* ---- one writer (promise H) ---- */
 
 static int open_in_child(void *name)
@@ -615,26 +595,6 @@ Test(segment, is_reaped_after_writer_death)
     kymo_writer_close(unit_writer("reaped", &of_payloads));
     cr_assert_eq(kymo_segment_reap("reaped"), 0, "ended cleanly");
     cr_assert_eq(kymo_segment_exists("reaped"), 1);
-}
-
-/* I: the unfinished file of a killed creator has a hidden name, and is reaped. */
-Test(segment, reaps_unfinished_files)
-{
-    static const struct timespec long_ago[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
-    char path[UNIT_PATH], other[UNIT_PATH];
-
-    unit_directory("unfinished");
-    cr_assert_eq(kymo_segment_reap_unfinished(), 0);
-    close(open(unit_path(".kymo-0123456789abcdef", path), O_CREAT | O_RDWR, 0644));
-    close(open(unit_path(".other", other), O_CREAT | O_RDWR, 0644));
-    cr_assert_eq(utimensat(AT_FDCWD, path, long_ago, 0), 0);
-    for (int tries = 0; access(path, F_OK) == 0 && tries < 200; tries++) {
-        usleep(50000);
-        kymo_segment_reap_unfinished();
-    }
-    cr_assert_neq(access(path, F_OK), 0, "it is removed within seconds");
-    cr_assert_eq(access(other, F_OK), 0, "no other file is removed");
-    cr_assert_eq(unlink(other), 0);
 }
 
 /* ---- a full file system (promise I) ---- */

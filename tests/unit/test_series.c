@@ -322,36 +322,6 @@ Test(series, handles_largest_times)
     kymo_writer_close(writer);
 }
 
-/* Positions and times beyond 32 bits, and a first position that is not 0. */
-Test(series, counts_beyond_32_bits)
-{
-    const struct kymo_options options = {.clock = KYMO_USER,
-                                         .depth = 8,
-                                         .size = sizeof(struct unit_payload),
-                                         .first = (UINT64_C(1) << 32) - 3};
-    struct kymo_writer *writer = unit_writer("beyond", &options);
-    struct kymo_reader *reader = unit_reader("beyond");
-    struct kymo_range range;
-    uint64_t pos;
-
-    unit_publish(writer, 5);
-    cr_assert_eq(kymo_series_find_closest(reader, 10 * (options.first + 3) + 1, 1, &pos), 0);
-    cr_assert_eq(pos, options.first + 3);
-    cr_assert_eq(kymo_series_find_as_of(reader, 10 * options.first - 1, &pos), -EDOM);
-    cr_assert_eq(kymo_series_range(reader, 0, UINT64_MAX, &range), 0);
-    cr_assert_eq(range.first, options.first);
-    cr_assert_eq(range.count, 5);
-    cr_assert_eq(range.truncated, 0);
-    unit_publish(writer, 5);
-    cr_assert_eq(kymo_series_find_as_of(reader, 10 * options.first, &pos), -ESTALE);
-    cr_assert_eq(kymo_series_range(reader, 0, UINT64_MAX, &range), 0);
-    cr_assert_eq(range.first, options.first + 3);
-    cr_assert_eq(range.count, 7);
-    cr_assert_eq(range.truncated, 1);
-    kymo_reader_close(reader);
-    kymo_writer_close(writer);
-}
-
 /* ---- keys ---- */
 
 /* Ties, and gaps. */

@@ -1,17 +1,14 @@
 /*
- * test_wait.c - blocking: no wait misses a record, a deadline or the end of a generation; a read-only reader blocks as well and writes nothing.
+ * test_wait.c - blocking: no wait misses a record, a deadline or the end of a generation.
  *
  * If the library is wrong, most of these tests hang until their time limit.
  */
 #include "interrupted.h"
 #include "unit.h"
 
-#include <grp.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
-
-#define NOBODY 65534
 
 static uint64_t in_ms(uint64_t ms)
 {

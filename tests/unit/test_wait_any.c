@@ -2,11 +2,10 @@
  * test_wait_any.c - blocking on several rings at once: a record of each wakes, and a timeout is
  * never early, also under signals (promises D and E).
  */
+#include "interrupted.h"
 #include "unit.h"
 
 #include <pthread.h>
-#include <signal.h>
-#include <time.h>
 
 #define MILLISECOND UINT64_C(1000000)
 
@@ -180,99 +179,24 @@ Test(wait_any, returns_records_of_retired_ring)
 
 /* ---- deadlines ---- */
 
-static volatile sig_atomic_t signals;
-
-static void count_signal(int number)
+/* Waits that time out under a signal each millisecond, never before the deadline. */
+Test(wait_any, keeps_its_deadline_through_signals)
 {
-    (void)number;
-    signals++;
-}
-
-/* Starts a signal every `nanoseconds`; 0 stops them. */
-static void storm(timer_t timer, long nanoseconds)
-{
-    const struct timespec period = {.tv_nsec = nanoseconds};
-    const struct itimerspec spec = {.it_interval = period, .it_value = period};
-
-    cr_assert_eq(timer_settime(timer, 0, &spec, NULL), 0);
-}
-
-/* No SA_RESTART: each signal interrupts the sleep. */
-static timer_t make_storm(void)
-{
-    struct sigaction action = {.sa_handler = count_signal};
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
-    timer_t timer;
-
-    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
-    cr_assert_eq(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
-    return timer;
-}
-
-/* Repeated waits that time out, never before the deadline. The lateness depends on the machine, and is only printed. */
-static void expect_deadlines(const struct rings *rings, const char *how)
-{
-    uint64_t most = 0, sum = 0;
-    const int rounds = 25;
-
-    signals = 0;
-    for (int i = 0; i < rounds; i++) {
-        const uint64_t deadline =
-            kymo_clock_now(KYMO_MONOTONIC) + (uint64_t)(i + 1) * MILLISECOND / 2;
-        const int result = rings->count ? wait_any(rings, deadline) : -ETIMEDOUT;
-        const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-
-        cr_assert_eq(result, -ETIMEDOUT);
-        cr_assert_geq(now, deadline, "returned %ju ns before the deadline",
-                      (uintmax_t)(deadline - now));
-        sum += now - deadline;
-        most = now - deadline > most ? now - deadline : most;
-    }
-    printf("wait_any of %3u rings, %s: late by %ju us on average, %ju us at most; %d signals\n",
-           (unsigned int)rings->count, how, (uintmax_t)(sum / (uint64_t)rounds / 1000),
-           (uintmax_t)(most / 1000), (int)signals);
-}
-
-Test(wait_any, keeps_deadline_under_signals)
-{
-    timer_t timer = make_storm();
     struct rings rings;
 
     for (int i = 0; i < 3; i++) {
         open_rings(&rings, counts[i]);
-        expect_deadlines(&rings, "no signals");
-        storm(timer, (long)MILLISECOND);
-        expect_deadlines(&rings, "a signal each ms");
-        storm(timer, 0);
-        cr_assert_gt(signals, 0);
+        interrupt_every_ms(1);
+        for (uint64_t round = 1; round <= 25; round++) {
+            const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + round * MILLISECOND / 2;
+
+            cr_assert_eq(wait_any(&rings, deadline), -ETIMEDOUT);
+            cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
+        }
+        interrupt_every_ms(0);
         close_rings(&rings);
     }
-    timer_delete(timer);
-}
-
-/* The same for the wait on one ring. */
-Test(wait_any, single_wait_keeps_deadline_under_signals)
-{
-    timer_t timer = make_storm();
-    struct rings rings;
-    uint64_t most = 0;
-
-    open_rings(&rings, 1);
-    storm(timer, (long)MILLISECOND);
-    for (int i = 0; i < 50; i++) {
-        const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 5 * MILLISECOND;
-
-        cr_assert_eq(kymo_ring_wait(rings.readers[0], 0, deadline), -ETIMEDOUT);
-        cr_assert_geq(kymo_clock_now(KYMO_MONOTONIC), deadline);
-        if (kymo_clock_now(KYMO_MONOTONIC) - deadline > most)
-            most = kymo_clock_now(KYMO_MONOTONIC) - deadline;
-    }
-    storm(timer, 0);
-    printf("wait, a signal each ms: late by %ju us at most; %d signals\n", (uintmax_t)(most / 1000),
-           (int)signals);
-    cr_assert_gt(signals, 0);
-    timer_delete(timer);
-    close_rings(&rings);
+    cr_assert_gt(interruptions, 0);
 }
 
 /* ---- readers that may not write the bell (promise B) ---- */
