@@ -11,7 +11,8 @@ newest()
 
 # ---- the mount reflects a change when the call that made it has returned ----
 rounds=0
-while [ $rounds -lt 60 ]; do
+full=$(count 2000)
+while [ $rounds -lt "$full" ]; do
     rounds=$((rounds + 1))
     "$SEGMENT" make come fields=n:u64 count=$rounds
     check "a created segment is listed at once" "come" "$(ls "$mnt" | grep -x come)"
@@ -98,7 +99,7 @@ for _ in range(rounds):
 END
 "$SEGMENT" make three fields=n:u64 count=3
 "$SEGMENT" make four fields=n:u64 count=4
-python3 "$work/next.py" "$mnt" 200 >"$work/next" 2>&1
+python3 "$work/next.py" "$mnt" "$(count 10000)" >"$work/next" 2>&1
 check "changes are visible to the next system call" "" "$(sort "$work/next" | uniq -c | head -c 1000)"
 "$SEGMENT" remove three
 "$SEGMENT" remove four
@@ -176,12 +177,12 @@ if reads < 100:
     print("only", reads, "reads")
 END
 for reader in 1 2; do
-    python3 "$work/reader.py" "$mnt" 8 >"$work/reader.$reader" 2>&1 &
+    python3 "$work/reader.py" "$mnt" 4 >"$work/reader.$reader" 2>&1 &
     eval "reader$reader=$!"
     background $!
 done
 rounds=0
-while [ $rounds -lt 60 ]; do
+while [ $rounds -lt 30 ]; do
     rounds=$((rounds + 1))
     "$SEGMENT" make target fields=n:u64,s:char[40] count=4 existing=replace
     sleep 0.03

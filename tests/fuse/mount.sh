@@ -163,9 +163,9 @@ long=1000
 churn=$!
 background $churn
 rounds=0
-kills=20
+kills=$(count 2000)
 [ -z "${KYMO_SMALL-}" ] || kills=8
-while [ $rounds -lt $kills ]; do
+while [ $rounds -lt "$kills" ]; do
     rounds=$((rounds + 1))
     "$KYMOFS" "$mnt"
     daemon=$(find_daemon)

@@ -73,6 +73,13 @@ run_writer()
     done
 }
 
+# count FULL: of so many repetitions, those of this run: as process_count() in tests/proc/process.h.
+count()
+{
+    awk -v full="$1" -v scale="${KYMO_STRESS_SCALE:-0.01}" \
+        'BEGIN { count = int(full * scale + 0.5); print (count > 0 ? count : 1) }'
+}
+
 # check TEXT EXPECTED FOUND
 check()
 {

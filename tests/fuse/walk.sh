@@ -44,7 +44,8 @@ background $!
 churn=$!
 
 rounds=0
-while [ $rounds -lt 15 ]; do
+full=$(count 300)
+while [ $rounds -lt "$full" ]; do
     rounds=$((rounds + 1))
     check "ls -lR reports no unexpected error, round $rounds" "" "$(walk ls -lR "$mnt")"
     check "find reports no unexpected error, round $rounds" "" "$(walk find "$mnt" -type f)"
@@ -66,7 +67,8 @@ done
 if [ -n "${other-}" ]; then
     "$SEGMENT" make hidden fields=n:u64 count=1 mode=600 || exit 1
     rounds=0
-    while [ $rounds -lt 5 ]; do
+    full=$(count 100)
+    while [ $rounds -lt "$full" ]; do
         rounds=$((rounds + 1))
         check "ls -lR by another user, round $rounds" \
             "ls: cannot open directory '$mnt/hidden': Permission denied" "$(walk $other ls -lR "$mnt")"
