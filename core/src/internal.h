@@ -182,7 +182,10 @@ void kymo_mapping_close(struct kymo_segment *segment);
 /* The bell to sleep on; sets *may_write to 1 if it is writable. */
 struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write);
 
-/* Retires the generation in this locked file, and wakes its readers (I: atomic replacement). */
+/* Retires the generation that is mapped there, by its writer or under the writer's lock, and wakes all who
+ * wait (I: atomic replacement). */
+void kymo_mapping_end(unsigned char *map, const struct kymo_header *header);
+/* The same for the generation in this locked file. */
 int kymo_mapping_retire(const struct kymo_file *file);
 
 /* ---- queue.c ---- */

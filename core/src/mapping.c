@@ -224,21 +224,10 @@ struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write
 
 /* ---- retiring ---- */
 
-int kymo_mapping_retire(const struct kymo_file *file)
+void kymo_mapping_end(unsigned char *map, const struct kymo_header *header)
 {
-    const struct kymo_header *header = &file->header;
-    const size_t size = header->times_offset;
-    unsigned char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
-    struct kymo_guard_entry *guard;
-    struct kymo_control *control;
-    uint32_t damaged = 0;
+    struct kymo_control *control = (void *)(map + header->control_offset);
 
-    if (map == MAP_FAILED)
-        return -errno;
-    /* A process with write permission may truncate the file concurrently; its readers then detect
-     * the truncation. */
-    guard = kymo_guard_add(map, size, 1, &damaged);
-    control = (void *)(map + header->control_offset);
     /* BELL-2 (store, before the ordered exchange in the ring): a waiter that loads the bell's word
      * after the ring sees the state, and one that loaded it before is woken. STATE-2 (release
      * store): every record before the end; those of a dead writer came before its lock was
@@ -248,6 +237,21 @@ int kymo_mapping_retire(const struct kymo_file *file)
     kymo_bell_ring((void *)(map + header->bell_offset));
     if (header->consumer_bell_offset)
         kymo_bell_ring((void *)(map + header->consumer_bell_offset));
+}
+
+int kymo_mapping_retire(const struct kymo_file *file)
+{
+    const size_t size = file->header.times_offset;
+    unsigned char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+    struct kymo_guard_entry *guard;
+    uint32_t damaged = 0;
+
+    if (map == MAP_FAILED)
+        return -errno;
+    /* A process with write permission may truncate the file concurrently; its readers then detect
+     * the truncation. */
+    guard = kymo_guard_add(map, size, 1, &damaged);
+    kymo_mapping_end(map, &file->header);
     kymo_guard_drop(guard);
     munmap(map, size);
     return 0;

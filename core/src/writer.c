@@ -457,11 +457,7 @@ int kymo_writer_remove(struct kymo_writer *writer)
         error = -errno;
     if (!error) {
         KYMO_TESTPOINT(UNLINKED);
-        /* BELL-2 and STATE-2 (release store): every record before the end, and that before the ring,
-         * as in kymo_mapping_retire. */
-        kymo_store_release32(&writer->ring.control->state, KYMO_RETIRED);
-        KYMO_TESTPOINT(RETIRED);
-        kymo_bell_ring(writer->bell);
+        kymo_mapping_end(writer->segment->map, &writer->segment->header);
         destroy_handle(writer);
     } else {
         kymo_writer_close(writer);

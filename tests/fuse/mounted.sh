@@ -73,7 +73,7 @@ run_writer()
     done
 }
 
-# count FULL: of so many repetitions, those of this run: as process_count() in tests/proc/process.h.
+# count FULL: the repetitions of this run, of FULL in tools/soak: as process_count() in proc/process.h.
 count()
 {
     awk -v full="$1" -v scale="${KYMO_STRESS_SCALE:-0.01}" \

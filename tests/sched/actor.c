@@ -25,11 +25,6 @@ static struct actor actor;
 
 static void actor_step(void);
 
-int actor_is_acting(void)
-{
-    return actor.acting;
-}
-
 void actor_pause(void)
 {
     swapcontext(&actor.there, &actor.here);

@@ -16,9 +16,6 @@ struct actor_turn {
     uint64_t steps;
 };
 
-/* Whether it is the actor's turn. */
-int actor_is_acting(void);
-
 /* Ends the actor's turn. */
 void actor_pause(void);
 

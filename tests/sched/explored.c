@@ -122,10 +122,9 @@ static const struct need needs[] = {
     {"STATE-1", "info.c", "describe_control", "load_acquire32", 1, ACQUIRE, "close"},
     {"STATE-1", "liveness.c", "kymo_segment_liveness", "load_acquire32", 2, ACQUIRE,
      "resume and query"},
-    {"STATE-2", "mapping.c", "kymo_mapping_retire", "store_release32", 1, RELEASE,
+    {"STATE-2", "mapping.c", "kymo_mapping_end", "store_release32", 1, RELEASE,
      "publish and retire"},
-    {"STATE-2", "mapping.c", "kymo_mapping_retire", "store_release32", 1, RELEASE,
-     "pop and retire"},
+    {"STATE-2", "mapping.c", "kymo_mapping_end", "store_release32", 1, RELEASE, "pop and retire"},
     {"STATE-2", "ring.h", "kymo_ring_is_over", "load_acquire32", 1, ACQUIRE, "publish and retire"},
     {"STATE-2", "ring.h", "kymo_ring_is_over", "load_acquire32", 1, ACQUIRE, "pop and retire"},
     {"STATE-3", "writer.c", "announce_owner", "store_release32", 1, RELEASE, "open and query"},
@@ -364,8 +363,6 @@ static struct {
 } unexplored[] = {
     /* kymo_robust_unlock's last try is for a corrupted word. */
     {.file = "robust_lock.c", .operation = "compare_exchange_ordered32"},
-    /* kymo_writer_remove unlinks the name; the rest equals kymo_mapping_retire. */
-    {.file = "writer.c", .operation = "store_release32"},
     /* A consumer's announce_owner, and kymo_consumer_close: this state is not read yet. */
     {.file = "queue.c", .operation = "store_release32"},
     {.file = "queue.c", .operation = "store_release32"},
