@@ -94,7 +94,7 @@ static void ask_times(const struct kymo_reader *reader, const struct fenced *fen
     munmap(after.map, after.mapped);
 }
 
-/* One instant of the ring, as each of the three modes has it. */
+/* Queries one instant of the ring in each of the three modes. */
 static void align(const struct kymo_reader *reader, const struct fenced *fenced, uint64_t time)
 {
     struct fenced after = fence(fenced->size);

@@ -138,7 +138,7 @@ unsigned char *compact_from_file(const unsigned char *file, uint8_t repairs, siz
                     sizeof(struct kymo_slot) +
                         (header.size < COMPACT_PAYLOAD ? header.size : COMPACT_PAYLOAD));
 #undef COMPACT_ADD
-    /* compact_repair makes these of it again. */
+    /* compact_repair restores these. */
     if (repairs & COMPACT_SMALL) {
         const uint64_t exponent = (uint64_t)__builtin_ctzll(header.depth) - 1;
         const uint32_t less = header.size - 1;

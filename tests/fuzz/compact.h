@@ -38,7 +38,7 @@ struct compact {
  * header.file_size may be more. */
 size_t compact_expand(struct compact *compact, struct fuzz_input *input);
 
-/* The input that a sound segment's file expands from, to be free()d. */
+/* The input that expands to the file of a valid segment; free() it. */
 unsigned char *compact_from_file(const unsigned char *file, uint8_t repairs, size_t *size);
 
 #endif

@@ -11,9 +11,9 @@
 
 struct exposition {
     const char *at;
-    const char *names[EXPOSITION_LIMIT]; /* that have had their header, each ending in a blank */
+    const char *names[EXPOSITION_LIMIT]; /* whose header was read, each ending in a blank */
     size_t name_count;
-    const char *name; /* the present one */
+    const char *name; /* the current one */
     size_t name_len;
     int typed;   /* its TYPE was read */
     int counter; /* and is counter */

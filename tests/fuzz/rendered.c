@@ -75,7 +75,7 @@ static void rendered_element(const struct kymo_field *field, uint32_t element,
     rendered_digits(field, element, payload, len);
 }
 
-/* Arrays nest as the shape does, from `dimension` inwards. */
+/* Arrays nest by the shape, from `dimension` on. */
 static void rendered_nested(const struct kymo_field *field, uint32_t dimension, uint32_t *element,
                             const unsigned char *payload, size_t len, const json_t *value)
 {
@@ -154,13 +154,13 @@ static size_t rendered_cells(const struct kymo_text *text)
 
     cr_assert_eq(text->error, 0);
     for (; *at != '\n'; at++) {
-        cr_assert_neq(*at, '\0', "a line without an end");
+        cr_assert_neq(*at, '\0', "a line without a line end");
         cells += *at == ',';
         if (*at != '"')
             continue;
         cr_assert(at == text->data || at[-1] == ',', "a quote within a cell");
         for (at++; *at != '"' || at[1] == '"'; at++) {
-            cr_assert_neq(*at, '\0', "a quoted cell without an end");
+            cr_assert_neq(*at, '\0', "a quoted cell without a closing quote");
             at += *at == '"';
         }
         cr_assert(at[1] == ',' || at[1] == '\n', "text after a quoted cell");

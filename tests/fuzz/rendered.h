@@ -18,7 +18,7 @@ void rendered_csv(const struct kymo_schema *schema, const struct kymo_record *re
 
 void rendered_schema(const struct kymo_schema *schema);
 
-/* Every line is "key: value", in UTF-8, and none holds what a terminal would obey. */
+/* Every line is "key: value", in UTF-8, without control characters. */
 void rendered_info(const struct kymo_reader *reader);
 
 void rendered_metrics(const struct kymo_reader *reader);

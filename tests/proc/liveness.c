@@ -135,7 +135,7 @@ Test(liveness, alive_stalled_closed_dead)
     cr_assert_eq(kymo_segment_reap(NAME), 1);
 }
 
-/* ---- families ---- */
+/* ---- forked children ---- */
 
 /* The child's calls on the inherited writer. */
 static uint32_t examine_orphan(struct kymo_writer *writer)

@@ -189,7 +189,7 @@ static pid_t kill_beside_sleeper(struct scene *scene)
     return sleeper;
 }
 
-/* Without a next writer, the sleeping reader wakes up by itself. */
+/* Without a next writer, the reader's sleep times out. */
 static void run(struct scene *scene)
 {
     pid_t sleeper = kill_beside_sleeper(scene);

@@ -66,7 +66,7 @@ static int unfinished(void)
     return count;
 }
 
-/* ---- what was there before ---- */
+/* ---- the previous generation ---- */
 
 static void leave_nothing(void)
 {

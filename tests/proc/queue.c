@@ -262,7 +262,7 @@ Test(queue, loses_no_record_to_kills)
     cr_assert_eq(kymo_segment_remove(NAME), 0);
 }
 
-/* ---- the other end's death is heard of ---- */
+/* ---- the other end's death is detected ---- */
 
 static int live_as_producer(void *context)
 {

@@ -32,7 +32,7 @@ size_t testpoint_trace_end(void);
 
 /* ---- actions ---- */
 
-/* As kill -9. */
+/* Kills the process. */
 void testpoint_kill(void *context, const char *name);
 
 /* A thread waits at a gate until another thread or process releases it. */
@@ -48,7 +48,7 @@ void testpoint_gate_free(struct testpoint_gate *gate);
 /* The action: reports its arrival, and waits for its release. */
 void testpoint_park(void *context, const char *name);
 
-/* For the other side: waits for the arrival. */
+/* Waits until a thread has arrived at the gate. */
 void testpoint_await(struct testpoint_gate *gate);
 
 void testpoint_release(struct testpoint_gate *gate);

@@ -7,7 +7,7 @@
 
 #include <signal.h>
 
-/* How often. */
+/* The number of signals. */
 extern volatile sig_atomic_t interruptions;
 
 void interrupt_every_ms(int on);

@@ -142,7 +142,7 @@ Test(errors, reject_invalid_options)
 }
 
 /* 96 TiB at least, more than any file system here: fails at once, and no file is left. */
-Test(errors, of_too_little_space)
+Test(errors, reject_larger_than_space)
 {
     const struct kymo_options options = {.size = 1, .depth = KYMO_DEPTH_LIMIT};
     struct kymo_writer *writer;
@@ -152,8 +152,8 @@ Test(errors, of_too_little_space)
     cr_assert_eq(kymo_segment_reap_unfinished(), 0);
 }
 
-/* A schema larger than the slot is refused; a smaller one leaves bytes after it. */
-Test(errors, of_schemas_in_slots)
+/* A schema larger than the slot is rejected; bytes after a smaller one are allowed. */
+Test(errors, reject_schema_larger_than_slot)
 {
     struct kymo_schema *schema;
     struct kymo_options options = {.size = 7};

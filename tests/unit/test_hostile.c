@@ -75,7 +75,7 @@ static int try_name(const char *name)
     return 0;
 }
 
-/* F: cut at every page, and within each part. */
+/* F: truncated at every page, and within each part. */
 Test(hostile, truncated_segments_do_not_open)
 {
     struct kymo_header header;

@@ -111,7 +111,7 @@ Test(ring, reads_back_what_was_published)
     }
 }
 
-/* A record may be shorter than its slot; one that is longer changes nothing. */
+/* A record may be shorter than its slot; a longer one is an error and changes nothing. */
 Test(ring, keeps_the_length_of_each_record)
 {
     enum { SIZE = 37 };
