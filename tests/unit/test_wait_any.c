@@ -3,6 +3,7 @@
  * never early, also under signals (promises D and E).
  */
 #include "interrupted.h"
+#include "proc/process.h"
 #include "unit.h"
 
 #include <pthread.h>
@@ -201,14 +202,18 @@ Test(wait_any, keeps_its_deadline_through_signals)
 
 /* ---- readers that may not write the bell (promise B) ---- */
 
+static uint32_t *timed_out; /* shared: the first wait of wait_readonly() has ended */
+
 /* Runs as a user who may only read the segments; root may always write. */
 static int wait_readonly(void *context)
 {
     struct rings *rings = context;
     const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
 
-    if (setgid(65534) != 0 || setuid(65534) != 0)
+    if (setgid(65534) != 0 || setuid(65534) != 0) {
+        process_say(timed_out, 1);
         return 77;
+    }
     for (size_t i = 0; i < rings->count; i++) {
         char name[32];
 
@@ -220,6 +225,7 @@ static int wait_readonly(void *context)
         return 2;
     if (kymo_clock_now(KYMO_MONOTONIC) < began + 5 * MILLISECOND)
         return 3;
+    process_say(timed_out, 1);
     return wait_any(rings, KYMO_FOREVER) == 2 ? 0 : 4;
 }
 
@@ -237,15 +243,13 @@ Test(wait_any, works_without_write_permission)
         snprintf(name, sizeof(name), "any.%d", i);
         cr_assert_eq(chmod(unit_path(name, path), 0644), 0);
     }
-    fflush(NULL);
-    readonly_reader = fork();
-    if (readonly_reader == 0)
-        _exit(wait_readonly(&rings));
-    usleep(60000);
+    timed_out = process_share(sizeof(*timed_out));
+    readonly_reader = process_start(wait_readonly, &rings);
+    process_await(timed_out, 1);
     unit_publish(rings.writers[2], 1);
-    cr_assert_eq(waitpid(readonly_reader, &status, 0), readonly_reader);
+    status = process_wait(readonly_reader);
     close_rings(&rings);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+    if (status == 77)
         cr_skip_test("cannot become another user");
-    cr_assert_eq(status, 0, "%x", (unsigned int)status);
+    cr_assert_eq(status, 0);
 }
