@@ -104,6 +104,11 @@ __attribute__((noreturn)) void plain_skip(const char *format, ...);
 #define cr_assert_str_neq(...)  PLAIN_STRINGS(!=, __VA_ARGS__, "")
 #define cr_assert_arr_eq(...)   PLAIN_BYTES(__VA_ARGS__, "")
 #define cr_assert_float_eq(...) PLAIN_FLOATS(__VA_ARGS__, "")
+#define cr_expect               cr_assert
+#define cr_expect_not           cr_assert_not
+#define cr_expect_not_null      cr_assert_not_null
+#define cr_expect_eq            cr_assert_eq
+#define cr_expect_neq           cr_assert_neq
 #define cr_assert_fail(...)     plain_check(0, __FILE__, __LINE__, "failed", __VA_ARGS__)
 #define cr_skip_test(...)       plain_skip(__VA_ARGS__)
 

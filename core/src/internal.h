@@ -10,7 +10,8 @@
  *     file.c layout.c                       the file: open, check, create
  *     directory.c clock.c error.c           names, clocks, messages
  *     diagnose.c                            the causes of errors: struct kymo_diagnostic
- *     schema.c text*.c time.c metrics*.c    schema.h, text.h, metrics.h
+ *     schema.c text*.c time.c metrics.c     schema.h, text.h, metrics.h
+ *     activity.c                            what text_info.c and metrics.c state of writers
  *
  * Each layer calls only the layers below it. Functions return 0 or a negative errno.
  */

@@ -1,9 +1,8 @@
 /*
  * metrics.c - segments as Prometheus text, grouped by name.
  *
- * Samples are rendered when they are added, each family as one stretch of a buffer; writing sorts
- * the families by name and puts those of one name under one header. Segments share a name only if
- * their names differ in punctuation alone.
+ * Each family of segments is one text, to which every segment appends its samples. Writing puts their
+ * headers between them. The caller's samples form one more text, with headers.
  */
 #include <kymo/metrics.h>
 
@@ -11,42 +10,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "metrics_names.h"
 #include "text_internal.h"
 
-/* The samples of one name that were added together: stretches of metrics->body. */
-struct family {
-    size_t name;   /* offset of its name, which ends with a zero byte */
-    size_t header; /* its HELP and TYPE lines */
-    size_t samples;
-    size_t end;
-    size_t order; /* order of addition: keeps the sort stable */
+/* The families of segments, in the order of the output. */
+enum family {
+    WRITER_STATE,
+    AGE,
+    RATE,
+    RECORDS,
+    REJECTED,
+    CLAMPED,
+    ABORTED,
+    WAKES,
+    ADOPTED,
+    TAKEOVERS,
+    FIELD_INFO,
+    FIELD,
+    FIELD_TOTAL,
+    FAMILIES
 };
 
-/* The families of every segment. */
-enum common { WRITER_UP, RECORDS, AGE, COMMON };
-
 struct kymo_metrics {
-    struct kymo_text common[COMMON];
-    struct kymo_text body;
-    struct kymo_names names;
-    struct family *families;
-    size_t count;
-    size_t capacity;
+    struct kymo_text families[FAMILIES]; /* samples, without headers */
+    struct kymo_text own;                /* the caller's, with headers */
+    struct kymo_text own_name;           /* of the caller's newest sample */
     unsigned char *values; /* of all fields that are metrics, each after the one before */
     size_t values_size;
     uint32_t found[KYMO_FIELD_LIMIT]; /* bytes of the record per field */
-    int error;
 };
 
 static const struct {
     const char *name;
     const char *type;
     const char *help;
-} commons[COMMON] = {
-    {KYMO_WRITER_UP, "gauge", "Whether the segment's writer is alive."},
-    {KYMO_RECORDS, "counter", "Records published so far."},
-    {KYMO_AGE, "gauge", "Now minus the time of the newest record."},
+} families[FAMILIES] = {
+    [WRITER_STATE] = {"kymo_writer_state", "gauge", "The state of the writer: one of them is 1."},
+    [AGE] = {"kymo_age_seconds", "gauge", "Now minus the time of the newest record."},
+    [RATE] = {"kymo_rate_hertz", "gauge", "Records per second in the history; 0 without a writer."},
+    [RECORDS] = {"kymo_records_total", "counter", "Records published so far."},
+    [REJECTED] = {"kymo_rejected_total", "counter", "Records rejected for their time."},
+    [CLAMPED] = {"kymo_clamped_total", "counter",
+                 "Records whose time was raised to the newest one's."},
+    [ABORTED] = {"kymo_aborted_total", "counter", "Loans that were not committed."},
+    [WAKES] = {"kymo_wakes_total", "counter", "Times the writer woke readers."},
+    [ADOPTED] = {"kymo_adopted_total", "counter",
+                 "Complete records of killed writers that were kept."},
+    [TAKEOVERS] = {"kymo_takeovers_total", "counter", "Locks taken over from killed writers."},
+    [FIELD_INFO] = {"kymo_field_info", "gauge",
+                    "1 for each numeric field, with its unit and help."},
+    [FIELD] = {"kymo_field", "gauge", "The newest value of a numeric field."},
+    [FIELD_TOTAL] = {"kymo_field_total", "counter",
+                     "The newest value of a field that is a counter."},
 };
 
 int kymo_metrics_open(struct kymo_metrics **metrics)
@@ -59,93 +73,69 @@ void kymo_metrics_close(struct kymo_metrics *metrics)
 {
     if (!metrics)
         return;
-    for (int i = 0; i < COMMON; i++)
-        kymo_text_free(&metrics->common[i]);
-    kymo_text_free(&metrics->body);
-    kymo_text_free(&metrics->names.text);
-    free(metrics->families);
+    for (int i = 0; i < FAMILIES; i++)
+        kymo_text_free(&metrics->families[i]);
+    kymo_text_free(&metrics->own);
+    kymo_text_free(&metrics->own_name);
     free(metrics->values);
     free(metrics);
 }
 
 void kymo_metrics_clear(struct kymo_metrics *metrics)
 {
-    for (int i = 0; i < COMMON; i++)
-        kymo_text_clear(&metrics->common[i]);
-    kymo_text_clear(&metrics->body);
-    metrics->count = 0;
-    metrics->error = 0;
-}
-
-/* ---- families ---- */
-
-static struct family *family_begin(struct kymo_metrics *metrics)
-{
-    struct family *family;
-
-    if (metrics->count == metrics->capacity) {
-        const size_t capacity = metrics->capacity ? metrics->capacity * 2 : 64;
-        struct family *grown = realloc(metrics->families, capacity * sizeof(*grown));
-
-        if (!grown) {
-            metrics->error = -ENOMEM;
-            return NULL;
-        }
-        metrics->families = grown;
-        metrics->capacity = capacity;
-    }
-    family = &metrics->families[metrics->count];
-    *family = (struct family){.name = metrics->body.len, .order = metrics->count};
-    metrics->count++;
-    return family;
-}
-
-static void append_help(struct kymo_text *body, const char *help)
-{
-    while (*help) {
-        const size_t plain = strcspn(help, "\\\n");
-
-        kymo_text_repaired(body, help, plain);
-        help += plain;
-        if (*help)
-            kymo_text_string(body, *help++ == '\n' ? "\\n" : "\\\\");
-    }
-}
-
-/* Appends a stretch of the buffer to itself, which may be reallocated. */
-static void append_own(struct kymo_text *body, size_t from, size_t len)
-{
-    if (kymo_text_reserve(body, len) == 0)
-        kymo_text_append(body, body->data + from, len);
-}
-
-static void append_header(struct kymo_text *body, const struct family *family,
-                          const struct kymo_field *field, const char *segment)
-{
-    const size_t len = family->header - family->name - 1;
-
-    kymo_text_string(body, "# HELP ");
-    append_own(body, family->name, len);
-    kymo_text_append(body, " ", 1);
-    if (field->help[0]) {
-        append_help(body, field->help);
-    } else {
-        kymo_text_string(body, "Field ");
-        kymo_text_string(body, field->name);
-        kymo_text_string(body, " of segment ");
-        kymo_text_string(body, segment);
-    }
-    if (field->unit[0]) {
-        kymo_text_string(body, " (");
-        append_help(body, field->unit);
-        kymo_text_append(body, ")", 1);
-    }
-    kymo_text_string(body, "\n# TYPE ");
-    append_own(body, family->name, len);
-    kymo_text_string(body, field->metric == KYMO_COUNTER ? " counter\n" : " gauge\n");
+    for (int i = 0; i < FAMILIES; i++)
+        kymo_text_clear(&metrics->families[i]);
+    kymo_text_clear(&metrics->own);
+    kymo_text_clear(&metrics->own_name);
 }
 
 /* ---- samples ---- */
+
+static void append_header(struct kymo_text *text, const char *name, const char *type,
+                          const char *help)
+{
+    kymo_text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* `begin` and the value of a label, escaped as the format requires. */
+static void append_label(struct kymo_text *text, const char *begin, const char *value)
+{
+    kymo_text_string(text, begin);
+    kymo_text_string(text, "=\"");
+    while (*value) {
+        const size_t plain = strcspn(value, "\\\"\n");
+
+        kymo_text_repaired(text, value, plain);
+        value += plain;
+        if (*value == '\n')
+            kymo_text_string(text, "\\n");
+        else if (*value)
+            kymo_text_printf(text, "\\%c", *value);
+        value += *value != 0;
+    }
+    kymo_text_string(text, "\"");
+}
+
+/* The name and the first label of a sample. Returns the text. */
+static struct kymo_text *begin_sample(struct kymo_metrics *metrics, enum family family,
+                                      const char *segment)
+{
+    struct kymo_text *text = &metrics->families[family];
+
+    kymo_text_string(text, families[family].name);
+    append_label(text, "{segment", segment);
+    return text;
+}
+
+static void add_count(struct kymo_metrics *metrics, enum family family, const char *segment,
+                      uint64_t count)
+{
+    struct kymo_text *text = begin_sample(metrics, family, segment);
+
+    kymo_text_string(text, "} ");
+    kymo_text_u64(text, count);
+    kymo_text_string(text, "\n");
+}
 
 static void append_number(struct kymo_text *text, double value)
 {
@@ -157,106 +147,85 @@ static void append_number(struct kymo_text *text, double value)
         kymo_text_f64(text, value);
 }
 
-/* Integers exactly, bools as 0 and 1; f32 with the digits of f32. */
-static void append_value(struct kymo_text *text, const struct kymo_field *field, uint32_t element,
-                         const void *payload, size_t len)
+static void add_number(struct kymo_metrics *metrics, enum family family, const char *segment,
+                       double number)
 {
-    const double value = kymo_element_value(field, element, payload, len);
+    struct kymo_text *text = begin_sample(metrics, family, segment);
 
-    if (field->type == KYMO_BOOL || !isfinite(value))
-        append_number(text, value);
-    else
-        kymo_text_element(text, field, element, payload, len);
+    kymo_text_string(text, "} ");
+    append_number(text, number);
+    kymo_text_string(text, "\n");
 }
 
-static void append_index(struct kymo_text *text, const struct kymo_field *field, uint32_t element)
-{
-    uint32_t below = field->count;
+/* ---- the segment ---- */
 
-    kymo_text_string(text, ",index=\"");
-    for (uint32_t i = 0; i < field->dimensions && i < KYMO_DIMENSIONS; i++) {
-        below /= field->shape[i];
-        if (i > 0)
-            kymo_text_append(text, ".", 1);
-        kymo_text_u64(text, element / below % field->shape[i]);
+static int add_state(struct kymo_metrics *metrics, const char *segment, int liveness)
+{
+    static const struct {
+        int liveness;
+        const char *name;
+    } states[] = {{KYMO_LIVE_ALIVE, "alive"},
+                  {KYMO_LIVE_STALLED, "stalled"},
+                  {KYMO_LIVE_CLOSED, "closed"},
+                  {KYMO_LIVE_DEAD, "dead"},
+                  {KYMO_LIVE_UNKNOWN, "unknown"}};
+    const int count = sizeof(states) / sizeof(states[0]);
+
+    for (int i = 0; i < count; i++) {
+        struct kymo_text *text = begin_sample(metrics, WRITER_STATE, segment);
+
+        append_label(text, ",state", states[i].name);
+        kymo_text_string(text, states[i].liveness == liveness ? "} 1\n" : "} 0\n");
     }
-    kymo_text_append(text, "\"", 1);
+    return count;
 }
 
-/* The name and the label at the start of all samples of a family. */
-static size_t append_stem(struct kymo_text *body, const struct family *family, const char *segment)
+static int add_counts(struct kymo_metrics *metrics, const struct kymo_info *info)
 {
-    append_own(body, family->name, family->header - family->name - 1);
-    kymo_text_string(body, "{segment=\"");
-    kymo_text_string(body, segment);
-    kymo_text_append(body, "\"", 1);
-    return body->len - family->samples;
+    const struct {
+        enum family family;
+        uint64_t count;
+    } counts[] = {{RECORDS, info->head - info->first},
+                  {REJECTED, info->rejected},
+                  {CLAMPED, info->clamped},
+                  {ABORTED, info->aborted},
+                  {WAKES, info->wakes},
+                  {ADOPTED, info->adopted},
+                  {TAKEOVERS, info->takeovers}};
+    const size_t count = sizeof(counts) / sizeof(counts[0]);
+
+    for (size_t i = 0; i < count; i++)
+        add_count(metrics, counts[i].family, info->name, counts[i].count);
+    return (int)count;
 }
 
-/* `values` contains the field alone. */
-static int add_field(struct kymo_metrics *metrics, const struct kymo_info *info, uint32_t number,
-                     const unsigned char *values)
+static int add_rate(struct kymo_metrics *metrics, const struct kymo_info *info,
+                    const struct kymo_activity *activity, int liveness)
 {
-    struct kymo_field alone = info->schema.fields[number];
-    const struct kymo_field *field = &alone;
-    const char *name = metrics->names.text.data + metrics->names.start[number];
-    struct kymo_text *body = &metrics->body;
-    struct family *family = family_begin(metrics);
-    size_t stem;
+    const double rate = kymo_activity_rate(activity, info->clock, kymo_live_is_alive(liveness));
 
-    if (!family)
+    if (rate < 0)
         return 0;
-    alone.offset = 0;
-    kymo_text_append(body, name, strlen(name) + 1);
-    family->header = body->len;
-    append_header(body, family, field, info->name);
-    family->samples = body->len;
-    stem = append_stem(body, family, info->name);
-    for (uint32_t element = 0; element < field->count; element++) {
-        if (element > 0)
-            append_own(body, family->samples, stem);
-        if (field->dimensions > 0)
-            append_index(body, field, element);
-        kymo_text_append(body, "} ", 2);
-        append_value(body, field, element, values, metrics->found[number]);
-        kymo_text_append(body, "\n", 1);
-    }
-    family->end = body->len;
-    return (int)field->count;
+    add_number(metrics, RATE, info->name, rate);
+    return 1;
 }
 
-static void add_common(struct kymo_metrics *metrics, enum common which, const char *segment)
+/* Negative if the newest record's time is in the future. */
+static int add_age(struct kymo_metrics *metrics, const struct kymo_info *info, uint64_t time)
 {
-    struct kymo_text *text = &metrics->common[which];
-
-    kymo_text_string(text, commons[which].name);
-    kymo_text_string(text, "{segment=\"");
-    kymo_text_string(text, segment);
-    kymo_text_string(text, "\"} ");
-}
-
-static void add_age(struct kymo_metrics *metrics, const struct kymo_info *info, uint64_t time)
-{
-    const uint64_t now = kymo_clock_now(info->clock);
-
-    add_common(metrics, AGE, info->name);
-    kymo_text_f64(&metrics->common[AGE], now > time ? (double)(now - time) / 1e9 : 0.0);
-    kymo_text_append(&metrics->common[AGE], "\n", 1);
-}
-
-static int add_commons(struct kymo_metrics *metrics, const struct kymo_info *info, int liveness)
-{
-    const int up = liveness == KYMO_LIVE_ALIVE || liveness == KYMO_LIVE_STALLED;
-
-    add_common(metrics, WRITER_UP, info->name);
-    kymo_text_string(&metrics->common[WRITER_UP], up ? "1\n" : "0\n");
-    add_common(metrics, RECORDS, info->name);
-    kymo_text_u64(&metrics->common[RECORDS], info->head - info->first);
-    kymo_text_append(&metrics->common[RECORDS], "\n", 1);
-    return 2;
+    if (info->clock == KYMO_USER)
+        return 0;
+    add_number(metrics, AGE, info->name,
+               (double)(int64_t)(kymo_clock_now(info->clock) - time) / 1e9);
+    return 1;
 }
 
 /* ---- the newest record ---- */
+
+static int is_metric(const struct kymo_field *field)
+{
+    return kymo_type_is_numeric(field->type) && field->count <= KYMO_METRICS_ELEMENTS;
+}
 
 static size_t bytes_of(const struct kymo_field *field)
 {
@@ -269,7 +238,7 @@ static int reserve_values(struct kymo_metrics *metrics, const struct kymo_schema
     size_t size = 0;
 
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (kymo_field_is_metric(&schema->fields[i]))
+        if (is_metric(&schema->fields[i]))
             size += bytes_of(&schema->fields[i]);
     }
     if (size <= metrics->values_size)
@@ -293,7 +262,7 @@ static void copy_values(struct kymo_metrics *metrics, const struct kymo_schema *
         const uint32_t len = view->record.len;
         size_t there = len > field->offset ? len - field->offset : 0;
 
-        if (!kymo_field_is_metric(field))
+        if (!is_metric(field))
             continue;
         if (there > bytes_of(field))
             there = bytes_of(field);
@@ -326,128 +295,169 @@ static int read_values(struct kymo_metrics *metrics, const struct kymo_reader *r
     return -EAGAIN;
 }
 
-static int add_values(struct kymo_metrics *metrics, const struct kymo_info *info,
+/* Appends a stretch of the buffer to itself, which may be reallocated. */
+static void append_own(struct kymo_text *body, size_t from, size_t len)
+{
+    if (kymo_text_reserve(body, len) == 0)
+        kymo_text_append(body, body->data + from, len);
+}
+
+/* Integers exactly, bools as 0 and 1; f32 with the digits of f32. */
+static void append_value(struct kymo_text *text, const struct kymo_field *field, uint32_t element,
+                         const void *payload, size_t len)
+{
+    const double value = kymo_element_value(field, element, payload, len);
+
+    if (field->type == KYMO_BOOL || !isfinite(value))
+        append_number(text, value);
+    else
+        kymo_text_element(text, field, element, payload, len);
+}
+
+static void append_index(struct kymo_text *text, const struct kymo_field *field, uint32_t element)
+{
+    uint32_t below = field->count;
+
+    kymo_text_string(text, ",index=\"");
+    for (uint32_t i = 0; i < field->dimensions && i < KYMO_DIMENSIONS; i++) {
+        below /= field->shape[i];
+        if (i > 0)
+            kymo_text_append(text, ".", 1);
+        kymo_text_u64(text, element / below % field->shape[i]);
+    }
+    kymo_text_append(text, "\"", 1);
+}
+
+static int add_field_infos(struct kymo_metrics *metrics, const struct kymo_info *info,
+                           const struct kymo_schema *schema)
+{
+    int count = 0;
+
+    for (uint32_t i = 0; i < schema->count; i++) {
+        const struct kymo_field *field = &schema->fields[i];
+        struct kymo_text *text;
+
+        if (!is_metric(field))
+            continue;
+        text = begin_sample(metrics, FIELD_INFO, info->name);
+        append_label(text, ",field", field->name);
+        append_label(text, ",unit", field->unit);
+        append_label(text, ",help", field->help);
+        kymo_text_string(text, "} 1\n");
+        count++;
+    }
+    return count;
+}
+
+/* `values` contains the field alone, of which `found` bytes are the record's. */
+static int add_field(struct kymo_metrics *metrics, const char *segment, struct kymo_field field,
+                     const unsigned char *values, size_t found)
+{
+    const enum family family = field.metric == KYMO_COUNTER ? FIELD_TOTAL : FIELD;
+    const size_t start = metrics->families[family].len;
+    struct kymo_text *text = begin_sample(metrics, family, segment);
+    size_t stem;
+
+    field.offset = 0;
+    append_label(text, ",field", field.name);
+    if (field.unit[0])
+        append_label(text, ",unit", field.unit);
+    stem = text->len - start;
+    for (uint32_t element = 0; element < field.count; element++) {
+        if (element > 0)
+            append_own(text, start, stem);
+        if (field.dimensions > 0)
+            append_index(text, &field, element);
+        kymo_text_append(text, "} ", 2);
+        append_value(text, &field, element, values, found);
+        kymo_text_append(text, "\n", 1);
+    }
+    return (int)field.count;
+}
+
+static int add_fields(struct kymo_metrics *metrics, const struct kymo_info *info,
                       const struct kymo_schema *schema)
 {
     const unsigned char *values = metrics->values;
     int count = 0;
 
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (!kymo_field_is_metric(&schema->fields[i]))
+        if (!is_metric(&schema->fields[i]))
             continue;
-        count += add_field(metrics, info, i, values);
+        count += add_field(metrics, info->name, schema->fields[i], values, metrics->found[i]);
         values += bytes_of(&schema->fields[i]);
     }
     return count;
 }
 
-/* Fields of published records; the pixels of an image are not fields. */
-static int add_fields(struct kymo_metrics *metrics, const struct kymo_reader *reader,
-                      const struct kymo_info *info)
-{
-    const struct kymo_schema none = {0};
-    const struct kymo_schema *schema = info->geometry.format != 0 ? &none : &info->schema;
-    struct kymo_record record;
-    int count = 0;
-    int error = read_values(metrics, reader, schema, &record);
-
-    if (error)
-        return error == -ENODATA || error == -EAGAIN ? 0 : error;
-    error = kymo_names_make(&metrics->names, info->name, schema);
-    if (error)
-        return error;
-    if (info->clock != KYMO_USER) {
-        add_age(metrics, info, record.time);
-        count++;
-    }
-    return count + add_values(metrics, info, schema);
-}
-
 int kymo_metrics_add(struct kymo_metrics *metrics, const struct kymo_reader *reader)
 {
+    const struct kymo_schema none = {0};
+    const struct kymo_schema *schema;
+    struct kymo_activity activity;
+    struct kymo_record record = {0};
     struct kymo_info info;
-    int liveness = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
-    int error = liveness < 0 ? liveness : kymo_segment_info(reader->segment, &info);
-    int count;
+    int error = kymo_segment_info(reader->segment, &info);
+    int liveness, count, has_record;
 
-    if (error)
+    if (!error)
+        error = kymo_activity_read(&reader->ring, KYMO_FOREVER, &activity);
+    if (error && error != -ESTALE)
         return error;
-    count = add_fields(metrics, reader, &info);
-    if (count < 0)
-        return count;
-    return count + add_commons(metrics, &info, liveness);
+    liveness = kymo_activity_liveness(reader->segment, &activity);
+    if (liveness < 0)
+        return liveness;
+    /* The pixels of an image are not fields. */
+    schema = info.geometry.format != 0 ? &none : &info.schema;
+    error = read_values(metrics, reader, schema, &record);
+    if (error && error != -ENODATA && error != -EAGAIN)
+        return error;
+    has_record = !error;
+    count = add_state(metrics, info.name, liveness);
+    count += add_counts(metrics, &info) + add_rate(metrics, &info, &activity, liveness) +
+             add_field_infos(metrics, &info, schema);
+    if (has_record)
+        count += add_age(metrics, &info, record.time) + add_fields(metrics, &info, schema);
+    return count;
 }
 
 void kymo_metrics_sample(struct kymo_metrics *metrics, const char *name, enum kymo_metric metric,
                          const char *help, const char *label, double value)
 {
-    struct kymo_text *body = &metrics->body;
+    struct kymo_text *text = &metrics->own;
     const char *equals = label ? strchr(label, '=') : NULL;
-    struct family *family = family_begin(metrics);
 
-    if (!family)
-        return;
-    kymo_text_append(body, name, strlen(name) + 1);
-    family->header = body->len;
-    kymo_text_printf(body, "# HELP %s ", name);
-    append_help(body, help);
-    kymo_text_printf(body, "\n# TYPE %s %s\n", name, metric == KYMO_COUNTER ? "counter" : "gauge");
-    family->samples = body->len;
-    kymo_text_string(body, name);
-    if (equals) {
-        kymo_text_append(body, "{", 1);
-        kymo_text_append(body, label, (size_t)(equals - label) + 1);
-        kymo_text_quoted(body, equals + 1, strlen(equals + 1));
-        kymo_text_append(body, "}", 1);
+    if (metrics->own_name.len == 0 || strcmp(metrics->own_name.data, name) != 0) {
+        append_header(text, name, metric == KYMO_COUNTER ? "counter" : "gauge", help);
+        kymo_text_clear(&metrics->own_name);
+        kymo_text_string(&metrics->own_name, name);
     }
-    kymo_text_append(body, " ", 1);
-    append_number(body, value);
-    kymo_text_append(body, "\n", 1);
-    family->end = body->len;
+    kymo_text_string(text, name);
+    if (equals) {
+        kymo_text_string(text, "{");
+        kymo_text_append(text, label, (size_t)(equals - label));
+        append_label(text, "", equals + 1);
+        kymo_text_string(text, "}");
+    }
+    kymo_text_string(text, " ");
+    append_number(text, value);
+    kymo_text_string(text, "\n");
 }
 
 /* ---- writing ---- */
 
-static int compare_families(const void *one, const void *other, void *body)
-{
-    const struct family *first = one;
-    const struct family *second = other;
-    const char *names = body;
-    const int order = strcmp(names + first->name, names + second->name);
-
-    return order ? order : (first->order > second->order) - (first->order < second->order);
-}
-
-static void write_commons(const struct kymo_metrics *metrics, struct kymo_text *text)
-{
-    for (int i = 0; i < COMMON; i++) {
-        if (metrics->common[i].len == 0)
-            continue;
-        kymo_text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", commons[i].name, commons[i].help,
-                         commons[i].name, commons[i].type);
-        kymo_text_append(text, metrics->common[i].data, metrics->common[i].len);
-    }
-}
-
 int kymo_metrics_write(struct kymo_metrics *metrics, struct kymo_text *text)
 {
-    const char *body = metrics->body.data;
-
-    for (int i = 0; i < COMMON && !metrics->error; i++)
-        metrics->error = metrics->common[i].error;
-    if (metrics->error || metrics->body.error)
+    if (metrics->own.error || metrics->own_name.error)
         return -ENOMEM;
-    write_commons(metrics, text);
-    if (metrics->count > 0)
-        qsort_r(metrics->families, metrics->count, sizeof(*metrics->families), compare_families,
-                metrics->body.data);
-    for (size_t i = 0; i < metrics->count; i++) {
-        const struct family *family = &metrics->families[i];
-        const int first =
-            i == 0 || strcmp(body + family->name, body + metrics->families[i - 1].name) != 0;
-        const size_t from = first ? family->header : family->samples;
-
-        kymo_text_append(text, body + from, family->end - from);
+    for (int i = 0; i < FAMILIES; i++) {
+        if (metrics->families[i].error)
+            return -ENOMEM;
+        if (metrics->families[i].len == 0)
+            continue;
+        append_header(text, families[i].name, families[i].type, families[i].help);
+        kymo_text_append(text, metrics->families[i].data, metrics->families[i].len);
     }
+    kymo_text_append(text, metrics->own.data, metrics->own.len);
     return text->error;
 }

@@ -16,71 +16,6 @@
 
 #define NS_PER_SECOND 1000000000u
 
-/* A writer without a heartbeat or record for longer than both has stalled. */
-#define STALL_LEAST   NS_PER_SECOND
-#define STALL_PERIODS 10
-
-/* The times at both ends of the history; count 0 if it is empty, or was overwritten while it was
- * read. */
-struct history {
-    uint64_t count;
-    uint64_t oldest;
-    uint64_t newest;
-    uint64_t end; /* the position behind the newest */
-};
-
-/* The history of the records up to `time`. -ESTALE: overwritten while it was read, or all of them
- * are overwritten by now. */
-static int history_read(const struct kymo_ring *ring, uint64_t time, struct history *history)
-{
-    struct kymo_window window = {ring->first, ring->first};
-    int error = kymo_window_pin(ring, &window);
-
-    *history = (struct history){.end = window.high};
-    if (error)
-        return error;
-    if (time != KYMO_FOREVER)
-        window.high = kymo_impl_window_after(ring, window.low, window.high, time);
-    history->end = window.high;
-    if (window.high == window.low) {
-        error = window.low == ring->first ? -ENODATA : -ESTALE;
-        return kymo_impl_window_holds(ring, window.low) ? error : kymo_impl_ring_lost(ring);
-    }
-    history->count = window.high - window.low;
-    history->oldest = kymo_window_time(ring, window.low);
-    history->newest = kymo_window_time(ring, window.high - 1);
-    if (kymo_impl_window_holds(ring, window.low))
-        return 0;
-    *history = (struct history){.end = window.high};
-    return kymo_impl_ring_lost(ring);
-}
-
-/* A writer at full speed may overwrite the window's low end between two loads, but only in rings so
- * shallow that another try is cheap. */
-static int history_pin(const struct kymo_ring *ring, uint64_t time, struct history *history)
-{
-    int error = -ESTALE;
-
-    for (int tries = 0; tries < KYMO_RETRIES && error == -ESTALE; tries++)
-        error = history_read(ring, time, history);
-    return error == -ENODATA ? 0 : error;
-}
-
-/* The mean ns between two records; 0 if it is unknown. */
-static uint64_t history_period(const struct history *history, enum kymo_clock clock)
-{
-    if (clock == KYMO_USER || history->count < 2 || history->newest <= history->oldest)
-        return 0;
-    return (history->newest - history->oldest) / (history->count - 1);
-}
-
-static uint64_t stall_limit(uint64_t period)
-{
-    if (period > KYMO_FOREVER / STALL_PERIODS)
-        return KYMO_FOREVER;
-    return period * STALL_PERIODS > STALL_LEAST ? period * STALL_PERIODS : STALL_LEAST;
-}
-
 /* ---- lines ---- */
 
 static void line_string(struct kymo_text *text, const char *key, const char *value, size_t size)
@@ -140,23 +75,16 @@ static void lines_liveness(struct kymo_text *text, int liveness)
 }
 
 /* 0 if no writer is alive. */
-static void line_rate(struct kymo_text *text, const struct history *history, enum kymo_clock clock,
-                      int is_alive)
+static void line_rate(struct kymo_text *text, const struct kymo_activity *activity,
+                      enum kymo_clock clock, int is_alive)
 {
-    const uint64_t span = history->newest - history->oldest;
-    double rate = 0;
+    const double rate = kymo_activity_rate(activity, clock, is_alive);
 
-    if (clock == KYMO_USER || (history->count >= 2 && history->newest <= history->oldest)) {
+    if (rate < 0)
         kymo_text_string(text, "rate_hertz: unknown\n");
-        return;
-    }
-    if (is_alive && history->count >= 2)
-        rate = (double)(history->count - 1) / ((double)span / NS_PER_SECOND);
-    /* A span of 1 ns with 2^40 records: their rate would overflow 64 bits. */
-    if (rate > 1e18)
-        rate = 1e18;
-    line_fixed(text, "rate_hertz", 0, (uint64_t)rate,
-               (uint64_t)((rate - (double)(uint64_t)rate) * NS_PER_SECOND));
+    else
+        line_fixed(text, "rate_hertz", 0, (uint64_t)rate,
+                   (uint64_t)((rate - (double)(uint64_t)rate) * NS_PER_SECOND));
 }
 
 static void lines_layout(struct kymo_text *text, const struct kymo_info *info)
@@ -191,18 +119,18 @@ static uint64_t now_of(const struct kymo_info *info)
 
 /* `now`: 0 if it is unknown. */
 static void lines_records(struct kymo_text *text, const struct kymo_info *info, uint64_t records,
-                          uint64_t available, const struct history *history, uint64_t now,
+                          uint64_t available, const struct kymo_activity *activity, uint64_t now,
                           int is_alive)
 {
     if (records == 0)
         kymo_text_string(text, "age_seconds: none\n");
-    else if (now == 0 || history->count == 0)
+    else if (now == 0 || activity->count == 0)
         kymo_text_string(text, "age_seconds: unknown\n");
     else
-        line_age(text, "age_seconds", now, history->newest);
+        line_age(text, "age_seconds", now, activity->newest);
     line_u64(text, "records", records);
     line_u64(text, "available", available);
-    line_rate(text, history, info->clock, is_alive);
+    line_rate(text, activity, info->clock, is_alive);
 }
 
 static void lines_counters(struct kymo_text *text, const struct kymo_info *info)
@@ -213,7 +141,7 @@ static void lines_counters(struct kymo_text *text, const struct kymo_info *info)
     line_u64(text, "wakes", info->wakes);
     line_u64(text, "adopted", info->adopted);
     line_u64(text, "takeovers", info->takeovers);
-    line_u64(text, "writers", info->writers);
+    line_u64(text, "writer_opens", info->writers);
 }
 
 /* 16 bytes as 8-4-4-4-12 hex digits. */
@@ -303,24 +231,23 @@ static void lines_image(struct kymo_text *text, const struct kymo_geometry *geom
 int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader)
 {
     struct kymo_info info;
-    struct history history;
+    struct kymo_activity activity;
     uint64_t records;
     int liveness;
     int error = kymo_segment_info(reader->segment, &info);
 
     if (!error)
-        error = history_pin(&reader->ring, KYMO_FOREVER, &history);
+        error = kymo_activity_read(&reader->ring, KYMO_FOREVER, &activity);
     if (error && error != -ESTALE)
         return error;
     records = info.head - info.first;
-    liveness =
-        kymo_segment_liveness(reader->segment, stall_limit(history_period(&history, info.clock)));
+    liveness = kymo_activity_liveness(reader->segment, &activity);
     if (liveness < 0)
         return liveness;
     lines_layout(text, &info);
     lines_writer(text, &info, liveness);
-    lines_records(text, &info, records, records < info.depth ? records : info.depth - 1, &history,
-                  now_of(&info), liveness != KYMO_LIVE_CLOSED && liveness != KYMO_LIVE_DEAD);
+    lines_records(text, &info, records, records < info.depth ? records : info.depth - 1, &activity,
+                  now_of(&info), kymo_live_is_alive(liveness));
     lines_counters(text, &info);
     lines_origin(text, &info);
     lines_file(text, &info);
@@ -332,16 +259,16 @@ int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader)
 int kymo_text_info_as_of(struct kymo_text *text, const struct kymo_reader *reader, uint64_t time)
 {
     struct kymo_info info;
-    struct history history;
+    struct kymo_activity activity;
     int error = kymo_segment_info(reader->segment, &info);
 
     if (!error)
-        error = history_pin(&reader->ring, time, &history);
+        error = kymo_activity_read(&reader->ring, time, &activity);
     if (error)
         return error;
     lines_layout(text, &info);
     line_u64(text, "as_of_nanoseconds", time);
-    lines_records(text, &info, history.end - info.first, history.count, &history, time, 1);
+    lines_records(text, &info, activity.end - info.first, activity.count, &activity, time, 1);
     lines_origin(text, &info);
     lines_file(text, &info);
     line_schema(text, &info.schema);

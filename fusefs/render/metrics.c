@@ -36,13 +36,13 @@ struct collection {
 static uint64_t count_samples(const struct request *request)
 {
     const struct kymo_schema *schema = request_schema(request);
-    uint64_t count = 3; /* that each segment has */
+    uint64_t count = KYMO_METRICS_SEGMENT;
 
     for (uint32_t i = 0; i < schema->count; i++) {
         const struct kymo_field *field = &schema->fields[i];
 
         if (kymo_type_is_numeric(field->type) && field->count <= KYMO_METRICS_ELEMENTS)
-            count += field->count;
+            count += 1 + field->count; /* and its kymo_field_info */
     }
     return count;
 }

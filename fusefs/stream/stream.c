@@ -178,8 +178,11 @@ void stream_close(struct streams *streams, struct stream *stream)
  * offset of a read is ignored. */
 int stream_reply_open(fuse_req_t request, struct stream *stream)
 {
-    const struct fuse_file_info file = {.fh = (uintptr_t)stream, .direct_io = 1, .noflush = 1};
+    struct fuse_file_info file = {.fh = (uintptr_t)stream, .direct_io = 1};
 
+#if FUSE_VERSION >= FUSE_MAKE_VERSION(3, 11)
+    file.noflush = 1;
+#endif
     return fuse_reply_open(request, &file);
 }
 

@@ -52,7 +52,8 @@ static void expect_keys(const char *expected)
     "name kind depth size_bytes clock time_policy wake_policy layout writer writer_detail "      \
     "writer_pid "                                                                                \
     "heartbeat_age_seconds age_seconds records available rate_hertz rejected clamped aborted "   \
-    "wakes adopted takeovers writers created creator host boot generation file_size_bytes mode " \
+    "wakes adopted takeovers writer_opens created creator host boot generation file_size_bytes " \
+    "mode "                                                                                      \
     "owner schema "
 
 static struct kymo_writer *writer_of(const char *name, enum kymo_clock clock, uint64_t depth)
@@ -101,7 +102,7 @@ Test(info, has_all_keys_of_a_new_segment)
     cr_assert_str_eq(value_of("records"), "0");
     cr_assert_str_eq(value_of("available"), "0");
     cr_assert_str_eq(value_of("rate_hertz"), "0.000000000");
-    cr_assert_str_eq(value_of("writers"), "1");
+    cr_assert_str_eq(value_of("writer_opens"), "1");
     cr_assert_str_eq(value_of("mode"), "0640");
     snprintf(expected, sizeof(expected), "%u:%u", geteuid(), getegid());
     cr_assert_str_eq(value_of("owner"), expected);
@@ -236,7 +237,7 @@ Test(info, distinguishes_closed_and_dead)
     kymo_writer_close(unit_writer(name, NULL));
     info_of(reader);
     cr_assert_str_eq(value_of("writer"), "CLOSED");
-    cr_assert_str_eq(value_of("writers"), "2");
+    cr_assert_str_eq(value_of("writer_opens"), "2");
     cr_assert_eq(kymo_segment_remove(name), 0);
     kymo_text_clear(&text);
     cr_assert_eq(kymo_text_info(&text, reader), -EIDRM);

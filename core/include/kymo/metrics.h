@@ -20,21 +20,19 @@
  *
  * Each segment yields
  *
- *     kymo_writer_up{segment="imu"}      1 while its writer is alive, else 0
- *     kymo_records_total{segment="imu"}  records published so far
- *     kymo_age_seconds{segment="imu"}    now minus the newest record's time; not on KYMO_USER
- *     kymo_imu_accel{segment="imu",index="0"}   each element of each numeric field
+ *     kymo_writer_state{segment="imu",state="alive"}  1; 0 for stalled, closed, dead, unknown
+ *     kymo_age_seconds{segment="imu"}      now minus the newest record's time; not on KYMO_USER
+ *     kymo_rate_hertz{segment="imu"}       of the history; 0 if no writer is alive
+ *     kymo_records_total{segment="imu"}    records published so far
+ *     kymo_rejected_total, kymo_clamped_total, kymo_aborted_total, kymo_wakes_total,
+ *     kymo_adopted_total, kymo_takeovers_total   the counters of struct kymo_info
+ *     kymo_field{segment="imu",field="accel",unit="m/s^2",index="0"}   each element of each
+ *         numeric field; kymo_field_total if it is a counter; unit and index only if it has them
+ *     kymo_field_info{segment="imu",field="accel",unit="m/s^2",help=""}   1
  *
- * Names are those of the segment and the field, with each character outside [a-zA-Z0-9_] replaced
- * by "_", and changed where promtool would warn: counters end in _total; gauges that end in total,
- * count, sum or bucket get the suffix _value; camelCase becomes camel_Case; and a word that reads
- * like an abbreviated unit or a type (m, ms, b, ..., gauge) gets the suffix "value":
- * kymo_imu_mvalue. A field whose name is then in use gets another _value. Units in full words
- * remain, even if promtool prefers others (milliseconds).
- *
- * The index of a matrix is "1.2". Chars, the pixels of images, and arrays of more than
- * KYMO_METRICS_ELEMENTS are omitted. HELP is the field's help with its unit. There are no
- * timestamps. All functions allocate memory.
+ * Names are labels, so that they need no change and one query selects a field of many segments. The
+ * index of a matrix is "1.2". Chars, the pixels of images, and arrays of more than
+ * KYMO_METRICS_ELEMENTS are omitted. There are no timestamps. All functions allocate memory.
  *
  * Promises (A to K): kymo(7).
  */
@@ -49,6 +47,9 @@ extern "C" {
 
 /* Longer arrays are omitted. */
 #define KYMO_METRICS_ELEMENTS 64
+
+/* Samples of a segment besides those of its fields, at most. */
+#define KYMO_METRICS_SEGMENT 14
 
 /* Samples, collected, then written in groups of one name. One thread at a time. */
 struct kymo_metrics;

@@ -33,5 +33,5 @@ run kymo pub t --fields a:u32,b:u32[2],c:u32 --depth 16 <<<'[1,1,1,1]'
 ok "a writer resumes after 40 kills" "a writer resumes after 40 kills"
 is "the next writer continues the positions" $((last + 1)) "$(kymo get t | jq .pos)"
 is "the next writer keeps the history" "$last" "$(kymo get t --back 1 | jq .pos)"
-is "the count of writers is 42" 'writers: 42' "$(kymo info t | grep ^writers:)"
+is "the count of writers is 42" 'writer_opens: 42' "$(kymo info t | grep ^writer_opens:)"
 finish

@@ -19,22 +19,21 @@ value()
 {
     sed -n "s/^$1 //p" <<<"$samples"
 }
-is "u64 values are exact" 18446744073709551615 "$(value 'kymo_imu_steps_total{segment="imu"}')"
-is "f32 values have the shortest digits" 0.1 "$(value 'kymo_imu_accel{index="2",segment="imu"}')"
-is "a null value is NaN" NaN "$(value 'kymo_imu_accel{index="1",segment="imu"}')"
-is "a bool is 0 or 1" 1 "$(value 'kymo_imu_ok{segment="imu"}')"
-is "a field name equal to a unit gets the suffix value" -2.5 "$(value 'kymo_imu_mvalue{segment="imu"}')"
-is "positive infinity is +Inf" +Inf "$(value 'kymo_ends_a{segment="ends"}')"
-is "negative infinity is -Inf" -Inf "$(value 'kymo_ends_z{segment="ends"}')"
-is "NaN is NaN" NaN "$(value 'kymo_ends_n{segment="ends"}')"
-is "kymo_writer_up is 0 without a writer" 0 "$(value 'kymo_writer_up{segment="imu"}')"
+is "u64 values are exact" 18446744073709551615 "$(value 'kymo_field_total{field="steps",segment="imu"}')"
+is "f32 values have the shortest digits" 0.1 "$(value 'kymo_field{field="accel",index="2",segment="imu",unit="m.s^2"}')"
+is "a null value is NaN" NaN "$(value 'kymo_field{field="accel",index="1",segment="imu",unit="m.s^2"}')"
+is "a bool is 0 or 1" 1 "$(value 'kymo_field{field="ok",segment="imu"}')"
+is "a field's name is a label" -2.5 "$(value 'kymo_field{field="m",segment="imu"}')"
+is "positive infinity is +Inf" +Inf "$(value 'kymo_field{field="a",segment="ends"}')"
+is "negative infinity is -Inf" -Inf "$(value 'kymo_field{field="z",segment="ends"}')"
+is "NaN is NaN" NaN "$(value 'kymo_field{field="n",segment="ends"}')"
+is "kymo_writer_state is closed without a writer" 1 "$(value 'kymo_writer_state{segment="imu",state="closed"}')"
+is "kymo_writer_state is not alive without a writer" 0 "$(value 'kymo_writer_state{segment="imu",state="alive"}')"
+is "kymo_rate_hertz is 0 without a writer" 0 "$(value 'kymo_rate_hertz{segment="imu"}')"
 is "kymo_records_total counts records" "1" "$(value 'kymo_records_total{segment="imu"}')"
 is "kymo_records_total of an empty segment is 0" "0" "$(value 'kymo_records_total{segment="quiet"}')"
 like "kymo_age_seconds is a number" "[0-9]*" "$(value 'kymo_age_seconds{segment="imu"}')"
-like "HELP contains the unit" '*
-# HELP kymo_imu_accel Field accel of segment imu (m/s^2)
-# TYPE kymo_imu_accel gauge
-*' "$out"
+is "kymo_field_info has the unit" 1 "$(value 'kymo_field_info{field="accel",help="",segment="imu",unit="m.s^2"}')"
 
 if command -v promtool >/dev/null; then
     is "promtool accepts all segments" "" "$(promtool check metrics <<<"$out" 2>&1)"
@@ -54,7 +53,7 @@ kymo_records_total{segment="imu"} 1' "$(grep ^kymo_records <<<"$out")"
 is "other segments are not printed" "" "$(grep ends <<<"$out")"
 run kymo metrics nothing imu
 refused 1 "kymo: nothing: no such segment*"
-like "valid names are printed beside an invalid one" '*kymo_imu_ok{segment="imu"} 1*' "$out"
+like "valid names are printed beside an invalid one" '*kymo_field{segment="imu",field="ok"} 1*' "$out"
 run kymo metrics nonsense
 refused 1 "kymo: nonsense: *"
 run bash -c 'kymo metrics >/dev/full'
