@@ -8,24 +8,36 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define MILLISECOND UINT64_C(1000000)
 
+/* Slots from this size on are unmapped after a load, bytes. */
+#define UNMAP_LEAST (UINT64_C(1) << 17)
+
 /* How often the waiting thread checks whether it must end. */
 #define SLICE (50 * MILLISECOND)
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
 
 struct buffer {
     uint32_t pins;
     struct kymo_record record;
-    uint64_t load; /* number of the load */
+    uint64_t load;       /* number of the load */
+    uint64_t generation; /* value of `reopened` */
     void *payload;
     size_t size; /* bytes allocated */
 };
 
 struct kymo_loader {
     char name[KYMO_NAME_LIMIT + 1];
-    struct kymo_reader *reader; /* used by the thread only, once it runs */
+    struct kymo_reader
+        *reader; /* replaced by the thread under the lock; others use it under the lock */
+    pthread_mutex_t lock;
     struct buffer buffers[KYMO_LOADER_BUFFERS];
     uint32_t max_buffers;
     uint32_t stop;
@@ -85,12 +97,26 @@ static void publish(struct kymo_loader *loader, struct buffer *buffer)
     loader->seen = pos + 1;
     kymo_fetch_add_relaxed(&loader->loaded, 1);
     buffer->load = kymo_load_relaxed(&loader->loaded);
+    buffer->generation = kymo_load_relaxed(&loader->reopened);
     /* LOADER-2 (ordered store of newest, then ordered load of the bell): as BELL-1, for waiters of
      * a load. Pairs with kymo_loader_pin_wait. LOADER-4 (release, by the ordered store): the record
      * before the number of its buffer. Pairs with kymo_loader_pin. */
     kymo_store_ordered(&loader->newest, (uint64_t)(buffer - loader->buffers) + 1);
     if (kymo_load_ordered32(&loader->bell.word) & KYMO_BELL_WAITING)
         kymo_bell_ring(&loader->bell);
+}
+
+/* Pages that were read count as this process's memory until they are unmapped. Only whole pages of the
+ * slot: the SIGBUS guard may have mapped private memory beside them. Small slots take little. */
+static void unmap_slot(const struct kymo_ring *ring, uint64_t pos)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t slot = (uintptr_t)ring->slots + (pos & ring->mask) * ring->stride;
+    const uintptr_t begin = (slot + page - 1) & ~(page - 1);
+    const uintptr_t end = (slot + ring->stride) & ~(page - 1);
+
+    if (ring->stride >= UNMAP_LEAST && end > begin)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 /* Loads the newest record, if there is one and an unused buffer. */
@@ -106,23 +132,29 @@ static int load(struct kymo_loader *loader)
     error = reserve_buffer(loader, buffer);
     if (!error)
         error = kymo_ring_latest(loader->reader, buffer->payload, buffer->size, &buffer->record);
-    if (!error)
+    if (!error) {
         publish(loader, buffer);
+        unmap_slot(&loader->reader->ring, buffer->record.pos);
+    }
     return error;
 }
 
 /* Follows a replaced segment; the old snapshot remains until the new generation has a record. */
 static int reopen(struct kymo_loader *loader)
 {
+    struct kymo_reader *old = loader->reader;
     struct kymo_reader *reader;
     int error = kymo_reader_open(&reader, loader->name);
 
     if (error)
         return error;
-    kymo_reader_close(loader->reader);
+    pthread_mutex_lock(&loader->lock);
     loader->reader = reader;
-    loader->seen = 0;
     kymo_fetch_add_relaxed(&loader->reopened, 1);
+    pthread_mutex_unlock(&loader->lock);
+    kymo_reader_close(old);
+    loader->seen = 0;
+    kymo_bell_ring(&loader->bell);
     return 0;
 }
 
@@ -183,6 +215,7 @@ static int start(struct kymo_loader *loader)
 static void free_loader(struct kymo_loader *loader)
 {
     kymo_reader_close(loader->reader);
+    pthread_mutex_destroy(&loader->lock);
     for (uint32_t i = 0; i < KYMO_LOADER_BUFFERS; i++)
         free(loader->buffers[i].payload);
     free(loader);
@@ -211,6 +244,7 @@ int kymo_loader_open_diagnosed(struct kymo_loader **out, const char *name, uint3
     loader = calloc(1, sizeof(*loader));
     if (!loader)
         return kymo_report_end(diagnostic, -ENOMEM);
+    pthread_mutex_init(&loader->lock, NULL);
     memcpy(loader->name, name, strlen(name) + 1);
     loader->max_buffers = max_buffers ? max_buffers : 8;
     error = kymo_reader_open_diagnosed(&loader->reader, name, diagnostic);
@@ -306,6 +340,77 @@ int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t dea
         if (now >= deadline)
             return -ETIMEDOUT;
         kymo_futex_wait(&loader->bell.word, word, deadline);
+    }
+}
+
+/* What was published at the time of a call. */
+struct published {
+    uint64_t generation;
+    uint64_t end; /* the position behind the newest */
+    int is_empty;
+    int is_over; /* no record will follow in this generation */
+};
+
+/* Updates the generation, and with it the end: a record of a later generation suffices as well. */
+static void find_published(struct kymo_loader *loader, struct published *published)
+{
+    const struct kymo_ring *ring;
+    struct stat status;
+    uint64_t generation;
+
+    pthread_mutex_lock(&loader->lock);
+    ring = &loader->reader->ring;
+    generation = kymo_load_relaxed(&loader->reopened);
+    if (published->generation != generation) {
+        published->generation = generation;
+        published->end = kymo_ring_head(ring);
+        published->is_empty = published->end == ring->first;
+    }
+    published->is_over = kymo_ring_retired(ring) ||
+                         (fstat(loader->reader->segment->fd, &status) == 0 && status.st_nlink == 0);
+    pthread_mutex_unlock(&loader->lock);
+}
+
+/* Whether the pinned snapshot is the newest that was published, or a later one. */
+static int is_current(struct kymo_loader *loader, const struct published *published,
+                      const struct kymo_snapshot *snapshot)
+{
+    const uint64_t generation = loader->buffers[snapshot->buffer].generation;
+
+    /* No reader can read the records of a generation that is over. */
+    if (published->is_over)
+        return kymo_load_relaxed32(&loader->error) == ENOENT;
+    return published->is_empty ||
+           (generation == published->generation && snapshot->record.pos + 1 >= published->end);
+}
+
+int kymo_loader_pin_current(struct kymo_loader *loader, uint64_t deadline,
+                            struct kymo_snapshot *snapshot)
+{
+    struct published published = {.generation = UINT64_MAX};
+
+    for (;;) {
+        const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
+        const uint32_t word =
+            kymo_fetch_or_ordered32(&loader->bell.word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
+        int error;
+
+        find_published(loader, &published);
+        /* LOADER-2 (ordered change of the bell, then ordered load of newest, in the pin): as in
+         * kymo_loader_pin_wait. */
+        error = kymo_loader_pin(loader, snapshot);
+        if (!error && is_current(loader, &published, snapshot))
+            return 0;
+        if (!error)
+            kymo_loader_unpin(loader, snapshot);
+        if (error == -ENODATA && published.is_empty && !published.is_over)
+            return error;
+        if (error && error != -ENODATA && error != -EIDRM && error != -ENOENT)
+            return error;
+        if (now >= deadline)
+            return -ETIMEDOUT;
+        /* The end of a generation rings no bell of the loader. */
+        kymo_futex_wait(&loader->bell.word, word, earlier(deadline, now + SLICE));
     }
 }
 

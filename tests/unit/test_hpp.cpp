@@ -748,7 +748,7 @@ Test(hpp, snapshots_do_not_change)
     cr_assert_eq(loader.pin().error(), -ENODATA);
     cr_assert_eq(loader.pin_wait(0, 1ms).error(), -ETIMEDOUT);
     publish(writer, 0, 1);
-    kymo::snapshot first = *loader.pin_wait(0);
+    kymo::snapshot first = *loader.pin_current(10s);
     publish(writer, 1, 30);
     kymo::snapshot last = *loader.pin_wait(first.load(), 10s);
     while (last.record().pos < 29)

@@ -559,6 +559,93 @@ Test(loader, waits_for_removed_segment_to_reappear)
     end(writer, loader);
 }
 
+/* Pins what was published before the call. Returns it unpinned. */
+static struct kymo_snapshot pin_current(struct kymo_loader *loader)
+{
+    struct kymo_snapshot snapshot, found;
+
+    cr_assert_eq(kymo_loader_pin_current(loader, patience(), &snapshot), 0);
+    cr_assert(is_whole(&snapshot));
+    found = snapshot;
+    kymo_loader_unpin(loader, &snapshot);
+    return found;
+}
+
+Test(loader, pins_what_was_published_before_the_call)
+{
+    struct kymo_options replacing = plain;
+    struct kymo_writer *writer = unit_writer("current", &plain);
+    struct kymo_loader *loader = loader_of("current", 0);
+    struct kymo_snapshot pinned[8], snapshot;
+
+    replacing.existing = KYMO_REPLACE;
+    cr_assert_eq(kymo_loader_pin_current(loader, patience(), &snapshot), -ENODATA);
+    for (uint64_t i = 0; i < 2000; i++) {
+        publish(writer);
+        cr_assert_eq(pin_current(loader).record.pos, i);
+    }
+    for (int generation = 0; generation < 20; generation++) {
+        kymo_writer_close(writer);
+        writer = unit_writer("current", &replacing);
+        publish(writer);
+        cr_assert_eq(pin_current(loader).record.pos, 0, "a record of the new generation");
+        publish(writer);
+    }
+    cr_assert_eq(pin_current(loader).record.pos, 1);
+    /* Nothing can be loaded while all buffers are pinned. */
+    for (int i = 0; i < 8; i++) {
+        cr_assert_eq(kymo_loader_pin_current(loader, patience(), &pinned[i]), 0);
+        publish(writer);
+    }
+    cr_assert_eq(kymo_loader_pin_current(loader, in_ms(5), &snapshot), -ETIMEDOUT);
+    for (int i = 0; i < 8; i++)
+        kymo_loader_unpin(loader, &pinned[i]);
+    cr_assert_eq(kymo_writer_remove(writer), 0);
+    cr_assert_geq(pin_current(loader).record.pos, 8, "the newest of a removed segment");
+    kymo_loader_close(loader);
+}
+
+/* Bytes of the mappings of this segment in memory, as the kernel counts them. */
+static uint64_t resident(const char *name)
+{
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    uint64_t kilobytes, sum = 0;
+    char line[512], end[64];
+    int ours = 0;
+
+    cr_assert_not_null(maps);
+    snprintf(end, sizeof(end), "/%s\n", name);
+    while (fgets(line, sizeof(line), maps)) {
+        if (strchr(line, '-') && strstr(line, " r"))
+            ours = strstr(line, end) != NULL;
+        else if (ours && sscanf(line, "Rss: %lu", &kilobytes) == 1)
+            sum += kilobytes * 1024;
+    }
+    fclose(maps);
+    return sum;
+}
+
+Test(loader, unmaps_loaded_slots)
+{
+    const struct kymo_options frames = {.size = 1 << 20, .depth = 8};
+    struct kymo_writer *writer = unit_writer("frames", &frames);
+    struct kymo_loader *loader = loader_of("frames", 0);
+    struct kymo_snapshot snapshot;
+    static char frame[1 << 20];
+
+    for (uint64_t i = 0; i < 8; i++) {
+        cr_assert_eq(kymo_ring_publish(writer, frame, sizeof(frame), i, 0), 0);
+        cr_assert_eq(kymo_loader_pin_current(loader, patience(), &snapshot), 0);
+        kymo_loader_unpin(loader, &snapshot);
+    }
+    kymo_writer_close(writer);
+    /* The thread unmaps after it has published the load. */
+    for (int tries = 0; tries < 1000 && resident("frames") > 1 << 19; tries++)
+        usleep(1000);
+    cr_assert_lt(resident("frames"), 1 << 19, "of 8 MiB that were read");
+    kymo_loader_close(loader);
+}
+
 /* ---- shortage of memory ---- */
 
 static uint32_t memory_is_short;

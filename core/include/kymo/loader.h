@@ -22,8 +22,8 @@
  *
  * Pinning takes no lock and does not wait: it retries only if a load came in between, at most
  * KYMO_RETRIES times. Any number of threads may pin. The number of buffers is the largest number
- * pinned at once so far, plus two, up to a limit; while all are pinned the loader skips records. It
- * follows replaced segments.
+ * pinned at once so far, plus two, up to a limit; while all are pinned the loader skips records. Of
+ * large slots, the loader keeps no pages mapped. It follows replaced segments.
  *
  * Promises (A to K): kymo(7).
  */
@@ -94,6 +94,16 @@ KYMO_EXPORT void kymo_loader_unpin(struct kymo_loader *loader, struct kymo_snaps
  */
 KYMO_EXPORT int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t deadline,
                                      struct kymo_snapshot *snapshot);
+
+/*
+ * Pins a record at least as new as the newest that was published when the call began, waiting for its
+ * load until `deadline` (CLOCK_MONOTONIC ns): without it, a pin may return the record before. After a
+ * replacement that is a record of the new generation, if it had one; after a removal, the newest that
+ * was loaded. -ENODATA: no record was published
+ * yet. -ETIMEDOUT, also if all buffers are pinned; -EAGAIN, -EBADMSG, -ENOMEM: as kymo_loader_pin.
+ */
+KYMO_EXPORT int kymo_loader_pin_current(struct kymo_loader *loader, uint64_t deadline,
+                                        struct kymo_snapshot *snapshot);
 
 /* Copies the counters. Any thread may call it. */
 KYMO_EXPORT void kymo_loader_get_stats(struct kymo_loader *loader, struct kymo_loader_stats *stats);

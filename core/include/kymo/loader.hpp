@@ -132,6 +132,16 @@ class loader
                     return error;
                 }};
     }
+    /* At least as new as the newest that was published when the call began. */
+    result<snapshot> pin_current(deadline until = deadline::forever()) const noexcept
+    {
+        return {detail::filled{}, [&](snapshot &pinned) {
+                    const int error = kymo_loader_pin_current(raw(), until.time(), &pinned.pinned_);
+
+                    pinned.loader_ = error ? nullptr : raw();
+                    return error;
+                }};
+    }
     kymo_loader_stats stats() const noexcept
     {
         kymo_loader_stats stats = {};
