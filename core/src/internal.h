@@ -169,6 +169,7 @@ struct kymo_segment {
     /* Shared writers and consumers: the lock slot, and how long one call waits for the lock, ns. */
     struct kymo_lock_slot lock_slot;
     uint64_t lock_timeout;
+    int waits_for_producer; /* of a consumer: no -EPIPE */
 };
 
 /* Claims a lock slot, then takes the lock; returns as kymo_robust_lock. */

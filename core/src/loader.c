@@ -319,15 +319,19 @@ void kymo_loader_unpin(struct kymo_loader *loader, struct kymo_snapshot *snapsho
     kymo_fetch_add_ordered32(&loader->buffers[snapshot->buffer].pins, UINT32_MAX);
 }
 
+/* LOADER-2 (ordered change of the bell, then ordered load of newest, in the pin that follows): the waiter
+ * bit before that load. Pairs with publish. */
+static uint32_t arm_bell(struct kymo_loader *loader)
+{
+    return kymo_fetch_or_ordered32(&loader->bell.word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
+}
+
 int kymo_loader_pin_wait(struct kymo_loader *loader, uint64_t seen, uint64_t deadline,
                          struct kymo_snapshot *snapshot)
 {
     for (;;) {
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-        const uint32_t word =
-            kymo_fetch_or_ordered32(&loader->bell.word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
-        /* LOADER-2 (ordered change of the bell, then ordered load of newest, in the pin): the
-         * waiter bit before that load. Pairs with publish. */
+        const uint32_t word = arm_bell(loader);
         int error = kymo_loader_pin(loader, snapshot);
 
         if (!error && snapshot->load > seen)
@@ -391,13 +395,10 @@ int kymo_loader_pin_current(struct kymo_loader *loader, uint64_t deadline,
 
     for (;;) {
         const uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
-        const uint32_t word =
-            kymo_fetch_or_ordered32(&loader->bell.word, KYMO_BELL_WAITING) | KYMO_BELL_WAITING;
+        const uint32_t word = arm_bell(loader);
         int error;
 
         find_published(loader, &published);
-        /* LOADER-2 (ordered change of the bell, then ordered load of newest, in the pin): as in
-         * kymo_loader_pin_wait. */
         error = kymo_loader_pin(loader, snapshot);
         if (!error && is_current(loader, &published, snapshot))
             return 0;

@@ -218,6 +218,27 @@ static int producer_has_ended(const struct kymo_consumer *consumer)
            poll_queue(consumer) == -EAGAIN;
 }
 
+int kymo_consumer_wait_for_producer(struct kymo_consumer *consumer, int is_waiting)
+{
+    if (consumer->segment->orphan)
+        return -EPERM;
+    consumer->segment->waits_for_producer = is_waiting;
+    return 0;
+}
+
+/* Without a producer: -EPIPE, or 0 to wait for the next one. -EIDRM: a file that was unlinked by another
+ * program gets none. */
+static int check_producer(const struct kymo_consumer *consumer)
+{
+    struct stat status;
+
+    if (!producer_has_ended(consumer))
+        return 0;
+    if (!consumer->segment->waits_for_producer)
+        return -EPIPE;
+    return fstat(consumer->segment->fd, &status) == 0 && status.st_nlink == 0 ? -EIDRM : 0;
+}
+
 int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline)
 {
     struct kymo_bell *bell;
@@ -233,8 +254,9 @@ int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline)
         if (error != -EAGAIN)
             return error;
         now = kymo_clock_now(KYMO_MONOTONIC);
-        if (producer_has_ended(consumer))
-            return -EPIPE;
+        error = check_producer(consumer);
+        if (error)
+            return error;
         if (now >= deadline)
             return -ETIMEDOUT;
         /* BELL-1 (ordered change): the waiter bit before the load of head. */

@@ -154,8 +154,7 @@ static const struct need needs[] = {
     {"LOADER-3", "loader.c", "find_idle", "load_ordered32", 1, ORDERED, "pin"},
     {"LOADER-2", "loader.c", "publish", "store_ordered", 1, ORDERED, "pin and wait"},
     {"LOADER-2", "loader.c", "publish", "load_ordered32", 1, ORDERED, "pin and wait"},
-    {"LOADER-2", "loader.c", "kymo_loader_pin_wait", "fetch_or_ordered32", 1, ORDERED,
-     "pin and wait"},
+    {"LOADER-2", "loader.c", "arm_bell", "fetch_or_ordered32", 1, ORDERED, "pin and wait"},
     {"LOADER-2", "loader.c", "kymo_loader_pin", "load_ordered", 1, ORDERED, "pin and wait"},
 
     {"GUARD-1", "guard.c", "grow", "store_release", 1, RELEASE, "guard chunk"},
@@ -210,7 +209,7 @@ static const struct need steps[] = {
     {"", "futex.c", "kymo_bell_ring", EXCHANGE, 1, ORDERED, "wait both"},
     /* It loads tail, or newest, after its store. */
     {"", "queue.c", "wait_for_slot", OR, 1, ORDERED, "push and pop"},
-    {"", "loader.c", "kymo_loader_pin_wait", OR, 1, ORDERED, "pin and wait"},
+    {"", "loader.c", "arm_bell", OR, 1, ORDERED, "pin and wait"},
 };
 
 #define STEPS (sizeof(steps) / sizeof(steps[0]))

@@ -633,6 +633,7 @@ Test(hpp, queues_hand_over_everything)
     cr_assert_eq(producer.publish(reading(8), 800).error(), -EAGAIN, "full");
     cr_assert(is_record(*consumer.receive(), 0));
     cr_assert(is_record(*consumer.receive(), 1));
+    cr_assert(consumer.wait_for_producer(false));
     cr_assert_eq(consumer.waiting(), 8);
     consumer.acknowledge();
     cr_assert_eq(consumer.waiting(), 6);

@@ -343,6 +343,43 @@ Test(queue, detects_end_of_producer)
     cr_assert_eq(kymo_segment_remove("gone"), 0);
 }
 
+static void *push_as_next_producer(void *context)
+{
+    struct kymo_writer *producer;
+
+    (void)context;
+    usleep(20000);
+    producer = unit_writer("next", &plain);
+    push_many(producer, 1);
+    kymo_writer_close(producer);
+    return NULL;
+}
+
+Test(queue, waits_for_next_producer_on_request)
+{
+    struct kymo_writer *producer = unit_writer("next", &plain);
+    struct kymo_consumer *consumer = consumer_of("next");
+    char path[UNIT_PATH];
+    pthread_t thread;
+
+    kymo_writer_close(producer);
+    cr_assert_eq(kymo_consumer_wait_for_producer(consumer, 1), 0);
+    cr_assert_eq(pop_error(consumer, in_ms(5)), -ETIMEDOUT);
+    for (uint64_t pos = 0; pos < 3; pos++) {
+        cr_assert_eq(pthread_create(&thread, NULL, push_as_next_producer, NULL), 0);
+        cr_assert_eq(kymo_queue_wait(consumer, in_ms(60000)), 0);
+        expect_pop(consumer, pos);
+        pthread_join(thread, NULL);
+    }
+    cr_assert_eq(kymo_consumer_wait_for_producer(consumer, 0), 0);
+    cr_assert_eq(pop_error(consumer, KYMO_FOREVER), -EPIPE);
+    cr_assert_eq(kymo_consumer_wait_for_producer(consumer, 1), 0);
+    /* No producer will come to a file without a name. */
+    cr_assert_eq(unlink(unit_path("next", path)), 0);
+    cr_assert_eq(pop_error(consumer, KYMO_FOREVER), -EIDRM);
+    kymo_consumer_close(consumer);
+}
+
 Test(queue, detects_end_of_consumer)
 {
     struct kymo_writer *producer = unit_writer("left", &plain);

@@ -76,9 +76,15 @@ KYMO_EXPORT int kymo_queue_push(struct kymo_writer *writer, const void *data, si
                                 uint64_t time, uint64_t tag, uint64_t deadline);
 
 /*
+ * 1: this consumer waits for the next producer when the queue is empty and its producer has ended, until
+ * its deadline. 0, as after opening: it returns -EPIPE. -EPERM.
+ */
+KYMO_EXPORT int kymo_consumer_wait_for_producer(struct kymo_consumer *consumer, int is_waiting);
+
+/*
  * Waits until there is a record to receive, until `deadline` at most; 0 does not wait, but checks
- * whether the producer is alive. -ETIMEDOUT. -EPIPE: empty, and the producer no longer exists.
- * -EIDRM: empty, and this generation was replaced or removed. -EPERM, -EBADMSG.
+ * whether the producer is alive. -ETIMEDOUT. -EPIPE: empty, and the producer no longer exists
+ * (see kymo_consumer_wait_for_producer). -EIDRM: empty, and this generation was replaced or removed. -EPERM, -EBADMSG.
  */
 KYMO_EXPORT int kymo_queue_wait(struct kymo_consumer *consumer, uint64_t deadline);
 

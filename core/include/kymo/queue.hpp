@@ -105,6 +105,11 @@ template <typename T> class consumer
     {
         return failure{kymo_queue_wait(raw(), until.time())};
     }
+    /* Instead of -EPIPE after the end of the producer. */
+    status wait_for_producer(bool is_waiting = true) noexcept
+    {
+        return failure{kymo_consumer_wait_for_producer(raw(), is_waiting)};
+    }
     std::uint64_t waiting() const noexcept
     {
         return kymo_queue_waiting(raw());
