@@ -78,7 +78,7 @@ static struct oracle_answer oracle_tag(uint64_t low, uint64_t head, uint64_t tag
 
     if (after > low && checked_tag(after - 1) == tag)
         return (struct oracle_answer){.pos = after - 1};
-    if (after == low)
+    if (after == low && low < head)
         return (struct oracle_answer){.error = low == first ? -ENOMSG : -ESTALE};
     return (struct oracle_answer){.error = after == head ? -ENODATA : -ENOMSG};
 }
