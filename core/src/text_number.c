@@ -176,11 +176,14 @@ void kymo_text_rounded(struct kymo_text *text, double value, int digits)
 #define MANTISSA_BITS_F64 52
 #define MANTISSA_BITS_F32 23
 
-/* Zero, NaN and infinities: returns 1 if the value is one of them. */
+/* Zero, NaN and infinities: returns 1 if the value is one of them. JSON has no infinities: 1e999 is
+ * one to every parser that reads numbers as double. */
 static int text_special(struct kymo_text *text, double value)
 {
-    if (!isfinite(value))
+    if (isnan(value))
         kymo_text_string(text, "null");
+    else if (isinf(value))
+        kymo_text_string(text, value < 0 ? "-1e999" : "1e999");
     else if (value == 0)
         kymo_text_string(text, signbit(value) ? "-0.0" : "0"); /* -0 would be read as an integer */
     else

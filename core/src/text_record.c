@@ -442,23 +442,38 @@ static void text_csv_string(struct kymo_text *text, const char *string, size_t l
     kymo_text_append(text, "\"", 1);
 }
 
-/* One cell. null is an empty cell: remove the JSON word again. */
+/* A number or bool; an empty cell if the payload ends before it. */
+static void text_csv_number(struct kymo_text *text, const struct kymo_field *field, uint32_t value,
+                            const struct source *source)
+{
+    union element loaded;
+    double number;
+
+    if (element_load(field, value, source->payload, source->len, &loaded))
+        return;
+    number = element_number(field->type, &loaded);
+    if (isnan(number))
+        kymo_text_string(text, "nan");
+    else if (isinf(number))
+        kymo_text_string(text, number < 0 ? "-inf" : "inf");
+    else
+        text_number(text, field->type, &loaded);
+}
+
+/* One cell. */
 static void text_csv_value(struct kymo_text *text, const struct kymo_field *field, uint32_t value,
                            const struct source *source)
 {
-    const size_t begin = text->len;
     const char *string;
     size_t len;
 
-    if (field->type == KYMO_CHAR) {
-        string = string_find(field, value, source, &len);
-        if (string)
-            text_csv_string(text, string, len);
+    if (field->type != KYMO_CHAR) {
+        text_csv_number(text, field, value, source);
         return;
     }
-    text_element(text, field, value, source);
-    if (text->len == begin + 4 && memcmp(text->data + begin, "null", 4) == 0)
-        kymo_text_truncate(text, begin);
+    string = string_find(field, value, source, &len);
+    if (string)
+        text_csv_string(text, string, len);
 }
 
 void kymo_text_csv(struct kymo_text *text, const struct kymo_schema *schema,

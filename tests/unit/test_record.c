@@ -64,7 +64,7 @@ static const struct every_type example = {
 
 #define EXAMPLE_DATA                                                                          \
     "{\"letter\":\"A\",\"u64\":18446744073709551615,\"flag\":true,\"i16\":-32768,\"u8\":255," \
-    "\"f64\":[[0.1,21,null],[-0.0,null,1e+300]],\"i8\":[-128,0,127],\"f32\":0.1,"             \
+    "\"f64\":[[0.1,21,null],[-0.0,1e999,1e+300]],\"i8\":[-128,0,127],\"f32\":0.1,"            \
     "\"name\":\"k\\\"\\n\",\"u32\":[0,4294967295],\"u16\":65535,"                             \
     "\"i64\":-9223372036854775808,\"i32\":-2147483648}"
 
@@ -378,12 +378,14 @@ Test(record, quotes_strings_in_csv)
     kymo_text_free(&text);
 }
 
-Test(record, csv_leaves_null_empty)
+Test(record, csv_leaves_missing_values_empty)
 {
-    const double numbers[] = {1.5, NAN, INFINITY, 2};
+    const double numbers[] = {1.5, NAN, INFINITY, -INFINITY};
+    const float narrow[] = {NAN, -INFINITY};
 
     expect_csv("a:f64[4]", numbers, sizeof(numbers),
-               "pos,time,tag,a.0,a.1,a.2,a.3\n1,2,3,1.5,,,2\n");
+               "pos,time,tag,a.0,a.1,a.2,a.3\n1,2,3,1.5,nan,inf,-inf\n");
+    expect_csv("a:f32[3]", narrow, sizeof(narrow), "pos,time,tag,a.0,a.1,a.2\n1,2,3,nan,-inf,\n");
     expect_csv("a:u8[3],s:char[2],b:bool", "\1\2", 2,
                "pos,time,tag,a.0,a.1,a.2,s,b\n1,2,3,1,2,,,\n");
     kymo_text_free(&text);
@@ -405,12 +407,14 @@ static const char *element(const char *field, uint32_t number, const void *paylo
 Test(record, prints_one_element)
 {
     const float numbers[] = {0.1f, NAN};
+    const double infinity = -INFINITY;
 
     cr_assert_str_eq(element("a:f32[2]", 0, numbers, 8), "0.1");
     cr_assert_str_eq(element("a:f32[2]", 1, numbers, 8), "null");
     cr_assert_str_eq(element("a:f32[2]", 2, numbers, 8), "null");
     cr_assert_str_eq(element("a:f32[2]", UINT32_MAX, numbers, 8), "null");
     cr_assert_str_eq(element("a:f32[2]", 0, numbers, 3), "null");
+    cr_assert_str_eq(element("x:f64", 0, &infinity, 8), "-1e999");
     cr_assert_str_eq(element("b:bool", 0, "\7", 1), "true");
     cr_assert_str_eq(element("u:u64", 0, "\xff\xff\xff\xff\xff\xff\xff\xff", 8),
                      "18446744073709551615");

@@ -216,8 +216,8 @@ Test(text, prints_doubles)
     cr_assert_str_eq(spell_f64(5e-324), "5e-324");
     cr_assert_str_eq(spell_f64(DBL_MAX), "1.7976931348623157e+308");
     cr_assert_str_eq(spell_f64(NAN), "null");
-    cr_assert_str_eq(spell_f64(INFINITY), "null");
-    cr_assert_str_eq(spell_f64(-INFINITY), "null");
+    cr_assert_str_eq(spell_f64(INFINITY), "1e999");
+    cr_assert_str_eq(spell_f64(-INFINITY), "-1e999");
     kymo_text_free(&number);
 }
 
@@ -234,7 +234,7 @@ Test(text, prints_floats)
     cr_assert_str_eq(spell_f32(1000000.0f), "1000000");
     cr_assert_str_eq(spell_f32(FLT_MAX), "3.4028235e+38");
     cr_assert_str_eq(spell_f32(NAN), "null");
-    cr_assert_str_eq(spell_f32(-INFINITY), "null");
+    cr_assert_str_eq(spell_f32(-INFINITY), "-1e999");
     kymo_text_free(&number);
 }
 
@@ -284,7 +284,7 @@ static void check_f64(double value)
     double back = strtod(spelled, NULL);
     char digits[DIGITS], expected[DIGITS];
 
-    if (!isfinite(value)) {
+    if (isnan(value)) {
         cr_assert_str_eq(spelled, "null");
         return;
     }
@@ -299,7 +299,7 @@ static void check_f32(float value)
     float back = strtof(spelled, NULL);
     char digits[DIGITS], expected[DIGITS];
 
-    if (!isfinite(value)) {
+    if (isnan(value)) {
         cr_assert_str_eq(spelled, "null");
         return;
     }

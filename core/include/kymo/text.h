@@ -21,7 +21,8 @@
  *
  * All functions allocate memory. Numbers are the same in every locale: integers exact, floating
  * point in the fewest digits that read back as the same value (of the field's width), "null" for
- * NaN and infinities. Bytes that are not valid UTF-8 are replaced by U+FFFD.
+ * NaN, and "1e999" and "-1e999" for infinities, which JSON lacks. Bytes that are not valid UTF-8 are
+ * replaced by U+FFFD.
  *
  * Promises (A to K): kymo(7).
  */
@@ -97,7 +98,8 @@ KYMO_EXPORT void kymo_text_bracket(struct kymo_text *text, const struct kymo_sch
                                    const void *after);
 
 /* The column names of a record, and a record, as lines of RFC 4180 CSV with "\n":
- * pos,time,tag,accel.0,accel.1,... or pos,time,tag,data without a schema. null is an empty cell. */
+ * pos,time,tag,accel.0,accel.1,... or pos,time,tag,data without a schema. NaN and infinities are nan,
+ * inf and -inf; a value beyond the end of the payload is an empty cell. */
 KYMO_EXPORT void kymo_text_csv_header(struct kymo_text *text, const struct kymo_schema *schema);
 KYMO_EXPORT void kymo_text_csv(struct kymo_text *text, const struct kymo_schema *schema,
                                const struct kymo_record *record, const void *payload);
