@@ -145,11 +145,6 @@ static void instant_add(struct instant *instant, uint64_t ns)
     instant->is_out |= __builtin_add_overflow(instant->ns, ns, &instant->ns);
 }
 
-static void instant_subtract(struct instant *instant, uint64_t ns)
-{
-    instant->is_out |= __builtin_sub_overflow(instant->ns, ns, &instant->ns);
-}
-
 static void instant_scale(struct instant *instant, uint64_t factor)
 {
     instant->is_out |= __builtin_mul_overflow(instant->ns, factor, &instant->ns);
@@ -250,11 +245,12 @@ static int parse_relative(const char *at, uint64_t now, uint64_t *time)
     }
     if ((*at != '-' && *at != '+') || parse_amount(at + 1, &amount))
         return -EINVAL;
-    /* "-1h" is valid on a machine that has been up for a minute. */
-    if (*at == '-')
-        instant_subtract(&instant, amount.ns < now ? amount.ns : now);
-    else
-        instant_add(&instant, amount.ns);
+    if (*at == '-') {
+        /* "-1h" is valid on a machine that has been up for a minute. */
+        *time = amount.is_out || amount.ns > now ? 0 : now - amount.ns;
+        return 0;
+    }
+    instant_add(&instant, amount.ns);
     instant.is_out |= amount.is_out;
     return instant_result(&instant, time);
 }

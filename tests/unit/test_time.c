@@ -169,8 +169,8 @@ Test(time, rejects_times_out_of_range)
     expect_time("-1001s", KYMO_MONOTONIC, 0);
     expect_time("now-1000000000001", KYMO_MONOTONIC, 0);
     expect_error("now+18446744073709551615", KYMO_MONOTONIC, -ERANGE);
-    expect_error("now-99999999999999999999", KYMO_MONOTONIC, -ERANGE);
-    expect_error("now-18446744073709551616", KYMO_MONOTONIC, -ERANGE); /* 0 in 64 bits */
+    expect_time("now-99999999d", KYMO_MONOTONIC, 0);
+    expect_time("now-18446744073709551616", KYMO_MONOTONIC, 0); /* 2^64 */
     expect_error("1969-12-31T23:59:59Z", KYMO_REALTIME, -ERANGE);
     expect_error("0000-01-01T00:00:00Z", KYMO_REALTIME, -ERANGE);
     expect_error("1970-01-01T00:00:00+00:01", KYMO_REALTIME, -ERANGE);
