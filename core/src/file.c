@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #ifndef RENAME_NOREPLACE
@@ -186,6 +187,21 @@ void kymo_file_close(struct kymo_file *file)
     file->fd = -1;
 }
 
+uint64_t kymo_file_waiting(const struct kymo_file *file)
+{
+    struct kymo_consumer_control consumer;
+    struct kymo_control control;
+    uint64_t waiting;
+
+    if (file->header.kind != KYMO_QUEUE ||
+        read_exactly(file->fd, &consumer, sizeof(consumer), (off_t)file->header.consumer_offset) !=
+            0 ||
+        read_exactly(file->fd, &control, sizeof(control), (off_t)file->header.control_offset) != 0)
+        return 0;
+    waiting = control.head - consumer.tail;
+    return waiting <= file->header.depth ? waiting : 0;
+}
+
 int kymo_file_is_named(const struct kymo_file *file, int directory, const char *name)
 {
     struct stat now;
@@ -293,6 +309,47 @@ static int create_inode(int directory, mode_t mode, char unfinished[64])
     return fd >= 0 ? fd : -errno;
 }
 
+/* Copies the access list, or its absence: the directory may have given the new file one. */
+static int copy_access_list(int fd, int old)
+{
+    static const char name[] = "system.posix_acl_access";
+    const ssize_t size = fgetxattr(old, name, NULL, 0);
+    ssize_t got;
+    char *list;
+    int error = 0;
+
+    if (size < 0 && errno == ENODATA)
+        return fremovexattr(fd, name) == 0 || errno == ENODATA ? 0 : -errno;
+    if (size < 0)
+        return errno == EOPNOTSUPP ? 0 : -errno;
+    list = malloc((size_t)size + 1);
+    if (!list)
+        return -ENOMEM;
+    got = fgetxattr(old, name, list, (size_t)size);
+    if (got < 0 || fsetxattr(fd, name, list, (size_t)got, 0) != 0)
+        error = -errno;
+    free(list);
+    return error;
+}
+
+static int set_permissions(int fd, mode_t mode, const struct kymo_file *old)
+{
+    struct stat status;
+    int error = 0;
+
+    if (old && (fstat(old->fd, &status) != 0 || fchown(fd, status.st_uid, status.st_gid) != 0))
+        return -errno;
+    if (old && !mode) {
+        mode = status.st_mode & 0777;
+        error = copy_access_list(fd, old->fd);
+    } else if (!mode) {
+        return 0;
+    }
+    if (!error && fchmod(fd, mode) != 0)
+        error = -errno;
+    return error;
+}
+
 static int write_exactly(int fd, const void *bytes, size_t len, off_t offset)
 {
     while (len > 0) {
@@ -347,21 +404,22 @@ static int copy_fields(struct kymo_file *file, const struct kymo_field *fields)
 }
 
 int kymo_file_create(int directory, const struct kymo_header *header,
-                     const struct kymo_field *fields, uint32_t mode, struct kymo_file *file,
-                     char unfinished[64])
+                     const struct kymo_field *fields, uint32_t mode, const struct kymo_file *old,
+                     struct kymo_file *file, char unfinished[64])
 {
     int error;
 
     memset(file, 0, sizeof(*file));
     file->header = *header;
-    file->fd = create_inode(directory, mode ? mode & 0777 : 0666, unfinished);
+    mode &= 0777;
+    file->fd = create_inode(directory, old ? 0600 : mode ? mode : 0666, unfinished);
     if (file->fd < 0)
         return file->fd;
     KYMO_TESTPOINT(FILE_CREATED);
     /* Locked before it has a name: the name never appears without a living writer. */
     error = kymo_file_lock(file->fd, KYMO_LOCK_WRITER, 1);
-    if (!error && mode && fchmod(file->fd, mode & 0777) != 0)
-        error = -errno;
+    if (!error)
+        error = set_permissions(file->fd, mode, old);
     if (!error)
         error = copy_fields(file, fields);
     if (!error) {

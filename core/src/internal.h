@@ -86,6 +86,9 @@ struct kymo_file {
 int kymo_file_open(int directory, const char *name, int flags, struct kymo_file *file,
                    struct kymo_diagnostic *diagnostic);
 void kymo_file_close(struct kymo_file *file);
+/* The number of records that wait in a queue for its consumer; 0 for other kinds, and if its counters
+ * are invalid. */
+uint64_t kymo_file_waiting(const struct kymo_file *file);
 /* 1 if the name still refers to this file. */
 int kymo_file_is_named(const struct kymo_file *file, int directory, const char *name);
 /* A second open file description of the same inode. */
@@ -99,10 +102,11 @@ void kymo_file_unlock(int fd, uint64_t start);
 int kymo_file_is_locked(int fd, uint64_t start);
 /* 1 if another description holds the byte, exclusively or shared. */
 int kymo_file_is_shared(int fd, uint64_t start);
-/* Creates a file with this header, locked for its writer, without a name or with a hidden one. */
+/* Creates a file with this header, locked for its writer, without a name or with a hidden one. It
+ * gets the owner and group of `old`, and without a mode its permissions; NULL: those of a new file. */
 int kymo_file_create(int directory, const struct kymo_header *header,
-                     const struct kymo_field *fields, uint32_t mode, struct kymo_file *file,
-                     char unfinished[64]);
+                     const struct kymo_field *fields, uint32_t mode, const struct kymo_file *old,
+                     struct kymo_file *file, char unfinished[64]);
 /* Links a new file under its name, complete from the first instant (I: atomic creation): -EEXIST,
  * or replaces the file of that name. */
 int kymo_file_link(struct kymo_file *file, int directory, const char *name, char unfinished[64],

@@ -20,17 +20,19 @@ static int remove_locked(const struct kymo_file *file, int directory, const char
     return kymo_mapping_retire(file);
 }
 
-static int is_dead(const struct kymo_file *file)
+/* The records of a queue outlive their producer. */
+static int is_garbage(const struct kymo_file *file)
 {
     struct kymo_control control;
 
-    return pread(file->fd, &control, sizeof(control), (off_t)file->header.control_offset) ==
+    return kymo_file_waiting(file) == 0 &&
+           pread(file->fd, &control, sizeof(control), (off_t)file->header.control_offset) ==
                (ssize_t)sizeof(control) &&
            control.state == KYMO_OPEN;
 }
 
-/* Returns 1 if it was removed, 0 if it was not because its writer is not dead. */
-static int remove_named(const char *name, int only_dead)
+/* Returns 1 if it was removed, 0 if it was not because it is no garbage. */
+static int remove_named(const char *name, int only_garbage)
 {
     struct kymo_file file;
     int directory = kymo_directory_open();
@@ -42,7 +44,7 @@ static int remove_named(const char *name, int only_dead)
     error = kymo_file_open(directory, name, O_RDWR, &file, NULL);
     if (!error) {
         error = kymo_file_lock(file.fd, KYMO_LOCK_WRITER, 1);
-        if (only_dead && (error == -EBUSY || (!error && !is_dead(&file)))) {
+        if (only_garbage && (error == -EBUSY || (!error && !is_garbage(&file)))) {
             error = 0;
         } else if (!error) {
             error = remove_locked(&file, directory, name);

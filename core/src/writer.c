@@ -182,19 +182,29 @@ static int report_space(const struct request *request, const struct plan *plan)
                        (unsigned long long)files.f_bavail * files.f_frsize);
 }
 
-/* Creates a complete generation and links it under its name; if `replacing`, over the old one. */
-static int make_file(const struct request *request, const struct plan *plan, int replacing,
-                     struct kymo_file *file)
+static int report_owner(const struct request *request, const struct kymo_file *old)
+{
+    return kymo_report(request->diagnostic, -EPERM,
+                       "owner: the segment belongs to user %u and group %u, and a replacement too: "
+                       "only this user or root can make it",
+                       old->status.st_uid, old->status.st_gid);
+}
+
+/* Creates a complete generation and links it under its name, over the old one unless that is NULL. */
+static int make_file(const struct request *request, const struct plan *plan,
+                     const struct kymo_file *old, struct kymo_file *file)
 {
     char unfinished[64];
     int error = kymo_file_create(request->directory, &plan->header, plan->fields,
-                                 request->options->mode, file, unfinished);
+                                 request->options->mode, old, file, unfinished);
 
     if (error == -ENOSPC)
         report_space(request, plan);
+    if (error == -EPERM && old)
+        report_owner(request, old);
     if (error)
         return error;
-    error = kymo_file_link(file, request->directory, request->name, unfinished, replacing);
+    error = kymo_file_link(file, request->directory, request->name, unfinished, old != NULL);
     if (error)
         kymo_file_close(file);
     return error;
@@ -232,7 +242,7 @@ static int create(const struct request *request, struct kymo_writer **writer)
     int error = make_plan(request, request->options, &plan);
 
     if (!error)
-        error = make_file(request, &plan, 0, &file);
+        error = make_file(request, &plan, NULL, &file);
     return error ? error : make_writer(request, &file, writer);
 }
 
@@ -242,12 +252,17 @@ static int replace(const struct request *request, const struct kymo_file *old,
 {
     struct kymo_schema schema;
     const struct kymo_options options = fill_payload(request, old, &schema);
+    const uint64_t waiting = kymo_file_waiting(old);
     struct kymo_file file;
     struct plan plan;
     int error = make_plan(request, &options, &plan);
 
+    if (!error && waiting)
+        error = kymo_report(request->diagnostic, -ENOTEMPTY,
+                            "the queue holds %llu records: consume them, or remove the segment",
+                            (unsigned long long)waiting);
     if (!error)
-        error = make_file(request, &plan, 1, &file);
+        error = make_file(request, &plan, old, &file);
     if (error)
         return error;
     kymo_mapping_retire(old);

@@ -315,6 +315,55 @@ Test(queue, resumes_with_another_producer)
     end(producer, consumer);
 }
 
+/* Its records would be lost. */
+Test(queue, is_not_replaced_with_records)
+{
+    struct kymo_writer *producer = unit_writer("kept", &plain);
+    struct kymo_options deeper = plain, ring = plain;
+    struct kymo_consumer *consumer;
+    struct kymo_diagnostic cause;
+    struct kymo_writer *other;
+
+    push_many(producer, 3);
+    kymo_writer_close(producer);
+    deeper.depth = 2 * DEPTH;
+    ring.kind = KYMO_RING;
+    ring.existing = KYMO_REPLACE;
+    cr_assert_eq(kymo_writer_open_diagnosed(&other, "kept", &deeper, &cause), -ENOTEMPTY);
+    cr_assert(strstr(cause.text, "the queue holds 3 records"), "%s", cause.text);
+    cr_assert_eq(kymo_writer_open(&other, "kept", &ring), -ENOTEMPTY);
+    consumer = consumer_of("kept");
+    for (uint64_t pos = 0; pos < 3; pos++)
+        expect_pop(consumer, pos);
+    producer = unit_writer("kept", &deeper);
+    cr_assert_eq(kymo_queue_wait(consumer, 0), -EIDRM);
+    kymo_consumer_close(consumer);
+    cr_assert_eq(kymo_writer_remove(producer), 0);
+}
+
+static int leave_records(void *count)
+{
+    struct kymo_writer *producer;
+    int error = kymo_writer_open(&producer, "reaped", &plain);
+
+    for (int i = *(int *)count; i > 0 && !error; i--)
+        error = push(producer, 0);
+    return error != 0;
+}
+
+/* The records of a dead producer wait for the consumer. */
+Test(queue, is_not_reaped_with_records)
+{
+    int count = 2;
+
+    cr_assert_eq(unit_child(leave_records, &count), 0);
+    cr_assert_eq(kymo_segment_reap("reaped"), 0);
+    cr_assert_eq(kymo_segment_remove("reaped"), 0);
+    count = 0;
+    cr_assert_eq(unit_child(leave_records, &count), 0);
+    cr_assert_eq(kymo_segment_reap("reaped"), 1);
+}
+
 /* ---- the other end ---- */
 
 Test(queue, detects_end_of_producer)

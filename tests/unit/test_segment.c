@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/xattr.h>
 
 static const struct kymo_options of_payloads = {.clock = KYMO_USER,
                                                 .depth = 8,
@@ -698,6 +699,117 @@ Test(segment, obeys_permissions)
     kymo_writer_close(unit_writer("secret", &options));
     cr_assert_eq(unit_child(open_unprivileged, "public"), 0);
     cr_assert_eq(unit_child(open_unprivileged, "secret"), 0);
+}
+
+/* An access list, in the kernel's format, that also lets user 1 read; and none. */
+static const struct {
+    uint32_t version;
+    struct {
+        uint16_t tag, permissions;
+        uint32_t id;
+    } entries[5];
+} reader_list = {2, {{1, 6, -1u}, {2, 4, 1}, {4, 0, -1u}, {16, 4, -1u}, {32, 0, -1u}}};
+
+static ssize_t access_list_of(const char *name)
+{
+    char path[UNIT_PATH], list[256];
+
+    return getxattr(unit_path(name, path), "system.posix_acl_access", list, sizeof(list));
+}
+
+static void expect_permissions(const char *name, uid_t uid, gid_t gid, mode_t mode)
+{
+    struct stat status;
+    char path[UNIT_PATH];
+
+    cr_assert_eq(stat(unit_path(name, path), &status), 0);
+    cr_assert_eq(status.st_uid, uid);
+    cr_assert_eq(status.st_gid, gid);
+    cr_assert_eq(status.st_mode & 07777, mode, "mode %o", status.st_mode & 07777);
+}
+
+/* Replaces the segment with another layout. */
+static void replace_with(const char *name, uint32_t size, uint32_t mode)
+{
+    struct kymo_options options = of_payloads;
+
+    options.size = size;
+    options.mode = mode;
+    kymo_writer_close(unit_writer(name, &options));
+}
+
+Test(segment, keeps_permissions_when_replaced)
+{
+    struct kymo_options options = of_payloads;
+    const uid_t uid = geteuid() == 0 ? 1234 : geteuid();
+    const gid_t gid = geteuid() == 0 ? 4321 : getegid();
+    char path[UNIT_PATH];
+    uint64_t inode;
+
+    options.mode = 0640;
+    kymo_writer_close(unit_writer("private", &options));
+    inode = inode_of("private");
+    cr_assert_eq(chown(unit_path("private", path), uid, gid), 0);
+    cr_assert_eq(chmod(path, 0604), 0);
+    replace_with("private", 24, 0);
+    cr_assert_neq(inode_of("private"), inode);
+    expect_permissions("private", uid, gid, 0604);
+    replace_with("private", 32, 0600);
+    expect_permissions("private", uid, gid, 0600);
+}
+
+Test(segment, keeps_access_list_when_replaced)
+{
+    char path[UNIT_PATH];
+
+    unit_directory("lists");
+    kymo_writer_close(unit_writer("listed", &of_payloads));
+    if (setxattr(unit_path("listed", path), "system.posix_acl_access", &reader_list,
+                 sizeof(reader_list), 0) != 0)
+        cr_skip_test("the file system has no access lists");
+    replace_with("listed", 24, 0);
+    cr_assert_eq(access_list_of("listed"), (ssize_t)sizeof(reader_list));
+    expect_permissions("listed", geteuid(), getegid(), 0640);
+
+    /* A default list of the directory is not added to a segment that has none. */
+    replace_with("bare", 16, 0600);
+    cr_assert_eq(setxattr(kymo_directory(), "system.posix_acl_default", &reader_list,
+                          sizeof(reader_list), 0),
+                 0);
+    replace_with("bare", 24, 0);
+    cr_assert_eq(access_list_of("bare"), -1);
+    expect_permissions("bare", geteuid(), getegid(), 0600);
+}
+
+static int replace_unprivileged(void *name)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_diagnostic diagnostic;
+    struct kymo_writer *writer;
+
+    options.size = 24;
+    if (setgid(65534) || setuid(65534))
+        return 77;
+    if (kymo_writer_open_diagnosed(&writer, name, &options, &diagnostic) != -EPERM)
+        return 1;
+    return strstr(diagnostic.text, "owner: the segment belongs to user 0 ") == NULL;
+}
+
+/* The owner cannot be given away: the segment is not replaced. */
+Test(segment, is_replaced_by_its_owner_only)
+{
+    struct kymo_options options = of_payloads;
+    uint64_t inode;
+
+    if (geteuid() != 0)
+        cr_skip_test("changing the user requires root");
+    unit_directory("shared");
+    options.mode = 0666;
+    kymo_writer_close(unit_writer("owned", &options));
+    inode = inode_of("owned");
+    cr_assert_eq(chmod(kymo_directory(), 0777), 0);
+    cr_assert_eq(unit_child(replace_unprivileged, "owned"), 0);
+    cr_assert_eq(inode_of("owned"), inode);
 }
 
 /* ---- listing ---- */

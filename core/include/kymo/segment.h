@@ -79,7 +79,9 @@ struct kymo_writer {
 
 /*
  * What to do with an existing segment of that name. No value takes a segment from a writer that is
- * alive (-EBUSY), or removes a file that is not a kymo segment (-EBADMSG).
+ * alive (-EBUSY), removes a file that is not a kymo segment (-EBADMSG), or starts a new generation of
+ * a queue that holds records (-ENOTEMPTY). A new generation has the owner, group and permissions,
+ * also the access list, of the one before.
  *
  * The layout is the same if kind, clock, wake policy, flags, size, depth, alignment, geometry, type
  * id and schema (all but its helps) are equal. Options that are 0 are equal to any value: depth,
@@ -106,8 +108,8 @@ struct kymo_options {
                          * geometry, else of the existing segment */
     uint32_t alignment; /* bytes: of the payload, a power of two up to the page; 0: that of the
                          * resumed segment, in a new one 8, or 64 for 512 bytes and more */
-    uint32_t mode;      /* permissions of the file, 0777 at most, not changed by the umask; 0: 0666
-                         * less the umask */
+    uint32_t mode;      /* permissions of a new file, 0777 at most, not changed by the umask; 0:
+                         * those of the generation before, else 0666 less the umask */
     uint64_t first;     /* the first record's position, below 2^62; for copies and tests */
     const struct kymo_schema *schema;     /* copied; NULL: the payload is bytes */
     const struct kymo_geometry *geometry; /* copied; NULL: no image */
@@ -161,8 +163,9 @@ KYMO_INLINE uint64_t kymo_origin_pos(const struct kymo_origin *origin, uint64_t 
  * -EBUSY: another writer is alive, or all 1024 lock slots of shared writers are in use. -ENOENT,
  * -EEXIST: see enum kymo_existing. -EBADMSG: the file of that name is not a valid segment.
  * -EPROTONOSUPPORT: it is one of another layout version, byte order, page or word size. -ENOSPC:
- * the file system lacks kymo_segment_size bytes. -EINVAL, -EOVERFLOW: options. -EACCES, -EPERM,
- * -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the name was replaced during each of 100 attempts,
+ * the file system lacks kymo_segment_size bytes. -EINVAL, -EOVERFLOW: options. -ENOTEMPTY: a queue of
+ * another layout holds records. -EPERM: the owner and group of the generation before can't be kept.
+ * -EACCES, -EPERM, -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the name was replaced during each of 100 attempts,
  * or the kernel is breaking a lease (fcntl) on the file. -ETIMEDOUT: another shared writer held the
  * lock for 1 s.
  *
@@ -357,7 +360,8 @@ KYMO_EXPORT int kymo_segment_remove(const char *name);
 
 /*
  * Removes the segment if its writer died without closing. Returns 1 if it was removed, 0 if the
- * writer is alive or ended cleanly, else as kymo_segment_remove.
+ * writer is alive or ended cleanly, or if it is a queue that holds records, else as
+ * kymo_segment_remove.
  */
 KYMO_EXPORT int kymo_segment_reap(const char *name);
 
