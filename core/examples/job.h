@@ -17,4 +17,7 @@ static const struct kymo_field job_fields[] = {
 };
 static const struct kymo_schema job_schema = KYMO_SCHEMA(struct job, job_fields);
 
+/* Defines struct job_writer, struct job_consumer, job_push(), job_receive() and so on. */
+KYMO_QUEUE_TYPE_SCHEMA(job, struct job, job_schema);
+
 #endif

@@ -6,29 +6,29 @@
 #include "job.h"
 
 /* The queue exists once its producer has opened it. */
-static int open_queue(struct kymo_consumer **consumer)
+static int open_queue(struct job_consumer **consumer)
 {
     const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 10 * SECOND;
-    int error = kymo_consumer_open(consumer, "jobs");
+    int error = job_consumer_open(consumer, "jobs");
 
     while (error == -ENOENT && kymo_clock_now(KYMO_MONOTONIC) < deadline) {
         example_sleep(10 * MILLISECOND);
-        error = kymo_consumer_open(consumer, "jobs");
+        error = job_consumer_open(consumer, "jobs");
     }
     return error;
 }
 
-/* Waits for the next job. kymo_queue_pop would also acknowledge it, before it is done. */
-static int next_job(struct kymo_consumer *consumer, struct job *job)
+/* Waits for the next job. job_pop would also acknowledge it, before it is done. */
+static int next_job(struct job_consumer *consumer, struct job *job)
 {
-    int error = kymo_queue_wait(consumer, kymo_clock_now(KYMO_MONOTONIC) + 10 * SECOND);
+    int error = job_wait(consumer, kymo_clock_now(KYMO_MONOTONIC) + 10 * SECOND);
 
-    return error ? error : kymo_queue_receive(consumer, job, sizeof(*job), NULL);
+    return error ? error : job_receive(consumer, job, NULL);
 }
 
 int main(void)
 {
-    struct kymo_consumer *consumer;
+    struct job_consumer *consumer;
     double booked = 0;
     uint32_t done = 0;
     struct job job;
@@ -42,9 +42,9 @@ int main(void)
         booked += job.amount;
         done = job.number + 1;
         /* The job is done: its slot is free for the producer. */
-        kymo_queue_acknowledge(consumer);
+        job_acknowledge(consumer);
     }
-    kymo_consumer_close(consumer);
+    job_consumer_close(consumer);
     /* -EPIPE: all jobs are consumed, and the producer has ended. */
     if (error != -EPIPE)
         return example_fail("jobs", error);

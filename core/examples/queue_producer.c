@@ -8,9 +8,9 @@
 
 int main(void)
 {
-    const struct kymo_options options = {.kind = KYMO_QUEUE, .depth = 8, .schema = &job_schema};
-    struct kymo_writer *writer;
-    int error = kymo_writer_open(&writer, "jobs", &options);
+    const struct kymo_options options = {.depth = 8};
+    struct job_writer *writer;
+    int error = job_writer_open(&writer, "jobs", &options);
 
     if (error)
         return example_fail("jobs", error);
@@ -20,9 +20,9 @@ int main(void)
 
         /* Waits for a free slot. -EPIPE: full, and the consumer has ended; the records that it did
          * not acknowledge are delivered to the next consumer. */
-        error = kymo_queue_push(writer, &job, sizeof(job), now, 0, now + 10 * SECOND);
+        error = job_push(writer, &job, now, 0, now + 10 * SECOND);
     }
     /* Records left in the queue stay there until a consumer acknowledges them. */
-    kymo_writer_close(writer);
+    job_writer_close(writer);
     return error ? example_fail("jobs", error) : 0;
 }

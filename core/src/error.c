@@ -27,7 +27,7 @@ static const struct {
      "another layout version, byte order, page or word size, or records of another type"},
     {EMSGSIZE, "larger than the slot or the buffer, or not of the size of the type"},
     {EINVAL, "an argument is out of its range, or the time went backwards"},
-    {ENOTEMPTY, "a queue with records cannot be replaced: consume them first"},
+    {ENOTEMPTY, "a queue with records cannot be replaced: consume them, or remove the segment"},
     {EPIPE, "the other end of the queue no longer exists"},
     {ENAMETOOLONG, "the name is longer than 200 bytes"},
     {ENOSPC, "no space or no position is left: remove segments, or use fewer or smaller slots"},

@@ -36,6 +36,9 @@ static int check(const struct kymo_segment *segment, const struct kymo_impl_type
     struct kymo_info info;
     int error = kymo_segment_info(segment, &info);
 
+    if (!error && type->is_queue && info.kind != KYMO_QUEUE)
+        error = kymo_report(diagnostic, -EINVAL, "kind: the segment is a %s, and %s needs a queue",
+                            kymo_kind_text(info.kind), type_name(type));
     if (!error)
         error = check_size(&info, type, diagnostic);
     if (error)
@@ -57,6 +60,8 @@ static int check(const struct kymo_segment *segment, const struct kymo_impl_type
 static int fill_in(struct kymo_options *options, const struct kymo_impl_type *type,
                    struct kymo_diagnostic *diagnostic)
 {
+    if (type->is_queue)
+        options->kind = KYMO_QUEUE;
     if (!options->size)
         options->size = type->size;
     if (!options->alignment && type->alignment > 8)
@@ -72,6 +77,9 @@ static int fill_in(struct kymo_options *options, const struct kymo_impl_type *ty
         return kymo_report(diagnostic, -EINVAL,
                            "alignment: %u is less than that of %s, %u (0: the type's)",
                            options->alignment, type_name(type), type->alignment);
+    if (type->schema && !kymo_schema_same(options->schema, type->schema))
+        return kymo_report(diagnostic, -EINVAL, "schema: it is not that of %s (NULL: the type's)",
+                           type_name(type));
     return 0;
 }
 
@@ -122,10 +130,18 @@ int kymo_impl_typed_consumer_open(struct kymo_consumer **consumer, const char *n
                                   const struct kymo_impl_type *type, uint32_t major,
                                   struct kymo_diagnostic *diagnostic)
 {
-    int error = kymo_impl_consumer_open(consumer, name, major, diagnostic);
+    struct kymo_reader *reader;
+    /* Compare before the consumer exists: its end would be that of the queue's consumer. */
+    int error = kymo_impl_typed_reader_open(&reader, name, type, major, diagnostic);
 
+    *consumer = NULL;
     if (error)
         return error;
+    kymo_reader_close(reader);
+    error = kymo_impl_consumer_open(consumer, name, major, diagnostic);
+    if (error)
+        return error;
+    /* Another generation may have the name by now. */
     error = check((*consumer)->segment, type, diagnostic);
     if (error) {
         kymo_consumer_close(*consumer);

@@ -175,12 +175,14 @@ def examples(path, lines, tools):
 
 def check_typed(path, lines, tools):
     """The functions that kymo_typed(3) lists exist: a program takes the address of each."""
-    names = re.findall(r"^(?:int|void) +name_(\w+)\(", "\n".join(lines), re.M)
-    if len(names) < 20:
-        fail(path, f"lists {len(names)} functions, must be at least 20")
-    uses = "".join(f"    (void)&number_{name};\n" for name in names)
-    program = f"#include <kymo/typed.h>\n\nKYMO_RING_TYPE(number, double);\n\nint main(void)\n{{\n{uses}}}\n"
-    run(path, "of all functions", program, "", tools)
+    ring, queue = "\n".join(lines).split(".Fn KYMO_QUEUE_TYPE\ndefines")
+    for macro, text, least in (("KYMO_RING_TYPE", ring, 20), ("KYMO_QUEUE_TYPE", queue, 9)):
+        names = re.findall(r"^(?:int|void|uint64_t) +name_(\w+)\(", text, re.M)
+        if len(names) < least:
+            fail(path, f"lists {len(names)} functions of {macro}, must be at least {least}")
+        uses = "".join(f"    (void)&number_{name};\n" for name in names)
+        program = f"#include <kymo/typed.h>\n\n{macro}(number, double);\n\nint main(void)\n{{\n{uses}}}\n"
+        run(path, f"of {macro}", program, "", tools)
 
 
 # ---- references ----

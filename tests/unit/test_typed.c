@@ -27,6 +27,9 @@ KYMO_RING_TYPE_SCHEMA(other, struct other, other_schema);
 KYMO_RING_TYPE(bytes, struct other);
 KYMO_RING_TYPE(wide, struct wide);
 KYMO_RING_TYPE(number, double);
+KYMO_QUEUE_TYPE_SCHEMA(job, struct imu_reading, imu_schema);
+KYMO_QUEUE_TYPE_SCHEMA(trio, struct other, other_schema);
+KYMO_QUEUE_TYPE(count, uint64_t);
 
 static struct imu_writer *writer;
 static struct imu_reader *reader;
@@ -280,6 +283,124 @@ Test(typed, resumes_its_own_layout_only)
     cr_assert_eq(kymo_writer_remove(&writer->untyped), 0);
     imu_writer_close(NULL);
     imu_reader_close(NULL);
+}
+
+/* ---- queues ---- */
+
+static struct job_writer *producer;
+static struct job_consumer *consumer;
+
+static void open_queue(void)
+{
+    const struct kymo_options options = {.depth = 4, .clock = KYMO_USER};
+
+    cr_assert_eq(job_writer_open(&producer, "jobs", &options), 0);
+    cr_assert_eq(job_consumer_open(&consumer, "jobs"), 0);
+}
+
+static void close_queue(void)
+{
+    job_consumer_close(consumer);
+    cr_assert_eq(kymo_writer_remove(&producer->untyped), 0);
+}
+
+static void push(uint64_t number)
+{
+    const struct imu_reading reading = reading_of(number);
+
+    cr_assert_eq(job_push(producer, &reading, 100 * number, 7 * number, 0), 0);
+}
+
+Test(typed, queue_delivers_what_was_pushed, .init = open_queue, .fini = close_queue)
+{
+    struct imu_reading reading, *loan = NULL;
+    struct kymo_record record;
+    struct job_view view;
+
+    cr_assert_eq(job_receive(consumer, &reading, &record), -ENODATA);
+    cr_assert_eq(job_wait(consumer, 0), -ETIMEDOUT);
+    for (uint64_t i = 0; i < 3; i++)
+        push(i);
+    cr_assert_eq(job_loan(producer, &loan), 0);
+    *loan = reading_of(3);
+    cr_assert_eq(job_commit(producer, 300, 21), 0);
+    reading = reading_of(4);
+    cr_assert_eq(job_publish(producer, &reading, 400, 28), -EAGAIN);
+    cr_assert_eq(job_push(producer, &reading, 400, 28, 0), -ETIMEDOUT);
+    cr_assert_eq(job_receive(consumer, &reading, &record), 0);
+    expect(&reading, &record, 0);
+    cr_assert_eq(job_receive_view(consumer, &view), 0);
+    expect(view.payload, &view.record, 1);
+    cr_assert_eq(job_waiting(consumer), 4);
+    job_acknowledge(consumer);
+    cr_assert_eq(job_waiting(consumer), 2);
+    cr_assert_eq(job_pop(consumer, &reading, &record, 0), 0);
+    expect(&reading, &record, 2);
+    cr_assert_eq(job_pop(consumer, &reading, NULL, 0), 0);
+    cr_assert_eq(job_waiting(consumer), 0);
+}
+
+/* 24 bytes pushed, 32 expected: the rest of the struct would be undefined. */
+Test(typed, queue_reports_a_short_record, .init = open_queue, .fini = close_queue)
+{
+    struct imu_reading reading = reading_of(0);
+    struct kymo_record record;
+    struct job_view view;
+
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(kymo_queue_push(&producer->untyped, &reading, 8, 0, 9, 0), 0);
+    cr_assert_eq(job_receive(consumer, &reading, &record), -EMSGSIZE);
+    cr_assert_eq(record.len, 8);
+    cr_assert_eq(record.tag, 9);
+    cr_assert_eq(job_receive_view(consumer, &view), -EMSGSIZE);
+    job_acknowledge(consumer);
+    cr_assert_eq(job_pop(consumer, &reading, &record, 0), -EMSGSIZE);
+    push(3);
+    cr_assert_eq(job_pop(consumer, &reading, &record, 0), 0);
+    expect(&reading, &record, 3);
+}
+
+Test(typed, queue_opens_only_its_own_layout, .init = open_queue, .fini = close_queue)
+{
+    const struct imu_reading reading = reading_of(4);
+    struct count_consumer *count = NULL;
+    struct trio_consumer *trio = NULL;
+    struct kymo_diagnostic cause;
+    struct kymo_writer *ring = NULL;
+
+    /* Neither is a consumer: their ends are not seen by the producer. */
+    job_consumer_close(consumer);
+    cr_assert_eq(kymo_writer_remove(&producer->untyped), 0);
+    cr_assert_eq(job_writer_open(&producer, "jobs", &(struct kymo_options){.depth = 4}), 0);
+    cr_assert_eq(count_consumer_open(&count, "jobs"), -EMSGSIZE);
+    cr_assert_null(count);
+    cr_assert_eq(trio_consumer_open_diagnosed(&trio, "jobs", &cause), -EPROTONOSUPPORT);
+    cr_assert(strstr(cause.text, "\"accel\" in the segment, \"x\" here"), "%s", cause.text);
+    for (uint64_t i = 0; i < 4; i++)
+        push(i);
+    cr_assert_eq(job_push(producer, &reading, 400, 0, 1), -ETIMEDOUT);
+
+    cr_assert_eq(kymo_writer_open(&ring, "ring", &(struct kymo_options){.size = 8}), 0);
+    cr_assert_eq(count_consumer_open_diagnosed(&count, "ring", &cause), -EINVAL);
+    cr_assert(strstr(cause.text, "kind: the segment is a ring"), "%s", cause.text);
+    cr_assert_eq(kymo_writer_remove(ring), 0);
+    cr_assert_eq(job_consumer_open(&consumer, "jobs"), 0);
+}
+
+/* The type's checks come before a new generation. */
+Test(typed, refuses_another_schema_before_replacing, .init = open_both, .fini = close_both)
+{
+    const struct kymo_options options = {.clock = KYMO_USER, .schema = &other_schema};
+    struct imu_reading reading;
+    struct kymo_record record;
+    struct imu_writer *failed = NULL;
+
+    publish(0, 3);
+    imu_writer_close(writer);
+    cr_assert_eq(imu_writer_open(&failed, "typed", &options), -EINVAL);
+    cr_assert_eq(imu_latest(reader, &reading, &record), 0);
+    expect(&reading, &record, 2);
+    cr_assert_eq(imu_writer_open(&writer, "typed", NULL), 0);
 }
 
 #if TYPED_CXX

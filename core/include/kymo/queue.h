@@ -19,7 +19,8 @@
  * A queue is a segment of kind KYMO_QUEUE. Its ring is not overwritten before the consumer has
  * acknowledged; depth is the number of records it holds. The producer is a kymo_writer: push here,
  * or publish, loan and commit as in ring.h, which return -EAGAIN while the queue is full. Readers
- * may open the queue as well; they consume nothing.
+ * may open the queue as well; they consume nothing. A queue that holds records is not replaced
+ * (-ENOTEMPTY). typed.h has handles for records of one C type.
  *
  * Acknowledging consumes, by one store of tail. After a crash, a consumer that receives, works and
  * then acknowledges receives the unacknowledged records again; kymo_queue_pop acknowledges as soon

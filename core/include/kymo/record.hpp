@@ -67,7 +67,7 @@ template <typename T> struct record_type {
 
     static kymo_impl_type typed() noexcept
     {
-        return {sizeof(T), alignof(T), schema_of<T>::get(), nullptr};
+        return {sizeof(T), alignof(T), schema_of<T>::get(), nullptr, 0};
     }
 };
 

@@ -18,6 +18,7 @@ struct kymo_impl_type {
     uint32_t alignment;               /* bytes */
     const struct kymo_schema *schema; /* NULL: any */
     const char *name;                 /* of the C type, for kymo_type_id; NULL: unknown */
+    int is_queue;                     /* 1: the segment must be a queue */
 };
 
 KYMO_EXPORT int kymo_impl_typed_writer_open(struct kymo_writer **writer, const char *name,
@@ -27,7 +28,6 @@ KYMO_EXPORT int kymo_impl_typed_writer_open(struct kymo_writer **writer, const c
 KYMO_EXPORT int kymo_impl_typed_reader_open(struct kymo_reader **reader, const char *name,
                                             const struct kymo_impl_type *type, uint32_t major,
                                             struct kymo_diagnostic *diagnostic);
-/* For kymo.hpp. */
 KYMO_EXPORT int kymo_impl_typed_consumer_open(struct kymo_consumer **consumer, const char *name,
                                               const struct kymo_impl_type *type, uint32_t major,
                                               struct kymo_diagnostic *diagnostic);
@@ -56,65 +56,75 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
 /* flatten: compile the inline bodies into each typed function, with its constants. */
 #define KYMO_IMPL_TYPED static inline __attribute__((unused, flatten))
 
-#define KYMO_IMPL_RING_TYPE_OF(name, type, schema)                                        \
+#define KYMO_IMPL_RING_TYPE_OF(name, type, schema) \
+    KYMO_IMPL_TYPED_CHECKS(type);                  \
+    KYMO_IMPL_TYPED_HANDLE(name, writer)           \
+    KYMO_IMPL_TYPED_HANDLE(name, reader)           \
+    KYMO_IMPL_TYPED_HANDLE(name, cursor)           \
+    KYMO_IMPL_TYPED_WRITER(name, type, schema, 0)  \
+    KYMO_IMPL_TYPED_READER(name, type, schema, 0)  \
+    KYMO_IMPL_TYPED_WRITES(name, type)             \
+    KYMO_IMPL_TYPED_READS(name, type)              \
+    KYMO_IMPL_TYPED_VIEW(name, type)               \
+    KYMO_IMPL_TYPED_VIEWS(name, type)              \
+    KYMO_IMPL_TYPED_CURSORS(name, type)            \
+    KYMO_IMPL_TYPED_QUERIES(name, type)            \
+    static_assert(1, "end the macro with a semicolon")
+
+#define KYMO_IMPL_QUEUE_TYPE_OF(name, type, schema) \
+    KYMO_IMPL_TYPED_CHECKS(type);                   \
+    KYMO_IMPL_TYPED_HANDLE(name, writer)            \
+    KYMO_IMPL_TYPED_HANDLE(name, consumer)          \
+    KYMO_IMPL_TYPED_WRITER(name, type, schema, 1)   \
+    KYMO_IMPL_TYPED_CONSUMER(name, type, schema, 1) \
+    KYMO_IMPL_TYPED_WRITES(name, type)              \
+    KYMO_IMPL_TYPED_VIEW(name, type)                \
+    KYMO_IMPL_TYPED_QUEUE(name, type)               \
+    static_assert(1, "end the macro with a semicolon")
+
+#define KYMO_IMPL_TYPED_CHECKS(type)                                                      \
     static_assert(sizeof(type) <= KYMO_SIZE_LIMIT, "a record of " #type " is too large"); \
     static_assert(KYMO_IMPL_TYPED_ALIGNMENT(type) <= 4096,                                \
                   "the largest alignment of a slot is a page");                           \
-    static_assert(KYMO_IMPL_TYPED_IS_PLAIN(type), #type " is not trivially copyable");    \
-    KYMO_IMPL_TYPED_HANDLES(name, type)                                                   \
-    KYMO_IMPL_TYPED_OPENS(name, type, schema)                                             \
-    KYMO_IMPL_TYPED_WRITES(name, type)                                                    \
-    KYMO_IMPL_TYPED_READS(name, type)                                                     \
-    KYMO_IMPL_TYPED_VIEWS(name, type)                                                     \
-    KYMO_IMPL_TYPED_CURSORS(name, type)                                                   \
-    KYMO_IMPL_TYPED_QUERIES(name, type)                                                   \
-    static_assert(1, "end the macro with a semicolon")
+    static_assert(KYMO_IMPL_TYPED_IS_PLAIN(type), #type " is not trivially copyable")
 
-#define KYMO_IMPL_TYPED_HANDLES(name, type) \
-    struct name##_writer {                  \
-        struct kymo_writer untyped;         \
-    };                                      \
-    struct name##_reader {                  \
-        struct kymo_reader untyped;         \
-    };                                      \
-    struct name##_cursor {                  \
-        struct kymo_cursor untyped;         \
-    };                                      \
-    struct name##_view {                    \
-        struct kymo_record record;          \
-        const type *payload;                \
+#define KYMO_IMPL_TYPED_HANDLE(name, role) \
+    struct name##_##role {                 \
+        struct kymo_##role untyped;        \
     };
 
-#define KYMO_IMPL_TYPED_OPENS(name, type, schema)                                                 \
-    KYMO_IMPL_TYPED int name##_writer_open_diagnosed(struct name##_writer **writer,               \
-                                                     const char *segment,                         \
-                                                     const struct kymo_options *options,          \
-                                                     struct kymo_diagnostic *diagnostic)          \
-    {                                                                                             \
-        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),       \
-                                             schema, #type};                                      \
-        struct kymo_writer *opened = NULL;                                                        \
-        int error = kymo_impl_typed_writer_open(&opened, segment, options, &typed,                \
-                                                KYMO_LAYOUT_MAJOR, diagnostic);                   \
-        void *handle = opened; /* the library allocated it, and it is the first member */         \
-        *writer = KYMO_IMPL_CAST(struct name##_writer *, handle);                                 \
-        return error;                                                                             \
-    }                                                                                             \
-    KYMO_IMPL_TYPED int name##_writer_open(struct name##_writer **writer, const char *segment,    \
-                                           const struct kymo_options *options)                    \
-    {                                                                                             \
-        return name##_writer_open_diagnosed(writer, segment, options, NULL);                      \
-    }                                                                                             \
-    KYMO_IMPL_TYPED void name##_writer_close(struct name##_writer *writer)                        \
-    {                                                                                             \
-        kymo_writer_close(writer ? &writer->untyped : NULL);                                      \
-    }                                                                                             \
+#define KYMO_IMPL_TYPED_WRITER(name, type, schema, is_queue)                                   \
+    KYMO_IMPL_TYPED int name##_writer_open_diagnosed(struct name##_writer **writer,            \
+                                                     const char *segment,                      \
+                                                     const struct kymo_options *options,       \
+                                                     struct kymo_diagnostic *diagnostic)       \
+    {                                                                                          \
+        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),    \
+                                             schema, #type, is_queue};                         \
+        struct kymo_writer *opened = NULL;                                                     \
+        int error = kymo_impl_typed_writer_open(&opened, segment, options, &typed,             \
+                                                KYMO_LAYOUT_MAJOR, diagnostic);                \
+        void *handle = opened; /* the library allocated it, and it is the first member */      \
+        *writer = KYMO_IMPL_CAST(struct name##_writer *, handle);                              \
+        return error;                                                                          \
+    }                                                                                          \
+    KYMO_IMPL_TYPED int name##_writer_open(struct name##_writer **writer, const char *segment, \
+                                           const struct kymo_options *options)                 \
+    {                                                                                          \
+        return name##_writer_open_diagnosed(writer, segment, options, NULL);                   \
+    }                                                                                          \
+    KYMO_IMPL_TYPED void name##_writer_close(struct name##_writer *writer)                     \
+    {                                                                                          \
+        kymo_writer_close(writer ? &writer->untyped : NULL);                                   \
+    }
+
+#define KYMO_IMPL_TYPED_READER(name, type, schema, is_queue)                                      \
     KYMO_IMPL_TYPED int name##_reader_open_diagnosed(struct name##_reader **reader,               \
                                                      const char *segment,                         \
                                                      struct kymo_diagnostic *diagnostic)          \
     {                                                                                             \
         const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),       \
-                                             schema, #type};                                      \
+                                             schema, #type, is_queue};                            \
         struct kymo_reader *opened = NULL;                                                        \
         int error =                                                                               \
             kymo_impl_typed_reader_open(&opened, segment, &typed, KYMO_LAYOUT_MAJOR, diagnostic); \
@@ -129,6 +139,30 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
     KYMO_IMPL_TYPED void name##_reader_close(struct name##_reader *reader)                        \
     {                                                                                             \
         kymo_reader_close(reader ? &reader->untyped : NULL);                                      \
+    }
+
+#define KYMO_IMPL_TYPED_CONSUMER(name, type, schema, is_queue)                                 \
+    KYMO_IMPL_TYPED int name##_consumer_open_diagnosed(struct name##_consumer **consumer,      \
+                                                       const char *segment,                    \
+                                                       struct kymo_diagnostic *diagnostic)     \
+    {                                                                                          \
+        const struct kymo_impl_type typed = {sizeof(type), KYMO_IMPL_TYPED_ALIGNMENT(type),    \
+                                             schema, #type, is_queue};                         \
+        struct kymo_consumer *opened = NULL;                                                   \
+        int error = kymo_impl_typed_consumer_open(&opened, segment, &typed, KYMO_LAYOUT_MAJOR, \
+                                                  diagnostic);                                 \
+        void *handle = opened; /* the library allocated it, and it is the first member */      \
+        *consumer = KYMO_IMPL_CAST(struct name##_consumer *, handle);                          \
+        return error;                                                                          \
+    }                                                                                          \
+    KYMO_IMPL_TYPED int name##_consumer_open(struct name##_consumer **consumer,                \
+                                             const char *segment)                              \
+    {                                                                                          \
+        return name##_consumer_open_diagnosed(consumer, segment, NULL);                        \
+    }                                                                                          \
+    KYMO_IMPL_TYPED void name##_consumer_close(struct name##_consumer *consumer)               \
+    {                                                                                          \
+        kymo_consumer_close(consumer ? &consumer->untyped : NULL);                             \
     }
 
 #define KYMO_IMPL_TYPED_WRITES(name, type)                                                       \
@@ -181,13 +215,19 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
         return kymo_ring_wait(&reader->untyped, seen, deadline);                                 \
     }
 
+#define KYMO_IMPL_TYPED_VIEW(name, type)                                                \
+    struct name##_view {                                                                \
+        struct kymo_record record;                                                      \
+        const type *payload;                                                            \
+    };                                                                                  \
+    KYMO_IMPL_TYPED int name##_view_from(int error, const struct kymo_view *found,      \
+                                         struct name##_view *view)                      \
+    {                                                                                   \
+        view->payload = error ? NULL : KYMO_IMPL_CAST(const type *, found->payload);    \
+        return kymo_impl_typed_end(error, sizeof(type), &found->record, &view->record); \
+    }
+
 #define KYMO_IMPL_TYPED_VIEWS(name, type)                                                   \
-    KYMO_IMPL_TYPED int name##_view_from(int error, const struct kymo_view *found,          \
-                                         struct name##_view *view)                          \
-    {                                                                                       \
-        view->payload = error ? NULL : KYMO_IMPL_CAST(const type *, found->payload);        \
-        return kymo_impl_typed_end(error, sizeof(type), &found->record, &view->record);     \
-    }                                                                                       \
     KYMO_IMPL_TYPED int name##_view_at(const struct name##_reader *reader, uint64_t pos,    \
                                        struct name##_view *view)                            \
     {                                                                                       \
@@ -265,6 +305,46 @@ KYMO_INLINE int kymo_impl_typed_end(int error, size_t size, const struct kymo_re
         struct kymo_record found = {0, 0, 0, 0, 0};                                                \
         int error = kymo_series_fresh(&reader->untyped, min_time, value, sizeof(type), &found);    \
         return kymo_impl_typed_end(error, sizeof(type), &found, record);                           \
+    }
+
+#define KYMO_IMPL_TYPED_QUEUE(name, type)                                                      \
+    KYMO_IMPL_TYPED int name##_push(struct name##_writer *writer, const type *value,           \
+                                    uint64_t time, uint64_t tag, uint64_t deadline)            \
+    {                                                                                          \
+        return kymo_queue_push(&writer->untyped, value, sizeof(type), time, tag, deadline);    \
+    }                                                                                          \
+    KYMO_IMPL_TYPED int name##_wait(struct name##_consumer *consumer, uint64_t deadline)       \
+    {                                                                                          \
+        return kymo_queue_wait(&consumer->untyped, deadline);                                  \
+    }                                                                                          \
+    KYMO_IMPL_TYPED int name##_receive(struct name##_consumer *consumer, type *value,          \
+                                       struct kymo_record *record)                             \
+    {                                                                                          \
+        struct kymo_record found = {0, 0, 0, 0, 0};                                            \
+        int error = kymo_queue_receive(&consumer->untyped, value, sizeof(type), &found);       \
+        return kymo_impl_typed_end(error, sizeof(type), &found, record);                       \
+    }                                                                                          \
+    KYMO_IMPL_TYPED int name##_receive_view(struct name##_consumer *consumer,                  \
+                                            struct name##_view *view)                          \
+    {                                                                                          \
+        struct kymo_view found = {{0, 0, 0, 0, 0}, NULL};                                      \
+        int error = kymo_queue_receive_view(&consumer->untyped, &found);                       \
+        return name##_view_from(error, &found, view);                                          \
+    }                                                                                          \
+    KYMO_IMPL_TYPED void name##_acknowledge(struct name##_consumer *consumer)                  \
+    {                                                                                          \
+        kymo_queue_acknowledge(&consumer->untyped);                                            \
+    }                                                                                          \
+    KYMO_IMPL_TYPED int name##_pop(struct name##_consumer *consumer, type *value,              \
+                                   struct kymo_record *record, uint64_t deadline)              \
+    {                                                                                          \
+        struct kymo_record found = {0, 0, 0, 0, 0};                                            \
+        int error = kymo_queue_pop(&consumer->untyped, value, sizeof(type), &found, deadline); \
+        return kymo_impl_typed_end(error, sizeof(type), &found, record);                       \
+    }                                                                                          \
+    KYMO_IMPL_TYPED uint64_t name##_waiting(const struct name##_consumer *consumer)            \
+    {                                                                                          \
+        return kymo_queue_waiting(&consumer->untyped);                                         \
     }
 
 #endif
