@@ -9,15 +9,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* State of a running pub. */
 struct pub {
-    const struct pub_options *options;
+    struct pub_options *options;
     struct kymo_writer *writer;
-    const struct kymo_schema *schema; /* of the open segment */
+    const struct kymo_schema *schema;
     enum kymo_clock clock;
     struct time_format format;
     bool has_text; /* at least one field is text */
@@ -31,143 +29,30 @@ struct pub {
     uint64_t skipped;        /* invalid lines */
 };
 
-/* ---- opening ---- */
+/* ---- before the segment is opened ---- */
 
-/* ENOSPC: of blocks, of inodes, or by a limit. */
-static int report_space(const struct pub_options *options)
+/* Checks all but the input, and allocates what decoding needs. Returns an exit status. */
+static int pub_prepare(struct pub *pub)
 {
-    const char *directory = kymo_directory();
-    struct rlimit limit;
-    struct statvfs files;
-    uint64_t needed, available;
+    struct pub_options *options = pub->options;
+    int status = pub_complete(options);
 
-    if (kymo_segment_size(&options->segment, &needed) || statvfs(directory, &files))
-        return report_errno(options->name, -ENOSPC);
-    available = (uint64_t)files.f_bavail * files.f_frsize;
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < needed)
-        return report_error(options->name,
-                            "needs %" PRIu64 " bytes, and the limit of file sizes is %" PRIu64
-                            ": use a smaller --depth, or raise the limit (ulimit -f)",
-                            needed, (uint64_t)limit.rlim_cur);
-    if (available >= needed && files.f_files && files.f_favail == 0)
-        return report_error(options->name, "%s has no free inodes: remove files there", directory);
-    if (available >= needed)
-        return report_error(options->name,
-                            "cannot allocate %" PRIu64 " bytes in %s: see the quota, and the "
-                            "largest file size of the file system",
-                            needed, directory);
-    return report_error(options->name,
-                        "needs %" PRIu64 " bytes, and %s has %" PRIu64
-                        " free: use a smaller --depth, or remove files there",
-                        needed, directory, available);
-}
-
-/* Sets what the command line leaves open about a field from the existing segment. */
-static void adopt_field(struct kymo_field *field, const struct kymo_field *existing)
-{
-    if (field->unit[0] == 0)
-        memcpy(field->unit, existing->unit, sizeof(field->unit));
-    if (field->help[0] == 0)
-        memcpy(field->help, existing->help, sizeof(field->help));
-    if (field->metric == KYMO_GAUGE)
-        field->metric = existing->metric;
-    if (field->interp == KYMO_INTERP_LINEAR)
-        field->interp = existing->interp;
-}
-
-static void adopt_fields(const struct pub_options *options, const struct kymo_schema *schema)
-{
-    for (uint32_t i = 0; i < options->schema.count; i++) {
-        const struct kymo_field *existing = kymo_schema_find(schema, options->table[i].name);
-
-        if (existing)
-            adopt_field(&options->table[i], existing);
-    }
-}
-
-/* Sets what the command line leaves open from the existing segment. Returns whether there is one. */
-static bool adopt_existing(const struct pub_options *options, struct kymo_options *segment)
-{
-    struct kymo_reader *reader;
-    struct kymo_info info;
-    bool found;
-
-    if (kymo_reader_open(&reader, options->name))
-        return false;
-    found = kymo_segment_info(reader->segment, &info) == 0;
-    if (found && segment->existing != KYMO_REPLACE) {
-        segment->existing = KYMO_OPEN_EXISTING;
-        segment->kind = info.kind;
-        segment->flags = info.flags;
-        if (!options->clock_given)
-            segment->clock = info.clock;
-        if (!options->wake_given)
-            segment->wake_policy = info.wake_policy;
-        if (segment->time_policy == KYMO_REJECT)
-            segment->time_policy = info.time_policy;
-        adopt_fields(options, &info.schema);
-    }
-    kymo_reader_close(reader);
-    return found;
-}
-
-static int report_opening(const struct pub_options *options, const struct kymo_options *segment,
-                          int error, const struct kymo_diagnostic *diagnostic)
-{
-    if (error == -ENOSPC || error == -EFBIG)
-        return report_space(options);
-    if (error == -EEXIST && segment->existing == KYMO_OPEN_EXISTING)
-        return report_error(options->name,
-                            "%s: --replace starts a new generation, without the history",
-                            diagnostic->text);
-    if (error == -EINVAL && kymo_name_check(options->name) == 0)
-        return report_error(options->name, "%s", diagnostic->text);
-    return report_open(options->name, error);
-}
-
-/* Opens the segment for the options. Returns an exit status. */
-static int open_writer(struct pub *pub)
-{
-    const struct pub_options *options = pub->options;
-    struct kymo_options segment = options->segment;
-    const bool found = adopt_existing(options, &segment);
-    struct kymo_diagnostic diagnostic;
-    int error;
-
-    if (!options->fields && options->segment.size == 0 && !found) {
-        error = kymo_segment_exists(options->name);
-        return error < 0
-                   ? report_open(options->name, error)
-                   : report_usage(options->name, "no such segment: use --fields to create it");
-    }
-    error = kymo_writer_open_diagnosed(&pub->writer, options->name, &segment, &diagnostic);
-    return error ? report_opening(options, &segment, error, &diagnostic) : 0;
-}
-
-/* Opens the segment and determines its record format. Returns an exit status. */
-static int pub_open(struct pub *pub)
-{
-    const struct pub_options *options = pub->options;
-    int status = open_writer(pub);
-
+    if (status == 0)
+        status = pub_time_field(options, &pub->format.field);
     if (status)
         return status;
-    pub->schema = kymo_segment_schema(pub->writer->segment);
-    pub->clock = kymo_segment_clock(pub->writer->segment);
-    pub->size = pub->schema->count ? pub->schema->size : pub->writer->ring.size;
-    if (pub->schema->count == 0 && options->format != FORMAT_RAW)
-        return report_usage(options->name, "the records have no fields: use --raw");
+    pub->schema = &options->schema;
+    pub->clock = options->segment.clock;
+    pub->size = pub->schema->count ? pub->schema->size : options->segment.size;
     for (uint32_t i = 0; i < pub->schema->count; i++)
         pub->has_text |= pub->schema->fields[i].type == KYMO_CHAR;
-    pub->draft.payload = calloc(1, pub->size);
-    if (!pub->draft.payload)
-        return report_errno(options->name, -ENOMEM);
     pub->format.digits = options->time_digits;
     pub->format.clock = pub->clock;
     pub->format.ignored = !options->time;
-    if (json_begin(&pub->json, pub->schema, &pub->format))
+    pub->draft.payload = calloc(1, pub->size);
+    if (!pub->draft.payload || json_begin(&pub->json, pub->schema, &pub->format))
         return report_errno(options->name, -ENOMEM);
-    return pub_time_field(options, pub->schema, &pub->format.field);
+    return 0;
 }
 
 /* ---- publishing ---- */
@@ -190,16 +75,40 @@ static int draft_time(const struct pub *pub, uint64_t *time, struct problem *pro
     return 0;
 }
 
+/* How long one call waits for a full queue, ns. */
+#define QUEUE_SLICE UINT64_C(100000000)
+
+/* Waits for the consumer of a full queue, as a pipe does. -EPIPE: it has ended. -EINTR: a signal. */
+static int push_draft(struct pub *pub, uint64_t time)
+{
+    int error;
+
+    do {
+        error = input_check(&pub->input);
+        if (error == 0)
+            error = kymo_queue_push(pub->writer, pub->draft.payload, pub->size, time,
+                                    pub->draft.tag, kymo_clock_now(KYMO_MONOTONIC) + QUEUE_SLICE);
+    } while (error == -ETIMEDOUT);
+    return error;
+}
+
 /* Publishes the draft. -EINVAL with the problem if the record is invalid. */
 static int draft_publish(struct pub *pub, struct problem *problem)
 {
-    uint64_t newest = pub->writer->time;
+    const uint64_t newest = pub->writer->time;
+    struct kymo_diagnostic diagnostic;
     uint64_t time = 0;
     int error = draft_time(pub, &time, problem);
 
     if (error)
         return error;
     error = kymo_ring_publish(pub->writer, pub->draft.payload, pub->size, time, pub->draft.tag);
+    if (error == -EAGAIN && pub->options->no_wait) {
+        kymo_writer_diagnose(pub->writer, error, pub->size, time, &diagnostic);
+        return problem_set(problem, "%s", diagnostic.text);
+    }
+    if (error == -EAGAIN)
+        error = push_draft(pub, time);
     if (error == -EINVAL)
         return problem_set(problem,
                            "time %" PRIu64 " is before the newest record's, %" PRIu64
@@ -222,7 +131,7 @@ static int line_done(struct pub *pub, int error, const struct problem *problem)
 
 static bool line_is_blank(const char *line, size_t len)
 {
-    while (len && strchr(" \t\r", line[len - 1]) && line[len - 1])
+    while (len && (line[len - 1] == ' ' || line[len - 1] == '\t' || line[len - 1] == '\r'))
         len--;
     return len == 0;
 }
@@ -237,17 +146,17 @@ static bool line_is_gap(const struct pub *pub, const char *line, size_t len)
     const bool csv = pub->options->format == FORMAT_CSV;
     const char *begin = csv ? "# missed " : "{\"missed\":";
     const char *end = csv ? "" : "}";
-    const size_t rest = strlen(end);
-    size_t at = strlen(begin);
+    const size_t digits = strlen(begin), rest = strlen(end);
+    size_t at = digits;
 
-    if (csv ? pub->schema->fields[0].type == KYMO_CHAR
-            : kymo_schema_find(pub->schema, "missed") != NULL)
-        return false;
-    if (len < at || memcmp(line, begin, at) != 0)
+    if (len < digits || memcmp(line, begin, digits) != 0)
         return false;
     while (at < len && line[at] >= '0' && line[at] <= '9')
         at++;
-    return at > strlen(begin) && len - at == rest && memcmp(line + at, end, rest) == 0;
+    if (at == digits || len - at != rest || memcmp(line + at, end, rest) != 0)
+        return false;
+    return csv ? pub->schema->fields[0].type != KYMO_CHAR
+               : kymo_schema_find(pub->schema, "missed") == NULL;
 }
 
 /* Skips a UTF-8 byte-order mark at the start of the first line. */
@@ -329,16 +238,29 @@ static int table_line(struct pub *pub, char **line, size_t *len, uint64_t *lines
     return 1;
 }
 
-/* Processes the header or a record. */
-static int table_take(struct pub *pub, const char *line, size_t len, struct problem *problem)
+/* Reads the header of a table. An invalid one is reported. As line_done; -EINTR: a signal. */
+static int read_header(struct pub *pub)
 {
-    int error;
+    struct problem problem;
+    uint64_t lines = 0;
+    char *line;
+    size_t len;
+    int got, error;
 
-    if (!pub->csv)
-        return csv_begin(&pub->csv, pub->schema, &pub->format, line, len, problem);
-    draft_begin(pub);
-    error = csv_decode(pub->csv, line, len, &pub->draft, problem);
-    return error ? error : draft_publish(pub, problem);
+    while (!pub->csv && !pub->skipped && (got = table_line(pub, &line, &len, &lines)) != 0) {
+        if (got < 0)
+            return got;
+        pub->line++;
+        skip_mark(pub, &line, &len);
+        error = 0;
+        if (!line_is_blank(line, len) && !line_is_gap(pub, line, len))
+            error = csv_begin(&pub->csv, pub->schema, &pub->format, line, len, &problem);
+        error = line_done(pub, error, &problem);
+        if (error)
+            return error;
+        pub->line += lines - 1;
+    }
+    return 0;
 }
 
 static int publish_csv(struct pub *pub)
@@ -351,16 +273,16 @@ static int publish_csv(struct pub *pub)
 
     while ((got = table_line(pub, &line, &len, &lines)) > 0) {
         pub->line++;
-        skip_mark(pub, &line, &len);
         if (line_is_blank(line, len) || line_is_gap(pub, line, len))
             continue;
-        error = line_done(pub, table_take(pub, line, len, &problem), &problem);
+        draft_begin(pub);
+        error = csv_decode(pub->csv, line, len, &pub->draft, &problem);
+        if (error == 0)
+            error = draft_publish(pub, &problem);
+        error = line_done(pub, error, &problem);
         pub->line += lines - 1;
         if (error)
             return error;
-        /* The lines cannot be decoded without a header. */
-        if (!pub->csv)
-            return 0;
     }
     return got;
 }
@@ -386,15 +308,9 @@ static int publish_raw(struct pub *pub)
     return got;
 }
 
-/* Publishes until end of file or a signal. Returns an exit status. */
-static int pub_run(struct pub *pub)
+/* The exit status after reading: `error` is that of the last record, or of reading it. */
+static int pub_status(const struct pub *pub, int error)
 {
-    static int (*const publish[])(struct pub *) = {publish_json, publish_csv, publish_raw};
-    int error;
-
-    pub->input.fd = STDIN_FILENO;
-    pub->input.writer = pub->writer;
-    error = publish[pub->options->format](pub);
     if (pub->input.error)
         return report_error("standard input", "%s", strerror(-pub->input.error));
     if (error && error != -EINTR)
@@ -402,27 +318,43 @@ static int pub_run(struct pub *pub)
     return pub->skipped ? STATUS_FAILED : 0;
 }
 
-/* Opens the segment, publishes, and closes it. Returns an exit status. */
+/* Publishes until end of file or a signal. Returns an exit status. */
+static int pub_run(struct pub *pub)
+{
+    static int (*const publish[])(struct pub *) = {publish_json, publish_csv, publish_raw};
+
+    pub->input.writer = pub->writer;
+    return pub_status(pub, publish[pub->options->format](pub));
+}
+
+/* Opens the segment when everything that can be checked before is valid, publishes, and closes it.
+ * Returns an exit status. */
 static int pub_segment(struct pub *pub)
 {
-    int status = pub_open(pub);
+    int status = pub_prepare(pub);
     int error = 0;
 
-    if (status == 0) {
-        status = pub_run(pub);
-        if (pub->options->remove) {
-            error = kymo_writer_remove(pub->writer);
-            pub->writer = NULL;
-        }
-    }
-    kymo_writer_close(pub->writer);
+    if (status)
+        return status;
+    if (pub->options->format == FORMAT_CSV)
+        error = read_header(pub);
+    if (error || pub->skipped)
+        return pub_status(pub, error);
+    status = pub_open_writer(&pub->writer, pub->options);
+    if (status)
+        return status;
+    status = pub_run(pub);
+    if (pub->options->remove)
+        error = kymo_writer_remove(pub->writer);
+    else
+        kymo_writer_close(pub->writer);
     return error ? report_errno(pub->options->name, error) : status;
 }
 
 int command_pub(int argc, char **argv)
 {
     struct pub_options options;
-    struct pub pub = {.options = &options};
+    struct pub pub = {.options = &options, .input.fd = STDIN_FILENO};
     int status = pub_options_parse(&options, argc, argv);
 
     /* Before the segment exists: a signal always closes it cleanly. */

@@ -67,25 +67,15 @@ static uint32_t writer_pid(const char *name)
     return pid;
 }
 
-static int offer_segment(void *context, const struct kymo_entry *entry)
-{
-    if (!entry->error)
-        suggest_offer(context, entry->name);
-    return 0;
-}
-
 /* ENOENT: the segment, its directory or /proc is missing. */
 static int report_missing(const char *name)
 {
-    struct suggestion suggestion = {.word = name, .len = strlen(name)};
-
     if (access("/proc/self/fd", X_OK) != 0)
         return report_error(name, "/proc is missing: mount it");
     if (access(kymo_directory(), F_OK) != 0 && errno == ENOENT)
         return report_error(name, "the directory %s is missing: create it, or change KYMO_DIR",
                             kymo_directory());
-    kymo_segment_list(offer_segment, &suggestion);
-    return report_error(name, "%s%s", kymo_error_text(-ENOENT), suggest_hint(&suggestion));
+    return report_error(name, "%s%s", kymo_error_text(-ENOENT), suggest_segment(name));
 }
 
 /* EPERM: in a sticky directory only owners may remove or replace a file. */

@@ -4,20 +4,46 @@
 #include "decimal.h"
 
 #include <errno.h>
-#include <string.h>
 
 /* Beyond this an exponent makes no difference: a line is shorter. */
 #define EXPONENT_LIMIT INT64_C(1000000000000000)
+
+/* 10^0 to 10^19, the largest below 2^64. */
+static const uint64_t powers[] = {
+    UINT64_C(1),
+    UINT64_C(10),
+    UINT64_C(100),
+    UINT64_C(1000),
+    UINT64_C(10000),
+    UINT64_C(100000),
+    UINT64_C(1000000),
+    UINT64_C(10000000),
+    UINT64_C(100000000),
+    UINT64_C(1000000000),
+    UINT64_C(10000000000),
+    UINT64_C(100000000000),
+    UINT64_C(1000000000000),
+    UINT64_C(10000000000000),
+    UINT64_C(100000000000000),
+    UINT64_C(1000000000000000),
+    UINT64_C(10000000000000000),
+    UINT64_C(100000000000000000),
+    UINT64_C(1000000000000000000),
+    UINT64_C(10000000000000000000),
+};
+
+#define POWER_COUNT ((int64_t)(sizeof(powers) / sizeof(powers[0])))
 
 static bool is_digit(char byte)
 {
     return byte >= '0' && byte <= '9';
 }
 
-/* Parses [+-]digits up to `end`. */
+/* Parses [+-]digits up to `end`, and adds the number to *exponent. */
 static int parse_exponent(const char *text, const char *end, int64_t *exponent)
 {
-    bool negative = text < end && *text == '-';
+    const bool negative = text < end && *text == '-';
+    int64_t number = 0;
 
     text += text < end && (*text == '-' || *text == '+');
     if (text == end)
@@ -25,29 +51,45 @@ static int parse_exponent(const char *text, const char *end, int64_t *exponent)
     for (; text < end; text++) {
         if (!is_digit(*text))
             return -EINVAL;
-        if (*exponent < EXPONENT_LIMIT)
-            *exponent = *exponent * 10 + (*text - '0');
+        if (number < EXPONENT_LIMIT)
+            number = number * 10 + (*text - '0');
     }
-    if (negative)
-        *exponent = -*exponent;
+    *exponent += negative ? -number : number;
     return 0;
+}
+
+static void take_digit(struct decimal *decimal, unsigned int digit)
+{
+    if (!decimal->full && decimal->mantissa <= (UINT64_MAX - digit) / 10) {
+        decimal->mantissa = decimal->mantissa * 10 + digit;
+        return;
+    }
+    if (!decimal->full)
+        decimal->next = digit;
+    decimal->full = true;
+    decimal->exact = decimal->exact && digit == 0;
+    decimal->exponent++;
 }
 
 int decimal_parse(struct decimal *decimal, const char *text, size_t len)
 {
     const char *end = text + len;
-    size_t digits = 0, points = 0;
+    const char *begin, *point = NULL;
 
-    *decimal = (struct decimal){.negative = len && *text == '-'};
+    *decimal = (struct decimal){.negative = len && *text == '-', .exact = true};
     text += len && (*text == '-' || *text == '+');
-    decimal->mantissa = text;
-    for (; text < end && (is_digit(*text) || *text == '.'); text++) {
-        digits += *text != '.';
-        points += *text == '.';
+    for (begin = text; text < end; text++) {
+        if (is_digit(*text))
+            take_digit(decimal, (unsigned int)(*text - '0'));
+        else if (*text == '.' && !point)
+            point = text;
+        else
+            break;
     }
-    decimal->len = (size_t)(text - decimal->mantissa);
-    if (digits == 0 || points > 1)
+    if (text - begin == (point ? 1 : 0))
         return -EINVAL;
+    if (point)
+        decimal->exponent -= text - point - 1;
     if (text == end)
         return 0;
     if (*text != 'e' && *text != 'E')
@@ -55,41 +97,32 @@ int decimal_parse(struct decimal *decimal, const char *text, size_t len)
     return parse_exponent(text + 1, end, &decimal->exponent);
 }
 
-static int append_digit(uint64_t *value, unsigned int digit)
-{
-    if (*value > (UINT64_MAX - digit) / 10)
-        return -ERANGE;
-    *value = *value * 10 + digit;
-    return 0;
-}
-
 int decimal_integer(const struct decimal *decimal, int shift, uint64_t *value, bool *exact)
 {
-    const char *point = memchr(decimal->mantissa, '.', decimal->len);
-    int64_t before = (int64_t)(point ? (size_t)(point - decimal->mantissa) : decimal->len);
-    int64_t integers = before + decimal->exponent + shift; /* digits before the shifted point */
-    int64_t at = 0;
-    unsigned int round = 0;
+    const int64_t exponent = decimal->exponent + shift;
+    bool up = exponent == 0 && decimal->next >= 5;
 
+    *exact = decimal->exact;
     *value = 0;
-    *exact = true;
-    for (size_t i = 0; i < decimal->len; i++) {
-        const unsigned int digit = (unsigned int)(decimal->mantissa[i] - '0');
-
-        if (decimal->mantissa[i] == '.')
-            continue;
-        if (at < integers && append_digit(value, digit))
-            return -ERANGE;
-        if (at == integers)
-            round = digit >= 5;
-        if (at++ >= integers && digit)
-            *exact = false;
-    }
-    for (; *value && at < integers; at++)
-        if (append_digit(value, 0))
-            return -ERANGE;
-    if (round && *value == UINT64_MAX)
+    if (decimal->mantissa == 0)
+        return 0;
+    if (exponent > 0 && decimal->full)
         return -ERANGE;
-    *value += round;
+    if (exponent >= 0) {
+        if (exponent >= POWER_COUNT ||
+            __builtin_mul_overflow(decimal->mantissa, powers[exponent], value))
+            return -ERANGE;
+    } else if (exponent <= -POWER_COUNT) {
+        *exact = false;
+    } else {
+        const uint64_t power = powers[-exponent], rest = decimal->mantissa % power;
+
+        *value = decimal->mantissa / power;
+        *exact = *exact && rest == 0;
+        up = rest >= power / 2;
+    }
+    if (up && *value == UINT64_MAX)
+        return -ERANGE;
+    *value += up;
     return 0;
 }

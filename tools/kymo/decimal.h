@@ -8,15 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* mantissa * 10^exponent, and the digits behind the mantissa's. */
 struct decimal {
     bool negative;
-    const char *mantissa; /* digits, with at most one point */
-    size_t len;           /* bytes of mantissa */
-    int64_t exponent;     /* of ten */
+    bool full;         /* there are digits behind: the first of them did not fit the mantissa */
+    bool exact;        /* all of them are zeros */
+    unsigned int next; /* the first of them; 0 without */
+    uint64_t mantissa;
+    int64_t exponent;
 };
 
 /* Parses [+-]digits[.digits][e[+-]digits]; one of the digits before e may be missing, as in .5 and 7.
- * The result refers to the text. 0, or -EINVAL. */
+ * 0, or -EINVAL. */
 int decimal_parse(struct decimal *decimal, const char *text, size_t len);
 
 /*

@@ -197,14 +197,16 @@ static int decode_member(struct json_decoder *decoder, uint32_t *field, size_t k
 {
     const struct kymo_schema *schema = decoder->schema;
     const struct json_value *key = value_at(decoder, key_at);
-    const enum beside what = beside_of(key);
+    enum beside what;
 
     *field = find_field(schema, key, *field);
-    if (*field == schema->count && what < BESIDE_DATA)
-        return decode_beside(decoder, what, value_at(decoder, key_at + 1));
-    if (*field == schema->count)
+    if (*field == schema->count) {
+        what = beside_of(key);
+        if (what < BESIDE_DATA)
+            return decode_beside(decoder, what, value_at(decoder, key_at + 1));
         return problem_set(decoder->problem, "no field %.*s%s", shown(key->len), key->text,
                            suggest_field(schema, key->text, key->len));
+    }
     if (decoder->seen[*field])
         return problem_set(decoder->problem, "duplicate field %s", schema->fields[*field].name);
     decoder->seen[*field] = true;

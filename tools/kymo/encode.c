@@ -88,29 +88,29 @@ static int shown(size_t len)
 
 /* ---- numbers ---- */
 
-/* Whether the text is nan, inf or infinity in any case, or kymo's own spelling of an infinity. */
+static bool is_word(const char *word, const char *text, size_t len)
+{
+    return strlen(word) == len && strncasecmp(word, text, len) == 0;
+}
+
+/* Whether the text is nan, inf or infinity in any case. */
 static bool is_special(const char *text, size_t len, double *value)
 {
-    static const struct {
-        const char *text;
-        double value;
-    } words[] = {{"nan", (double)NAN},
-                 {"inf", (double)INFINITY},
-                 {"infinity", (double)INFINITY},
-                 {"1e999", (double)INFINITY}};
-    const bool negative = len && *text == '-';
+    const bool is_signed = len && (*text == '-' || *text == '+');
+    const double infinity = is_signed && *text == '-' ? -(double)INFINITY : (double)INFINITY;
 
-    if (len && (*text == '-' || *text == '+')) {
-        text++;
-        len--;
-    }
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strlen(words[i].text) == len && strncasecmp(words[i].text, text, len) == 0) {
-            *value = negative ? -words[i].value : words[i].value;
-            return true;
-        }
-    }
-    return false;
+    text += is_signed;
+    len -= is_signed;
+    *value = is_word("nan", text, len) ? (double)NAN : infinity;
+    return isnan(*value) || is_word("inf", text, len) || is_word("infinity", text, len);
+}
+
+/* Whether the text is an infinity as kymo prints it, and no number that is too large. */
+static bool is_printed_infinity(const char *text, size_t len)
+{
+    const bool is_signed = len && (*text == '-' || *text == '+');
+
+    return is_word("1e999", text + is_signed, len - is_signed);
 }
 
 static void store_real(const struct kymo_field *field, uint32_t index, void *payload, double value)
@@ -123,30 +123,60 @@ static void store_real(const struct kymo_field *field, uint32_t index, void *pay
         memcpy(value_at(field, index, payload), &narrow, sizeof(narrow));
 }
 
-/* Converts a decimal number that decimal_parse accepts; text[len] is a zero byte. */
-static double parse_real(const struct kymo_field *field, const char *text)
+/*
+ * An integer and a power of ten that are both exact in the type: their product or quotient is rounded
+ * once (Clinger 1990, "How to read floating point numbers accurately"). Returns false for others.
+ */
+static bool convert_exact(const struct decimal *decimal, bool narrow, double *value)
 {
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    const int64_t most = narrow ? 10 : 22;
+    const double mantissa = (double)decimal->mantissa;
+    double power;
+
+    if (decimal->mantissa > UINT64_C(1) << (narrow ? 24 : 53) || decimal->exponent > most ||
+        decimal->exponent < -most)
+        return false;
+    power = powers[decimal->exponent < 0 ? -decimal->exponent : decimal->exponent];
+    if (narrow && decimal->exponent < 0)
+        *value = (double)((float)mantissa / (float)power);
+    else if (narrow)
+        *value = (double)((float)mantissa * (float)power);
+    else
+        *value = decimal->exponent < 0 ? mantissa / power : mantissa * power;
+    if (decimal->negative)
+        *value = -*value;
+    return true;
+}
+
+/* Converts any decimal number. */
+static int convert_text(bool narrow, const char *text, size_t len, double *value)
+{
+    char buffer[128], *copy = len < sizeof(buffer) ? buffer : malloc(len + 1);
+
+    if (!copy)
+        return -ENOMEM;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
     /* Not rounded twice. */
-    return field->type == KYMO_F32 ? (double)strtof(text, NULL) : strtod(text, NULL);
+    *value = narrow ? (double)strtof(copy, NULL) : strtod(copy, NULL);
+    if (copy != buffer)
+        free(copy);
+    return 0;
 }
 
 static int encode_real(const struct kymo_field *field, uint32_t index, void *payload,
-                       const char *text, size_t len, struct problem *problem)
+                       const struct decimal *decimal, const char *text, size_t len,
+                       struct problem *problem)
 {
-    char buffer[128], *copy = buffer;
+    const bool narrow = field->type == KYMO_F32;
     double value;
 
-    if (len >= sizeof(buffer)) {
-        copy = malloc(len + 1);
-        if (!copy)
-            return -ENOMEM;
-    }
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    value = parse_real(field, copy);
-    if (copy != buffer)
-        free(copy);
-    if (isinf(value))
+    if (!convert_exact(decimal, narrow, &value) && convert_text(narrow, text, len, &value))
+        return -ENOMEM;
+    if (isinf(value) && !is_printed_infinity(text, len))
         return problem_set(problem, "%s: %.*s does not fit %s", field->name, shown(len), text,
                            kymo_type_text(field->type));
     store_real(field, index, payload, value);
@@ -182,15 +212,14 @@ int encode_number(const struct kymo_field *field, uint32_t index, void *payload,
     if (field->type == KYMO_CHAR)
         return problem_set(problem, "%s: %.*s is a number: must be text", field->name, shown(len),
                            text);
-    if (is_special(text, len, &special) && type_is_float(field->type)) {
-        store_real(field, index, payload, special);
-        return 0;
-    }
-    if (decimal_parse(&decimal, text, len))
+    if (decimal_parse(&decimal, text, len) == 0)
+        return type_is_float(field->type)
+                   ? encode_real(field, index, payload, &decimal, text, len, problem)
+                   : encode_integer(field, index, payload, &decimal, text, len, problem);
+    if (!type_is_float(field->type) || !is_special(text, len, &special))
         return problem_set(problem, "%s: \"%.*s\" is not a number", field->name, shown(len), text);
-    if (type_is_float(field->type))
-        return encode_real(field, index, payload, text, len, problem);
-    return encode_integer(field, index, payload, &decimal, text, len, problem);
+    store_real(field, index, payload, special);
+    return 0;
 }
 
 int encode_bool(const struct kymo_field *field, uint32_t index, void *payload, bool value,
@@ -227,11 +256,6 @@ int encode_chars(const struct kymo_field *field, uint32_t index, void *payload, 
     memset(place, 0, string_size(field));
     memcpy(place, bytes, len);
     return 0;
-}
-
-static bool is_word(const char *word, const char *text, size_t len)
-{
-    return strlen(word) == len && strncasecmp(word, text, len) == 0;
 }
 
 int encode_text(const struct kymo_field *field, uint32_t index, void *payload, const char *text,

@@ -16,10 +16,18 @@ static void input_heartbeat(struct input *input)
 {
     uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
-    if (now - input->beat < HEARTBEAT_INTERVAL)
+    if (!input->writer || now - input->beat < HEARTBEAT_INTERVAL)
         return;
     input->beat = now;
     kymo_writer_heartbeat(input->writer);
+}
+
+int input_check(struct input *input)
+{
+    struct pollfd signals = {.fd = input->signals, .events = POLLIN};
+
+    input_heartbeat(input);
+    return poll(&signals, 1, 0) > 0 ? -EINTR : 0;
 }
 
 /* Waits for input. Signals are checked each time: continuous input must not delay them. */

@@ -9,11 +9,11 @@
 
 #include <kymo/segment.h>
 
-/* Initialise with {0} and set the first three members. */
+/* Initialise with {0} and set fd, signals and writer. */
 struct input {
     int fd;
     int signals;                /* a signalfd; a signal ends the input */
-    struct kymo_writer *writer; /* its heartbeat is updated */
+    struct kymo_writer *writer; /* its heartbeat is updated; may be NULL */
     uint64_t beat;              /* time of the last heartbeat, CLOCK_MONOTONIC ns */
     char *data;
     size_t start, len, capacity; /* unread bytes: data[start..start+len) */
@@ -21,6 +21,9 @@ struct input {
     bool ended;
     int error; /* of read(2), negative; 0: none */
 };
+
+/* Updates the heartbeat while the caller waits for other than input. 0; -EINTR after a signal. */
+int input_check(struct input *input);
 
 /*
  * Returns the next line without its "\n", which the last line may lack. It is valid until the next

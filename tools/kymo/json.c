@@ -29,7 +29,8 @@ static int refuse(const struct parser *parser, const char *reason)
 
 static void skip_blanks(struct parser *parser)
 {
-    while (parser->next < parser->end && strchr(" \t\r\n", *parser->next) && *parser->next)
+    while (parser->next < parser->end && (*parser->next == ' ' || *parser->next == '\t' ||
+                                          *parser->next == '\r' || *parser->next == '\n'))
         parser->next++;
 }
 
@@ -167,53 +168,64 @@ static int parse_escape(struct parser *parser, char **out)
     return error;
 }
 
-/* Copies the string to *out, unescaped; an escape is never shorter than its character. */
-static int unescape(struct parser *parser, char **out)
+/* Skips characters up to an escape or the end of the string. */
+static int skip_characters(struct parser *parser)
 {
-    while (parser->next < parser->end && *parser->next != '"') {
+    while (parser->next < parser->end && *parser->next != '"' && *parser->next != '\\') {
         const unsigned char *at = (const unsigned char *)parser->next;
-        size_t size;
-        int error;
+        const size_t size = utf8_size(at, (const unsigned char *)parser->end);
 
         if (*at < ' ')
             return refuse(parser, "control character in a string");
-        if (*at == '\\') {
-            parser->next++;
-            error = parse_escape(parser, out);
-            if (error)
-                return error;
-            continue;
-        }
-        size = utf8_size(at, (const unsigned char *)parser->end);
         if (size == 0)
             return refuse(parser, "invalid UTF-8");
-        memcpy(*out, at, size);
-        *out += size;
         parser->next += size;
     }
-    return 0;
+    return parser->next < parser->end ? 0 : refuse(parser, "missing closing quote");
+}
+
+/* Copies a string that begins with these bytes and continues with an escape to *out, unescaped; an
+ * escape is never shorter than its character. */
+static int unescape(struct parser *parser, const char *begin, char **out)
+{
+    int error = 0;
+
+    while (error == 0) {
+        memcpy(*out, begin, (size_t)(parser->next - begin));
+        *out += parser->next - begin;
+        if (*parser->next == '"')
+            return 0;
+        parser->next++;
+        error = parse_escape(parser, out);
+        begin = parser->next;
+        if (error == 0)
+            error = skip_characters(parser);
+    }
+    return error;
 }
 
 static int parse_string(struct parser *parser)
 {
     struct json *json = parser->json;
-    char *text = json->strings + json->strings_used, *out = text;
-    size_t at;
-    int error;
+    const char *begin = ++parser->next, *text = begin;
+    char *out = json->strings + json->strings_used;
+    int error = skip_characters(parser);
+    size_t at, len = (size_t)(parser->next - begin);
 
-    parser->next++;
-    error = unescape(parser, &out);
+    if (error == 0 && *parser->next == '\\') {
+        text = out;
+        error = unescape(parser, begin, &out);
+        len = (size_t)(out - text);
+        json->strings_used += len;
+    }
     if (error)
         return error;
-    if (parser->next == parser->end)
-        return refuse(parser, "missing closing quote");
     parser->next++;
     at = value_add(json, JSON_STRING);
     if (at == SIZE_MAX)
         return -ENOMEM;
     json->values[at].text = text;
-    json->values[at].len = (size_t)(out - text);
-    json->strings_used += (size_t)(out - text);
+    json->values[at].len = len;
     return 0;
 }
 

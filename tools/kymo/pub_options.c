@@ -26,7 +26,8 @@ enum {
     KEY_RM,
     KEY_MODE,
     KEY_WAKE,
-    KEY_CLAMP
+    KEY_CLAMP,
+    KEY_NO_WAIT
 };
 
 static const struct argp_option pub_argp_options[] = {
@@ -60,10 +61,13 @@ static const struct argp_option pub_argp_options[] = {
      "Replace a time before the newest record's by that time, instead of rejecting the record", 3},
     {0, 0, 0, 0, "The segment:", 4},
     {"depth", KEY_DEPTH, "N", 0, "Records in the ring, a power of two (default 64)", 4},
-    {"mode", KEY_MODE, "OCTAL", 0, "Permissions (default 0666 less the umask)", 4},
+    {"mode", KEY_MODE, "OCTAL", 0,
+     "Permissions (default: those of the segment, else 0666 less the umask)", 4},
     {"wake", KEY_WAKE, "always|waiters", 0,
      "always: each publish also wakes readers without write permission", 4},
     {"replace", KEY_REPLACE, 0, 0, "Start a new generation, without the history", 4},
+    {"no-wait", KEY_NO_WAIT, 0, 0,
+     "If the segment is a full queue: report and skip the record, instead of waiting", 4},
     {"rm", KEY_RM, 0, 0, "Remove the segment at the end", 4},
     {0},
 };
@@ -195,8 +199,6 @@ static void check_options(struct pub_options *options, struct argp_state *state)
         argp_error(state, "--fields and --size: use only one of them");
     if (options->segment.size && options->format != FORMAT_RAW)
         argp_error(state, "--size: requires --raw; otherwise use --fields");
-    if (options->note_count && !options->fields)
-        argp_error(state, "--unit, --describe and --counter: require --fields");
     if (options->time_digits >= 0 && !options->time)
         argp_error(state, "--time-unit: requires --time");
     if (options->time_digits < 0)
@@ -224,6 +226,9 @@ static error_t pub_parse(int key, char *argument, struct argp_state *state)
     case KEY_RM:
         options->remove = true;
         return 0;
+    case KEY_NO_WAIT:
+        options->no_wait = true;
+        return 0;
     case ARGP_KEY_END:
         check_options(options, state);
         return 0;
@@ -244,8 +249,18 @@ static int put_text(char *place, size_t size, const char *text)
     return 0;
 }
 
+static int report_no_field(const struct pub_options *options, const char *argument, size_t len)
+{
+    const char *hint = suggest_field(&options->schema, argument, len);
+
+    if (options->fields)
+        return report_usage(options->name, "%s: no such field in --fields '%s'%s", argument,
+                            options->fields, hint);
+    return report_usage(options->name, "%s: no such field%s", argument, hint);
+}
+
 /* Applies one --unit, --describe or --counter to its field. Returns an exit status. */
-static int schema_note(struct pub_options *options, const struct pub_note *note)
+static int apply_note(struct pub_options *options, const struct pub_note *note)
 {
     size_t len = strcspn(note->argument, "=");
     const char *text = note->argument + len;
@@ -257,8 +272,7 @@ static int schema_note(struct pub_options *options, const struct pub_note *note)
             memcmp(options->table[i].name, note->argument, len) == 0)
             field = &options->table[i];
     if (!field)
-        return report_usage(options->name, "%s: no such field in --fields '%s'%s", note->argument,
-                            options->fields, suggest_field(&options->schema, note->argument, len));
+        return report_no_field(options, note->argument, len);
     if (note->key == KEY_COUNTER) {
         field->metric = KYMO_COUNTER;
         return *text ? report_usage(options->name, "--counter %s: must be the name of a field",
@@ -276,8 +290,38 @@ static int schema_note(struct pub_options *options, const struct pub_note *note)
     return 0;
 }
 
-/* Parses --fields and the notes. Returns an exit status. */
-static int schema_make(struct pub_options *options)
+int pub_apply_notes(struct pub_options *options)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < options->note_count && status == 0; i++)
+        status = apply_note(options, &options->notes[i]);
+    return status;
+}
+
+int pub_set_schema(struct pub_options *options, const struct kymo_schema *schema)
+{
+    options->table = malloc(schema->count * sizeof(*options->table));
+    if (!options->table)
+        return -ENOMEM;
+    memcpy(options->table, schema->fields, schema->count * sizeof(*options->table));
+    options->schema = *schema;
+    options->schema.fields = options->table;
+    return 0;
+}
+
+bool pub_gives_interp(const struct pub_options *options, uint32_t number)
+{
+    const char *at = options->fields;
+
+    for (; number; number--)
+        at += strcspn(at, ",") + 1;
+    at += strcspn(at, ":") + 1; /* name:type */
+    return at[strcspn(at, ":,")] == ':';
+}
+
+/* Parses --fields. Returns an exit status. */
+static int parse_fields(struct pub_options *options)
 {
     struct kymo_diagnostic cause;
     struct kymo_schema *parsed;
@@ -287,23 +331,15 @@ static int schema_make(struct pub_options *options)
         return report_usage(options->name, "--fields '%s': %s", options->fields, cause.text);
     if (status)
         return report_errno(options->name, status);
-    options->schema = *parsed;
-    options->table = malloc(parsed->count * sizeof(*options->table));
-    if (options->table)
-        memcpy(options->table, parsed->fields, parsed->count * sizeof(*options->table));
-    options->schema.fields = options->table;
+    status = pub_set_schema(options, parsed);
     kymo_schema_free(parsed);
-    if (!options->table)
-        return report_errno(options->name, -ENOMEM);
-    options->segment.schema = &options->schema;
-    for (size_t i = 0; i < options->note_count && status == 0; i++)
-        status = schema_note(options, &options->notes[i]);
-    return status;
+    return status ? report_errno(options->name, status) : 0;
 }
 
-int pub_time_field(const struct pub_options *options, const struct kymo_schema *schema,
-                   const struct kymo_field **time)
+int pub_time_field(const struct pub_options *options, const struct kymo_field **time)
 {
+    const struct kymo_schema *schema = &options->schema;
+
     *time = NULL;
     if (!options->time)
         return 0;
@@ -321,15 +357,10 @@ int pub_options_parse(struct pub_options *options, int argc, char **argv)
 {
     static const struct argp argp = {
         pub_argp_options, pub_parse, "NAME", pub_doc, NULL, NULL, NULL};
-    const struct kymo_field *time;
-    int status;
 
     *options = (struct pub_options){.time_digits = -1};
     argp_parse(&argp, argc, argv, 0, NULL, options);
-    if (!options->fields)
-        return 0;
-    status = schema_make(options);
-    return status ? status : pub_time_field(options, &options->schema, &time);
+    return options->fields ? parse_fields(options) : 0;
 }
 
 void pub_options_free(struct pub_options *options)

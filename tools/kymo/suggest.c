@@ -64,6 +64,21 @@ const char *suggest_hint(const struct suggestion *suggestion)
     return hint;
 }
 
+static int offer_segment(void *context, const struct kymo_entry *entry)
+{
+    if (!entry->error)
+        suggest_offer(context, entry->name);
+    return 0;
+}
+
+const char *suggest_segment(const char *name)
+{
+    struct suggestion suggestion = {.word = name, .len = strlen(name)};
+
+    kymo_segment_list(offer_segment, &suggestion);
+    return suggest_hint(&suggestion);
+}
+
 const char *suggest_field(const struct kymo_schema *schema, const char *word, size_t len)
 {
     struct suggestion suggestion = {.word = word, .len = len};

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include <kymo/schema.h>
+#include <kymo/segment.h>
 
 /* Initialise with {.word = ..., .len = ...}. */
 struct suggestion {
@@ -21,6 +21,9 @@ void suggest_offer(struct suggestion *suggestion, const char *candidate);
 
 /* "; did you mean 'best'?", or "" without a similar word. Valid until the next call. */
 const char *suggest_hint(const struct suggestion *suggestion);
+
+/* The hint for a misspelt segment. */
+const char *suggest_segment(const char *name);
 
 /* The hint for a misspelt field. */
 const char *suggest_field(const struct kymo_schema *schema, const char *word, size_t len);

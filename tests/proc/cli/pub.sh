@@ -65,6 +65,12 @@ run kymo pub t --fields x:f64 --unit x=m <<<'[6]'
 refused 1 'kymo: t: field "x": unit "" in the segment, "m" here: --replace *'
 run kymo pub t --fields x:f64:angle <<<'[6]'
 refused 1 'kymo: t: field "x": interp linear in the segment, angle here: --replace *'
+run kymo pub t --unit x=m <<<'[6]'
+refused 1 'kymo: t: field "x": unit "" in the segment, "m" here: --replace *'
+run kymo pub t --fields x:f64 --counter x <<<'[6]'
+refused 1 'kymo: t: field "x": a gauge in the segment, a counter here: --replace *'
+run kymo pub t --unit y=m <<<'[6]'
+refused 2 'kymo: t: y=m: no such field'
 run kymo pub t --fields y:u8 <<<'[7]'
 refused 1 'kymo: t: field at offset 0: "x" in the segment, "y" here: --replace *'
 run kymo pub t --depth 128 <<<'[7]'
@@ -79,15 +85,39 @@ refused 1 'kymo: t: --back 1: must be below the number of published records, 1'
 run kymo pub t --fields x:f64 <<<'[7]'
 ok "another layout is reported"
 is "another layout starts a new generation" '{"x":6}' "$(data t --back 1)"
+run kymo pub t --unit x= <<<'[7]'
+refused 1 'kymo: t: field "x": unit "m" in the segment, "" here: --replace *'
+kymo pub angle --fields x:f64:angle <<<'[1]'
+run kymo pub angle --fields x:f64:linear <<<'[2]'
+refused 1 'kymo: angle: field "x": interp angle in the segment, linear here: --replace *'
+run kymo pub angle --fields x:f64 <<<'[2]'
+ok "an interpolation that is not given is that of the segment"
 run kymo pub t --replace --fields y:u8 --depth 128 <<<'[8]'
 ok
 is "another depth starts a new generation and is reported" '{"y":8}' "$(data t)"
+
+# What can be checked is checked before the segment is replaced.
+for options in '--time nothing' '--fields y:u8 --time x' '--fields y:u8 --unit x=m' '--unit z=m'; do
+    # shellcheck disable=SC2086
+    run kymo pub t --replace $options <<<'[9]'
+    refused 2 'kymo: t: *no such field*'
+    is "$options does not replace the segment" '{"y":8}' "$(data t)"
+done
+kymo pub plain --raw --size 4 <<<'abc'
+run kymo pub plain --replace <<<'[9]'
+refused 2 'kymo: plain: the records have no fields: use --raw'
+is "JSON without fields does not replace the segment" '"6162630a"' "$(data plain)"
+run kymo pub t --replace --unit y=m --depth 128 <<<'[9]'
+ok "a replacement has the fields of the segment"
+run kymo pub t --fields y:u8 --unit y=mm <<<'[9]'
+refused 1 'kymo: t: field "y": unit "m" in the segment, "mm" here: --replace *'
 
 # Signals end pub cleanly while input is available.
 for signal in INT TERM HUP; do
     # bash starts background jobs with SIGINT ignored; env restores the default.
     start pub env --default-signal=INT kymo pub s --replace --fields x:u8 < <(exec yes '[1]')
-    eventually "pub publishes before a signal" info_has s 'writer: ALIVE'
+    eventually "the new generation has a writer" info_has s 'writer: ALIVE'
+    eventually "pub publishes before a signal" kymo get s
     kill -$signal "$pid"
     wait "$pid"
     is "the exit status is 0 after SIG$signal" 0 $?
@@ -165,8 +195,6 @@ run kymo pub new </dev/null
 refused 2 'kymo: new: no such segment: use --fields to create it'
 run kymo pub m --depth 16 </dev/null
 refused 1 'kymo: m: depth: 8 in the segment, 16 here: --replace *'
-run kymo pub m --unit x=m </dev/null
-refused 2 'kymo pub: --unit, --describe and --counter: require --fields*'
 is "invalid options create no segment" "$before" "$(kymo ls)"
 
 # Files that are not segments are not overwritten.
