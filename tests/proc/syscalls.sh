@@ -3,6 +3,7 @@
 # each record that a reader waits for. strace counts the calls of the whole program, with and
 # without records; the difference is the cost of the records.
 #   PUBLISHER: the program
+#   KYMO: the command line, or empty: kymo pub reads blocks, not lines
 set -u
 
 if ! command -v strace >/dev/null; then
@@ -26,6 +27,16 @@ count_calls()
     fi
     awk '$1 ~ /^[0-9.]+$/ && $NF != "total" { print $4, $NF }' "$folder/table" | sort -k2 >"$folder/$out"
 }
+
+if [ -n "${KYMO-}" ]; then
+    yes '{"x":1.5}' | head -n 100000 >"$folder/lines"
+    strace -c -o "$folder/table" "$KYMO" pub lines --fields x:f64 <"$folder/lines" || exit 1
+    calls=$(awk '$1 ~ /^[0-9.]+$/ && $NF != "total" { sum += $4 } END { print sum }' "$folder/table")
+    if [ "$calls" -gt 300 ]; then
+        echo "kymo pub takes $calls system calls for 100000 lines, must be at most 300"
+        exit 1
+    fi
+fi
 
 count_calls none alone 0
 count_calls alone alone $records

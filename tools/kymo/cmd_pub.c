@@ -18,7 +18,8 @@ struct pub {
     const struct kymo_schema *schema;
     enum kymo_clock clock;
     struct time_format format;
-    bool has_text; /* at least one field is text */
+    bool has_text;  /* at least one field is text */
+    bool is_shared; /* other writers may publish later times between the read and the publish */
     struct json_decoder *json;
     struct csv *csv; /* NULL before the header line */
     struct input input;
@@ -42,7 +43,8 @@ static int pub_prepare(struct pub *pub)
     if (status)
         return status;
     pub->schema = &options->schema;
-    pub->clock = options->segment.clock;
+    pub->clock = pub->input.clock = options->segment.clock;
+    pub->is_shared = options->segment.flags & KYMO_SHARED_WRITER;
     pub->size = pub->schema->count ? pub->schema->size : options->segment.size;
     for (uint32_t i = 0; i < pub->schema->count; i++)
         pub->has_text |= pub->schema->fields[i].type == KYMO_CHAR;
@@ -70,6 +72,8 @@ static int draft_time(const struct pub *pub, uint64_t *time, struct problem *pro
         return problem_set(problem, "missing time");
     else if (pub->clock == KYMO_USER)
         *time = pub->writer->pos;
+    else if (pub->input.arrival && !pub->is_shared)
+        *time = pub->input.arrival;
     else
         *time = kymo_clock_now(pub->clock);
     return 0;
@@ -143,17 +147,17 @@ static bool line_is_blank(const char *line, size_t len)
  */
 static bool line_is_gap(const struct pub *pub, const char *line, size_t len)
 {
+    static const char json_begin_text[] = "{\"missed\":", csv_begin_text[] = "# missed ";
     const bool csv = pub->options->format == FORMAT_CSV;
-    const char *begin = csv ? "# missed " : "{\"missed\":";
-    const char *end = csv ? "" : "}";
-    const size_t digits = strlen(begin), rest = strlen(end);
+    const size_t digits = csv ? sizeof(csv_begin_text) - 1 : sizeof(json_begin_text) - 1;
+    const size_t end = csv ? len : len - 1;
     size_t at = digits;
 
-    if (len < digits || memcmp(line, begin, digits) != 0)
+    if (len <= digits || memcmp(line, csv ? csv_begin_text : json_begin_text, digits) != 0)
         return false;
     while (at < len && line[at] >= '0' && line[at] <= '9')
         at++;
-    if (at == digits || len - at != rest || memcmp(line + at, end, rest) != 0)
+    if (at == digits || at != end || (!csv && line[at] != '}'))
         return false;
     return csv ? pub->schema->fields[0].type != KYMO_CHAR
                : kymo_schema_find(pub->schema, "missed") == NULL;

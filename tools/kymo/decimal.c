@@ -58,12 +58,9 @@ static int parse_exponent(const char *text, const char *end, int64_t *exponent)
     return 0;
 }
 
-static void take_digit(struct decimal *decimal, unsigned int digit)
+/* A digit behind those of the mantissa. */
+static void drop_digit(struct decimal *decimal, unsigned int digit)
 {
-    if (!decimal->full && decimal->mantissa <= (UINT64_MAX - digit) / 10) {
-        decimal->mantissa = decimal->mantissa * 10 + digit;
-        return;
-    }
     if (!decimal->full)
         decimal->next = digit;
     decimal->full = true;
@@ -71,25 +68,42 @@ static void take_digit(struct decimal *decimal, unsigned int digit)
     decimal->exponent++;
 }
 
+/* Parses digits with at most one point up to another character, which it returns; NULL without a
+ * digit. */
+static const char *parse_mantissa(struct decimal *decimal, const char *text, const char *end)
+{
+    const char *begin = text, *point = NULL;
+    uint64_t mantissa = 0;
+
+    for (; text < end; text++) {
+        const unsigned int digit = (unsigned int)(*text - '0');
+
+        if (digit > 9) {
+            if (*text != '.' || point)
+                break;
+            point = text;
+        } else if (!decimal->full && (mantissa < UINT64_MAX / 10 ||
+                                      (mantissa == UINT64_MAX / 10 && digit <= UINT64_MAX % 10))) {
+            mantissa = mantissa * 10 + digit;
+        } else {
+            drop_digit(decimal, digit);
+        }
+    }
+    decimal->mantissa = mantissa;
+    if (point)
+        decimal->exponent -= text - point - 1;
+    return text - begin == (point ? 1 : 0) ? NULL : text;
+}
+
 int decimal_parse(struct decimal *decimal, const char *text, size_t len)
 {
     const char *end = text + len;
-    const char *begin, *point = NULL;
 
     *decimal = (struct decimal){.negative = len && *text == '-', .exact = true};
     text += len && (*text == '-' || *text == '+');
-    for (begin = text; text < end; text++) {
-        if (is_digit(*text))
-            take_digit(decimal, (unsigned int)(*text - '0'));
-        else if (*text == '.' && !point)
-            point = text;
-        else
-            break;
-    }
-    if (text - begin == (point ? 1 : 0))
+    text = parse_mantissa(decimal, text, end);
+    if (!text)
         return -EINVAL;
-    if (point)
-        decimal->exponent -= text - point - 1;
     if (text == end)
         return 0;
     if (*text != 'e' && *text != 'E')

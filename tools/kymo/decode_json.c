@@ -56,7 +56,7 @@ static const struct json_value *value_at(const struct json_decoder *decoder, siz
 
 static bool is_key(const struct json_value *key, const char *name)
 {
-    return strlen(name) == key->len && memcmp(name, key->text, key->len) == 0;
+    return strncmp(name, key->text, key->len) == 0 && name[key->len] == '\0';
 }
 
 static int shown(size_t len)

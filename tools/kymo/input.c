@@ -84,6 +84,7 @@ static int input_fill(struct input *input)
         input->error = -errno;
         return input->error;
     }
+    input->arrival = got >= INPUT_BULK ? kymo_clock_now(input->clock) : 0;
     input->len += (size_t)got;
     input->ended = got == 0;
     return 0;

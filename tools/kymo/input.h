@@ -8,16 +8,22 @@
 #include <stdbool.h>
 
 #include <kymo/segment.h>
+#include <sys/types.h>
 
-/* Initialise with {0} and set fd, signals and writer. */
+/* So many bytes have waited for the read: one time is exact enough for all their records. */
+#define INPUT_BULK ((ssize_t)16 << 10)
+
+/* Initialise with {0} and set fd, signals, clock and writer. */
 struct input {
     int fd;
+    enum kymo_clock clock;      /* of arrival */
     int signals;                /* a signalfd; a signal ends the input */
     struct kymo_writer *writer; /* its heartbeat is updated; may be NULL */
     uint64_t beat;              /* time of the last heartbeat, CLOCK_MONOTONIC ns */
     char *data;
     size_t start, len, capacity; /* unread bytes: data[start..start+len) */
     size_t searched;             /* bytes of these without a line end */
+    uint64_t arrival;            /* time of the last read, ns, if it returned INPUT_BULK; else 0 */
     bool ended;
     int error; /* of read(2), negative; 0: none */
 };

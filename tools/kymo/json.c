@@ -29,9 +29,11 @@ static int refuse(const struct parser *parser, const char *reason)
 
 static void skip_blanks(struct parser *parser)
 {
-    while (parser->next < parser->end && (*parser->next == ' ' || *parser->next == '\t' ||
-                                          *parser->next == '\r' || *parser->next == '\n'))
-        parser->next++;
+    const char *at = parser->next;
+
+    while (at < parser->end && (*at == ' ' || *at == '\t' || *at == '\r' || *at == '\n'))
+        at++;
+    parser->next = at;
 }
 
 /* The next byte; 0 at the end of the line. */
@@ -171,17 +173,20 @@ static int parse_escape(struct parser *parser, char **out)
 /* Skips characters up to an escape or the end of the string. */
 static int skip_characters(struct parser *parser)
 {
-    while (parser->next < parser->end && *parser->next != '"' && *parser->next != '\\') {
-        const unsigned char *at = (const unsigned char *)parser->next;
-        const size_t size = utf8_size(at, (const unsigned char *)parser->end);
+    const unsigned char *at = (const unsigned char *)parser->next;
+    const unsigned char *end = (const unsigned char *)parser->end;
+    size_t size = 1;
 
-        if (*at < ' ')
-            return refuse(parser, "control character in a string");
-        if (size == 0)
-            return refuse(parser, "invalid UTF-8");
-        parser->next += size;
+    while (at < end && size && *at >= ' ' && *at != '"' && *at != '\\') {
+        size = *at < 0x80 ? 1 : utf8_size(at, end);
+        at += size;
     }
-    return parser->next < parser->end ? 0 : refuse(parser, "missing closing quote");
+    parser->next = (const char *)at;
+    if (at == end)
+        return refuse(parser, "missing closing quote");
+    if (size == 0)
+        return refuse(parser, "invalid UTF-8");
+    return *at >= ' ' ? 0 : refuse(parser, "control character in a string");
 }
 
 /* Copies a string that begins with these bytes and continues with an escape to *out, unescaped; an
@@ -233,11 +238,12 @@ static int parse_string(struct parser *parser)
 
 static size_t skip_digits(struct parser *parser)
 {
-    const char *begin = parser->next;
+    const char *begin = parser->next, *at = begin;
 
-    while (is_digit(peek(parser)))
-        parser->next++;
-    return (size_t)(parser->next - begin);
+    while (at < parser->end && is_digit(*at))
+        at++;
+    parser->next = at;
+    return (size_t)(at - begin);
 }
 
 static bool skip_word(struct parser *parser, const char *word)

@@ -21,6 +21,13 @@ is "get prints the date of a realtime record" "$(date -u +%Y-%m)" \
 is "a realtime record has the current time" yes \
     "$(now=$(date +%s); at=$(kymo get t | jq '.time / 1e9 | floor'); [ $((now - at)) -lt 600 ] && [ $((now - at)) -ge 0 ] && echo yes)"
 
+# The clock is read for each record, but only once for those that had to wait for one large read.
+yes '[1]' | head -n 8192 >"$scratch/lines"
+kymo pub t --replace --depth 16384 --fields x:u8 <"$scratch/lines"
+is "records of a large read have one time" yes "$([ "$(times 8192 | tr ' ' '\n' | sort -u | wc -l)" -le 2 ] && echo yes)"
+kymo pub t --replace --fields x:u8 < <(printf '[1]\n[2]\n')
+is "records of a small read have times of their own" 2 "$(times 2 | tr ' ' '\n' | sort -u | wc -l)"
+
 # Clock user: the position, also after resumption.
 kymo pub t --replace --fields x:u8 --clock user < <(seq 3)
 kymo pub t --fields x:u8 --clock user < <(seq 2)
