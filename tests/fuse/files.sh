@@ -155,6 +155,22 @@ check "history.csv can be published again" "$(cut -d, -f2- "$mnt/timed/history.c
 check "history.ndjson can be published again" "$(jq -c 'del(.pos)' "$mnt/timed/history.ndjson")" \
     "$(jq -c 'del(.pos)' "$mnt/again/history.ndjson")"
 "$KYMO" rm again
+# Fields with the names of the columns before them, NaN and infinities.
+fields='time:u64,pos:u8,tag:f32,x:f64[2]'
+printf '[10,1,Infinity,1.5,-Infinity]\n[20,2,null,NaN,0]\n' |
+    "$KYMO" pub odd --fields "$fields" --clock user --time time
+check "history.csv names NaN and infinities" "0,10,0,10,1,inf,1.5,-inf 1,20,0,20,2,nan,nan,0" \
+    "$(echo $(tail -n 2 "$mnt/odd/history.csv"))"
+check "a field file of an infinity" "1e999" "$(echo '[Infinity]' | "$KYMO" pub one --fields x:f32 && cat "$mnt/one/field/x")"
+for format in csv ndjson; do
+    option=$([ $format = csv ] && echo --csv)
+    "$KYMO" pub again $option --fields "$fields" --clock user --time time <"$mnt/odd/history.$format"
+    check "history.$format of any names and values can be published again" \
+        "$(cat "$mnt/odd/history.ndjson")" "$(cat "$mnt/again/history.ndjson")"
+    "$KYMO" rm again
+done
+"$KYMO" rm odd
+"$KYMO" rm one
 
 # ---- as of an instant ----
 check "at/TIME: latest" "5" "$(pos_of "at/1054/timed/latest")"

@@ -127,7 +127,7 @@ int pub_complete(struct pub_options *options)
 
 /* ---- opening ---- */
 
-/* ENOSPC: of blocks, of inodes, or by a limit. */
+/* ENOSPC, EFBIG, EDQUOT: of blocks, of inodes, or by a limit. */
 static int report_space(const struct pub_options *options)
 {
     const char *directory = kymo_directory();
@@ -159,7 +159,7 @@ static int report_space(const struct pub_options *options)
 static int report_opening(const struct pub_options *options, int error,
                           const struct kymo_diagnostic *diagnostic)
 {
-    if (error == -ENOSPC || error == -EFBIG)
+    if (error == -ENOSPC || error == -EFBIG || error == -EDQUOT)
         return report_space(options);
     if (error == -EEXIST && options->segment.existing == KYMO_OPEN_EXISTING)
         return report_error(options->name,

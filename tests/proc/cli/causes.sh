@@ -6,8 +6,12 @@ kymo pub imu --fields x:f64,temp:f64 <<<'[1,2]
 
 # ---- missing and misspelt names ----
 
-run kymo get imv
-refused 1 "kymo: imv: no such segment; did you mean 'imu'?"
+for command in get info watch rm metrics; do
+    run kymo $command imv
+    refused 1 "kymo: imv: no such segment; did you mean 'imu'?"
+done
+run kymo pub imv </dev/null
+refused 2 "kymo: imv: no such segment: use --fields to create it; did you mean 'imu'?"
 run kymo wacth imu
 refused 2 "kymo: wacth: unknown command: *; did you mean 'watch'?"
 run kymo get imu --field tmep
@@ -52,6 +56,14 @@ for command in 'get imu' 'info imu' 'rm imu' 'pub imu --fields x:u8'; do
 done
 run bash -c 'ulimit -f 4; exec kymo pub big --fields x:u8 </dev/null'
 refused 1 'kymo: big: needs [0-9]* bytes, and the limit of file sizes is 4096: *ulimit -f*'
+# Limits of a file system, as the kernel reports them.
+if command -v strace >/dev/null; then
+    for error in EFBIG EDQUOT; do
+        ASAN_OPTIONS=detect_leaks=0 run strace -f -o /dev/null -e inject=fallocate:error=$error \
+            kymo pub big --fields x:u8 </dev/null
+        refused 1 "kymo: big: cannot allocate [0-9]* bytes in $KYMO_DIR: see the quota, and the largest file *"
+    done
+fi
 if [ "$(id -u)" -eq 0 ]; then
     small=$(mktemp -d /tmp/kymo-test-XXXXXX)
     if mount -t tmpfs -o nr_inodes=2 kymo-test "$small" 2>/dev/null; then
@@ -83,5 +95,10 @@ if unshare -m mount -t tmpfs kymo-test /proc 2>/dev/null; then
     run unshare -m sh -c 'mount -t tmpfs kymo-test /proc && kymo pub new --fields x:u8 </dev/null'
     # Sanitizers report the missing /proc, too.
     refused 1 '*kymo: new: /proc is missing: mount it*'
+    hidden='mount -t tmpfs kymo-test /proc'
+    if unshare -m sh -c "$hidden && kymo --version" >/dev/null 2>&1; then
+        run unshare -m sh -c "$hidden && kymo get imu && kymo watch imu --from oldest --count 1"
+        ok "reading does not need /proc"
+    fi
 fi
 finish

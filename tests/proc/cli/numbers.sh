@@ -119,6 +119,9 @@ done
 publish a:f64,b:f64,c:f64,d:f64 <<<'[NaN,Infinity,-Infinity,-1e999]'
 ok "spellings of Python are valid"
 is "in JSON" "$plus$minus$minus" "$(payload | cut -c17-)"
+is "as kymo prints them" '{"a":null,"b":1e999,"c":-1e999,"d":-1e999}' "$(data t)"
+publish a:f64 <<<'[1e998]'
+refused 1 'kymo: t: line 1: a: 1e998 does not fit f64'
 publish x:f32 <<<'{"x":1e999}'
 is "an infinity of type f32" 0000807f "$(payload)"
 publish x:u8 --csv <<<'x
