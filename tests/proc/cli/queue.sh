@@ -7,7 +7,7 @@ ok "pub fills a queue"
 
 # ---- a full queue ----
 
-run kymo pub q --no-wait < <(seq 5 6)
+run timeout 20 kymo pub q --no-wait < <(seq 5 6)
 refused 1 'kymo: q: line 1: the queue is full: its 4 records wait for the consumer
 kymo: q: line 2: the queue is full: its 4 records wait for the consumer'
 start pub kymo pub q < <(seq 5 12)
@@ -17,7 +17,7 @@ wait "$pid"
 is "pub ends when its last record is in the queue" 0 $?
 is "no record is lost" "$(seq 11 12)" "$("$QUEUE" take q 2)"
 
-run kymo pub q < <(seq 5)
+run timeout 20 kymo pub q < <(seq 5)
 refused 1 'kymo: q: the other end of the queue no longer exists'
 is "records before the end of the consumer are in the queue" "$(seq 4)" "$("$QUEUE" take q 4)"
 
