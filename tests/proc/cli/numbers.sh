@@ -50,6 +50,8 @@ for bad in '-1e-30' '18446744073709551616e-9' 1e300 '"soon"' '""' null true; do
 done
 publish x:u8 --clock user --time time --time-unit s <<<'{"time":18446744073.709551615,"x":1}'
 is "the largest time is valid" 18446744073709551615 "$(newest_time)"
+publish x:u8 --clock user --time time --time-unit s <<<'{"time":18446744073.7095516145,"x":1}'
+is "rounded at the digit that 64 bits do not hold" 18446744073709551615 "$(newest_time)"
 publish x:u8 --clock user <<<'{"time":"ignored","x":1}'
 ok "without --time a time beside the fields is ignored"
 
@@ -96,8 +98,12 @@ publish x:u8 <<<'{"x":0e99999999999999999999}'
 is "0 with any exponent" 0 "$(kymo get t --field x)"
 publish x:u8 <<<'{"x":1e-1000000000000000000000}'
 refused 1 'kymo: t: line 1: x: 1e-1000000000000000000000 is not an integer of type u8'
+publish x:u64 <<<'{"x":1.00000000000000000000000001}'
+refused 1 'kymo: t: line 1: x: 1.00000000000000000000000001 is not an integer of type u64'
 publish x:f32 <<<'{"x":1.00000017881393432617187499}'
 is "f32 is rounded once" 0100803f "$(payload)"
+publish x:f64 <<<'{"x":0.9452706955539223}'
+is "f64 of more than 53 bits is rounded once" 3cae6854a83fee3f "$(payload)"
 
 # ---- NaN, infinities, bools ----
 

@@ -32,7 +32,7 @@ def random_number(kind):
         if random.random() < 0.1:
             bits = struct.pack("=" + FORMATS[kind], random.choice([math.inf, -math.inf, -0.0]))
         elif random.random() < 0.3:
-            bits = struct.pack("=" + FORMATS[kind], random.randint(-999, 999) / 100)
+            bits = struct.pack("=" + FORMATS[kind], random.choice([random.randint(-999, 999) / 100, random.random()]))
         value = struct.unpack("=" + FORMATS[kind], bits)[0]
         if math.isnan(value):
             return struct.pack("=" + FORMATS[kind], math.nan)
