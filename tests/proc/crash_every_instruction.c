@@ -598,7 +598,7 @@ Test(crash_every_instruction, remove)
         .options = &queue,
         .fate = SEGMENT_REMOVED,
         .history = 6,
-        .taken = 3,
+        .taken = 6,
         .crash = "SLOT_ODD",
         .waiter = 1,
         .calls = {{.run = reap}},
