@@ -3,7 +3,6 @@
  */
 #include "internal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -46,9 +45,20 @@ int kymo_name_check(const char *name)
 
 int kymo_directory_open(void)
 {
-    int fd = open(kymo_directory(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return kymo_descriptor(open(kymo_directory(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
 
-    return fd >= 0 ? fd : -errno;
+int kymo_directory_read(DIR **listing)
+{
+    int fd = kymo_descriptor(open(kymo_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int error = fd < 0 ? fd : 0;
+
+    *listing = fd >= 0 ? fdopendir(fd) : NULL;
+    if (fd >= 0 && !*listing) {
+        error = -errno;
+        close(fd);
+    }
+    return error;
 }
 
 static int compare_names(const void *one, const void *other)
@@ -102,15 +112,15 @@ static int read_names(DIR *directory, char **block, size_t *size, size_t *count)
 
 int kymo_directory_names(char ***names, size_t *count)
 {
-    DIR *directory = opendir(kymo_directory());
+    DIR *directory;
     char *block = NULL;
     size_t size = 0;
-    int error;
+    int error = kymo_directory_read(&directory);
 
     *count = 0;
     *names = NULL;
-    if (!directory)
-        return -errno;
+    if (error)
+        return error;
     error = read_names(directory, &block, &size, count);
     closedir(directory);
     if (!error)

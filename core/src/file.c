@@ -165,10 +165,11 @@ int kymo_file_open(int directory, const char *name, int flags, struct kymo_file 
         return kymo_report(diagnostic, -errno, "%s", kymo_error_text(errno));
     if (!S_ISREG(file->status.st_mode))
         return check_status(&file->status, diagnostic);
-    file->fd = openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    file->fd = kymo_descriptor(
+        openat(directory, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (file->fd < 0)
-        return kymo_report(diagnostic, errno == ELOOP ? -EBADMSG : -errno, "%s",
-                           kymo_error_text(errno));
+        return kymo_report(diagnostic, file->fd == -ELOOP ? -EBADMSG : file->fd, "%s",
+                           kymo_error_text(file->fd));
     if (fstat(file->fd, &file->status) != 0)
         error = kymo_report(diagnostic, -errno, "%s", kymo_error_text(errno));
     if (!error)
@@ -180,48 +181,58 @@ int kymo_file_open(int directory, const char *name, int flags, struct kymo_file 
 
 void kymo_file_close(struct kymo_file *file)
 {
-    if (file->fd >= 0)
+    if (file->fd >= 0) {
+        kymo_file_unlock_all(file->fd);
         close(file->fd);
+    }
     free(file->fields);
     file->fields = NULL;
     file->fd = -1;
 }
 
-uint64_t kymo_file_waiting(const struct kymo_file *file)
+int kymo_file_read_control(const struct kymo_file *file, struct kymo_control *control)
+{
+    return read_exactly(file->fd, control, sizeof(*control), (off_t)file->header.control_offset);
+}
+
+int kymo_file_waiting(const struct kymo_file *file, uint64_t *waiting)
 {
     struct kymo_consumer_control consumer;
     struct kymo_control control;
-    uint64_t waiting;
+    int error;
 
-    if (file->header.kind != KYMO_QUEUE ||
-        read_exactly(file->fd, &consumer, sizeof(consumer), (off_t)file->header.consumer_offset) !=
-            0 ||
-        read_exactly(file->fd, &control, sizeof(control), (off_t)file->header.control_offset) != 0)
+    *waiting = 0;
+    if (file->header.kind != KYMO_QUEUE)
         return 0;
-    waiting = control.head - consumer.tail;
-    return waiting <= file->header.depth ? waiting : 0;
+    error = read_exactly(file->fd, &consumer, sizeof(consumer), (off_t)file->header.consumer_offset);
+    if (!error)
+        error = kymo_file_read_control(file, &control);
+    if (!error && control.head - consumer.tail <= file->header.depth)
+        *waiting = control.head - consumer.tail;
+    return error;
 }
 
-int kymo_file_is_named(const struct kymo_file *file, int directory, const char *name)
+int kymo_file_check_name(const struct kymo_file *file, int directory, const char *name)
 {
     struct stat now;
 
-    return fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-           now.st_dev == file->status.st_dev && now.st_ino == file->status.st_ino;
+    if (fstatat(directory, name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? -EAGAIN : -errno;
+    return now.st_dev == file->status.st_dev && now.st_ino == file->status.st_ino ? 0 : -EAGAIN;
 }
 
 int kymo_file_reopen(int fd, int flags)
 {
     char path[32];
-    int again;
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     /* O_NONBLOCK: the file's owner may have a lease on it, and open(2) would wait for its end. */
-    again = open(path, flags | O_NONBLOCK | O_CLOEXEC);
-    return again >= 0 ? again : -errno;
+    return kymo_descriptor(open(path, flags | O_NONBLOCK | O_CLOEXEC));
 }
 
 /* ---- locking (promise H) ---- */
+
+#define MILLISECOND UINT64_C(1000000)
 
 static int set_lock(int fd, short type, uint64_t start, uint64_t count)
 {
@@ -241,14 +252,14 @@ int kymo_file_lock(int fd, uint64_t start, uint64_t count)
 }
 
 /* Another process holds the lock exclusively only while it closes, replaces or removes: retry for
- * 100 ms. */
+ * 100 ms, also if signals interrupt the sleeps. */
 int kymo_file_lock_shared(int fd, uint64_t start)
 {
-    int error = -EBUSY;
+    const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 100 * MILLISECOND;
+    int error = set_lock(fd, F_RDLCK, start, 1);
 
-    for (int tries = 0; tries < 100 && error == -EBUSY; tries++) {
-        if (tries > 0)
-            usleep(1000);
+    while (error == -EBUSY && kymo_clock_now(KYMO_MONOTONIC) < deadline) {
+        usleep(1000);
         error = set_lock(fd, F_RDLCK, start, 1);
     }
     return error;
@@ -257,6 +268,11 @@ int kymo_file_lock_shared(int fd, uint64_t start)
 void kymo_file_unlock(int fd, uint64_t start)
 {
     set_lock(fd, F_UNLCK, start, 1);
+}
+
+void kymo_file_unlock_all(int fd)
+{
+    set_lock(fd, F_UNLCK, 0, 0);
 }
 
 /* 1 if another description holds a lock that conflicts with one of this type. */
@@ -295,18 +311,18 @@ static void hidden_name(char name[64])
  * that name. */
 static int create_inode(int directory, mode_t mode, char unfinished[64])
 {
-    int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+    int fd = kymo_descriptor(openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode));
 
     unfinished[0] = 0;
     if (fd >= 0 && access("/proc/self/fd", X_OK) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
-    else if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
-        return -errno;
+    else if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -EINVAL && fd != -ENOENT)
+        return fd;
     hidden_name(unfinished);
-    fd = openat(directory, unfinished, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode);
-    return fd >= 0 ? fd : -errno;
+    return kymo_descriptor(
+        openat(directory, unfinished, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, mode));
 }
 
 /* Copies the access list, or its absence: the directory may have given the new file one. */
@@ -350,7 +366,7 @@ static int set_permissions(int fd, mode_t mode, const struct kymo_file *old)
     return error;
 }
 
-static int write_exactly(int fd, const void *bytes, size_t len, off_t offset)
+int kymo_file_write(int fd, const void *bytes, size_t len, off_t offset)
 {
     while (len > 0) {
         ssize_t put = pwrite(fd, bytes, len, offset);
@@ -366,26 +382,22 @@ static int write_exactly(int fd, const void *bytes, size_t len, off_t offset)
     return 0;
 }
 
-/* Allocate every page now: a full file system is -ENOSPC here, and never SIGBUS later. */
 static int fill_inode(int fd, const struct kymo_header *header, const struct kymo_field *fields)
 {
     const struct kymo_control control = {.head = header->first};
     const struct kymo_consumer_control consumer = {.tail = header->first};
-    int error;
+    int error = kymo_file_allocate(fd, 0, header->file_size);
 
-    do
-        error = posix_fallocate(fd, 0, (off_t)header->file_size);
-    while (error == EINTR);
     if (error)
-        return error == EFBIG ? -ENOSPC : -error;
+        return error;
     KYMO_TESTPOINT(FILE_ALLOCATED);
-    error = write_exactly(fd, fields, header->field_count * sizeof(*fields), sizeof(*header));
+    error = kymo_file_write(fd, fields, header->field_count * sizeof(*fields), sizeof(*header));
     if (!error)
-        error = write_exactly(fd, &control, sizeof(control), (off_t)header->control_offset);
+        error = kymo_file_write(fd, &control, sizeof(control), (off_t)header->control_offset);
     if (!error && header->consumer_offset)
-        error = write_exactly(fd, &consumer, sizeof(consumer), (off_t)header->consumer_offset);
+        error = kymo_file_write(fd, &consumer, sizeof(consumer), (off_t)header->consumer_offset);
     if (!error)
-        error = write_exactly(fd, header, sizeof(*header), 0);
+        error = kymo_file_write(fd, header, sizeof(*header), 0);
     KYMO_TESTPOINT(FILE_FILLED);
     return error;
 }
@@ -431,19 +443,18 @@ int kymo_file_create(int directory, const struct kymo_header *header,
     if (!error && header->flags & KYMO_SHARED_WRITER)
         error = kymo_file_lock_shared(file->fd, KYMO_LOCK_WRITER);
     if (error) {
-        if (unfinished[0])
-            unlinkat(directory, unfinished, 0);
+        kymo_file_discard(directory, unfinished);
         kymo_file_close(file);
     }
     return error;
 }
 
 /* A hidden name for an unnamed file, from which it can be renamed. */
-static int link_hidden(const struct kymo_file *file, int directory, const char *name)
+static int link_hidden(int fd, int directory, const char *name)
 {
     char path[32];
 
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno;
 }
 
@@ -461,19 +472,24 @@ static int rename_new(int directory, const char *from, const char *to)
     return 0;
 }
 
-int kymo_file_link(struct kymo_file *file, int directory, const char *name, char unfinished[64],
-                   int replace)
+void kymo_file_discard(int directory, const char *unfinished)
+{
+    if (unfinished[0])
+        unlinkat(directory, unfinished, 0);
+}
+
+int kymo_file_link(int fd, int directory, const char *name, char unfinished[64], int replace)
 {
     int error = 0;
 
     if (!unfinished[0] && !replace) {
-        error = link_hidden(file, directory, name);
+        error = link_hidden(fd, directory, name);
         KYMO_TESTPOINT(FILE_LINKED);
         return error;
     }
     if (!unfinished[0]) {
         hidden_name(unfinished);
-        error = link_hidden(file, directory, unfinished);
+        error = link_hidden(fd, directory, unfinished);
         KYMO_TESTPOINT(FILE_HIDDEN);
     }
     if (!error && replace)
@@ -481,7 +497,7 @@ int kymo_file_link(struct kymo_file *file, int directory, const char *name, char
     else if (!error)
         error = rename_new(directory, unfinished, name);
     if (error)
-        unlinkat(directory, unfinished, 0);
+        kymo_file_discard(directory, unfinished);
     KYMO_TESTPOINT(FILE_LINKED);
     return error;
 }

@@ -87,8 +87,11 @@ void kymo_fork_forget(struct kymo_segment *segment)
             break;
         }
     }
-    if (segment->fd >= 0)
+    if (segment->fd >= 0) {
+        /* A child of vfork, posix_spawn or system(3) has a copy until it execs. */
+        kymo_file_unlock_all(segment->fd);
         close(segment->fd);
+    }
     segment->fd = -1;
     kymo_library_unlock();
 }

@@ -7,8 +7,9 @@
  *     ring.c wait.c                         the slow paths of the hot operations
  *     mapping.c guard.c fork.c              the mapped file: truncation, fork
  *     robust_lock.c futex.c                 the lock of shared writers; sleeping and waking
- *     file.c layout.c                       the file: open, check, create
+ *     file.c allocate.c layout.c            the file: open, check, create
  *     directory.c clock.c error.c           names, clocks, messages
+ *     descriptor.c                          descriptors above 2
  *     diagnose.c                            the causes of errors: struct kymo_diagnostic
  *     schema.c text*.c time.c metrics.c     schema.h, text.h, metrics.h
  *     activity.c                            what text_info.c and metrics.c state of writers
@@ -20,6 +21,7 @@
 
 #include <kymo/kymo.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -63,10 +65,17 @@ int kymo_layout_difference(const struct kymo_header *theirs, const struct kymo_f
                            const struct kymo_header *ours, const struct kymo_field *our_fields,
                            struct kymo_diagnostic *diagnostic);
 
+/* ---- descriptor.c: each call that makes a descriptor is an argument of kymo_descriptor ---- */
+
+/* Moves the result of open(2) or a like call above 2, with FD_CLOEXEC; or returns -errno. */
+int kymo_descriptor(int fd);
+
 /* ---- directory.c ---- */
 
-/* A descriptor of kymo_directory(). */
+/* A descriptor of kymo_directory(), for openat(2) alone. */
 int kymo_directory_open(void);
+/* The same for readdir(3). */
+int kymo_directory_read(DIR **listing);
 /* The names in it that do not begin with a dot, sorted, as one block for free(). */
 int kymo_directory_names(char ***names, size_t *count);
 
@@ -85,12 +94,17 @@ struct kymo_file {
  * content is handled safely). `diagnostic` may be NULL. */
 int kymo_file_open(int directory, const char *name, int flags, struct kymo_file *file,
                    struct kymo_diagnostic *diagnostic);
+/* Also releases its locks: a copy of the descriptor, which a child has until it execs, holds none. */
 void kymo_file_close(struct kymo_file *file);
 /* The number of records that wait in a queue for its consumer; 0 for other kinds, and if its counters
  * are invalid. */
-uint64_t kymo_file_waiting(const struct kymo_file *file);
-/* 1 if the name still refers to this file. */
-int kymo_file_is_named(const struct kymo_file *file, int directory, const char *name);
+int kymo_file_waiting(const struct kymo_file *file, uint64_t *waiting);
+/* A copy of the writer's page. */
+int kymo_file_read_control(const struct kymo_file *file, struct kymo_control *control);
+/* As pwrite(2), all of the bytes. */
+int kymo_file_write(int fd, const void *bytes, size_t len, off_t offset);
+/* 0 if the name still refers to this file; -EAGAIN if it does not. */
+int kymo_file_check_name(const struct kymo_file *file, int directory, const char *name);
 /* A second open file description of the same inode. */
 int kymo_file_reopen(int fd, int flags);
 /* Locks one or more bytes of the file until the description is closed; -EBUSY. */
@@ -98,6 +112,8 @@ int kymo_file_lock(int fd, uint64_t start, uint64_t count);
 /* The same, shared with other descriptions; also converts an exclusive lock into a shared one. */
 int kymo_file_lock_shared(int fd, uint64_t start);
 void kymo_file_unlock(int fd, uint64_t start);
+/* Releases every lock of this description, also for its copies in other processes. */
+void kymo_file_unlock_all(int fd);
 /* 1 if another description holds the byte exclusively, 0 if none does. */
 int kymo_file_is_locked(int fd, uint64_t start);
 /* 1 if another description holds the byte, exclusively or shared. */
@@ -109,8 +125,15 @@ int kymo_file_create(int directory, const struct kymo_header *header,
                      struct kymo_file *file, char unfinished[64]);
 /* Links a new file under its name, complete from the first instant (I: atomic creation): -EEXIST,
  * or replaces the file of that name. */
-int kymo_file_link(struct kymo_file *file, int directory, const char *name, char unfinished[64],
-                   int replace);
+int kymo_file_link(int fd, int directory, const char *name, char unfinished[64], int replace);
+/* Removes the hidden name of a file that is not linked; "" has none. */
+void kymo_file_discard(int directory, const char *unfinished);
+
+/* ---- allocate.c ---- */
+
+/* Allocates these bytes of the file. -ENOSPC; -EINTR: a signal interrupted each of 1000 attempts in
+ * succession. */
+int kymo_file_allocate(int fd, uint64_t offset, uint64_t size);
 
 /* ---- fork.c ---- */
 
@@ -191,8 +214,22 @@ struct kymo_bell *kymo_mapping_bell(struct kymo_segment *segment, int *may_write
 /* Retires the generation that is mapped there, by its writer or under the writer's lock, and wakes all who
  * wait (I: atomic replacement). */
 void kymo_mapping_end(unsigned char *map, const struct kymo_header *header);
-/* The same for the generation in this locked file. */
-int kymo_mapping_retire(const struct kymo_file *file);
+
+/* The end of a generation (I: atomic replacement): everything that can fail is done before its name
+ * changes. */
+struct kymo_retirement {
+    unsigned char *map; /* NULL if its pages have no memory: readers then find the name's absence */
+    size_t size;
+    struct kymo_header header;
+    struct kymo_guard_entry *guard;
+    uint32_t damaged;
+};
+
+/* Maps what the file's end changes. The caller holds its lock. */
+int kymo_retirement_begin(struct kymo_retirement *retirement, const struct kymo_file *file);
+/* Marks the generation RETIRED and wakes its readers. */
+void kymo_retirement_commit(const struct kymo_retirement *retirement);
+void kymo_retirement_end(struct kymo_retirement *retirement);
 
 /* ---- queue.c ---- */
 

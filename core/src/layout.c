@@ -224,7 +224,7 @@ uint64_t kymo_type_id(const char *name, uint32_t size, uint32_t alignment)
 /* The first line of a small file, truncated to fit; empty if it can't be read. */
 static void read_line(const char *path, char *line, size_t size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = kymo_descriptor(open(path, O_RDONLY | O_CLOEXEC));
     ssize_t len = fd >= 0 ? read(fd, line, size - 1) : 0;
 
     line[len > 0 ? len : 0] = 0;

@@ -193,8 +193,10 @@ static void map_bell(struct kymo_segment *segment)
 
     if (fd < 0)
         return;
-    map = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-               (off_t)segment->header.bell_offset);
+    map = kymo_file_allocate(fd, segment->header.bell_offset, page) == 0
+              ? mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+                     (off_t)segment->header.bell_offset)
+              : MAP_FAILED;
     close(fd);
     if (map == MAP_FAILED)
         return;
@@ -239,20 +241,37 @@ void kymo_mapping_end(unsigned char *map, const struct kymo_header *header)
         kymo_bell_ring((void *)(map + header->consumer_bell_offset));
 }
 
-int kymo_mapping_retire(const struct kymo_file *file)
+int kymo_retirement_begin(struct kymo_retirement *retirement, const struct kymo_file *file)
 {
     const size_t size = file->header.times_offset;
-    unsigned char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
-    struct kymo_guard_entry *guard;
-    uint32_t damaged = 0;
+    unsigned char *map;
+    int error = kymo_file_allocate(file->fd, 0, size);
 
+    *retirement = (struct kymo_retirement){.size = size, .header = file->header};
+    /* A file with holes on a full file system may be removed, which gives memory back. */
+    if (error == -ENOSPC)
+        return 0;
+    if (error)
+        return error;
+    map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (map == MAP_FAILED)
         return -errno;
+    retirement->map = map;
     /* A process with write permission may truncate the file concurrently; its readers then detect
      * the truncation. */
-    guard = kymo_guard_add(map, size, 1, &damaged);
-    kymo_mapping_end(map, &file->header);
-    kymo_guard_drop(guard);
-    munmap(map, size);
+    retirement->guard = kymo_guard_add(map, size, 1, &retirement->damaged);
     return 0;
+}
+
+void kymo_retirement_commit(const struct kymo_retirement *retirement)
+{
+    if (retirement->map)
+        kymo_mapping_end(retirement->map, &retirement->header);
+}
+
+void kymo_retirement_end(struct kymo_retirement *retirement)
+{
+    kymo_guard_drop(retirement->guard);
+    if (retirement->map)
+        munmap(retirement->map, retirement->size);
 }

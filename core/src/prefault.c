@@ -3,8 +3,10 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ  22
@@ -27,14 +29,18 @@ static void read_residence(const struct kymo_segment *segment, struct kymo_resid
 {
     const uint64_t begin = (uint64_t)(uintptr_t)segment->map;
     const uint64_t end = begin + segment->header.file_size;
-    FILE *smaps = fopen("/proc/self/smaps", "re");
+    const int fd = kymo_descriptor(open("/proc/self/smaps", O_RDONLY | O_CLOEXEC));
+    FILE *smaps = fd >= 0 ? fdopen(fd, "r") : NULL;
     unsigned long from, to;
     uint64_t part = 0;
     char line[512];
     int ours = 0;
 
-    if (!smaps)
+    if (!smaps) {
+        if (fd >= 0)
+            close(fd);
         return;
+    }
     while (fgets(line, sizeof(line), smaps)) {
         if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
             ours = from >= begin && to <= end;

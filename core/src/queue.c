@@ -341,8 +341,12 @@ static int lock_consumer(const struct kymo_file *file, int directory, const char
     KYMO_TESTPOINT(CONSUMER_LOCKED);
     if (error == -EBUSY)
         kymo_report(diagnostic, error, "another consumer is alive: end it first");
-    if (!error && !kymo_file_is_named(file, directory, name))
-        error = -EAGAIN;
+    if (!error)
+        error = kymo_file_check_name(file, directory, name);
+    /* The pages that a consumer writes may be holes, as in a file restored from an archive. */
+    if (!error)
+        error = kymo_file_allocate(file->fd, file->header.bell_offset,
+                                   file->header.times_offset - file->header.bell_offset);
     return error;
 }
 

@@ -14,15 +14,15 @@
 
 #define MILLISECOND UINT64_C(1000000)
 
-/* Bounded, since the holder of the byte may be stopped (E: bounded waits). */
+/* For 1 s at most, since the holder of the byte may be stopped (E: bounded waits). */
 static int lock_claim_byte(int fd)
 {
-    int error = -EBUSY;
+    const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + 1000 * MILLISECOND;
+    int error = kymo_file_lock(fd, KYMO_LOCK_SLOT_CLAIM, 1);
 
-    for (int tries = 0; tries < 1000 && error == -EBUSY; tries++) {
+    while (error == -EBUSY && kymo_clock_now(KYMO_MONOTONIC) < deadline) {
+        usleep(1000);
         error = kymo_file_lock(fd, KYMO_LOCK_SLOT_CLAIM, 1);
-        if (error == -EBUSY)
-            usleep(1000);
     }
     return error;
 }

@@ -3,8 +3,9 @@
  *
  * Only the process that holds the lock on a generation's first byte may change it. Promises C, H
  * and I follow from the order of steps: lock, check that the name still refers to this inode, then
- * resume; or complete and lock the next generation, rename it over the name, and only then retire
- * the old one.
+ * resume; or make the next generation, locked and with its writer, rename it over the name, and only
+ * then retire the old one. Every step that can fail comes before a change that others can see: a
+ * failed open changes nothing.
  */
 #include "internal.h"
 
@@ -136,6 +137,12 @@ static enum kymo_time_policy choose_policy(const struct request *request,
     return kymo_load_relaxed32(&control->time_policy) == KYMO_CLAMP ? KYMO_CLAMP : KYMO_REJECT;
 }
 
+static void destroy_handle(struct kymo_writer *writer)
+{
+    kymo_mapping_close(writer->segment);
+    free(writer);
+}
+
 /* A handle on a locked file; takes the file over. */
 static int make_writer(const struct request *request, struct kymo_file *file,
                        struct kymo_writer **out)
@@ -160,25 +167,23 @@ static int make_writer(const struct request *request, struct kymo_file *file,
     writer->wake_always = writer->segment->header.wake_policy == KYMO_WAKE_ALWAYS;
     kymo_fork_watch(writer->segment);
     error = is_shared(&writer->segment->header) ? join(writer) : take_over(writer);
-    if (error) {
-        kymo_mapping_close(writer->segment);
-        free(writer);
-        return error;
-    }
-    *out = writer;
-    return 0;
+    if (error)
+        destroy_handle(writer);
+    else
+        *out = writer;
+    return error;
 }
 
-static int report_space(const struct request *request, const struct plan *plan)
+static int report_space(const struct request *request, uint64_t needed)
 {
     struct statvfs files;
 
     if (fstatvfs(request->directory, &files) != 0 ||
-        plan->header.file_size <= (uint64_t)files.f_bavail * files.f_frsize)
+        needed <= (uint64_t)files.f_bavail * files.f_frsize)
         return -ENOSPC;
     return kymo_report(request->diagnostic, -ENOSPC,
                        "depth, size: the segment needs %llu bytes, and %s has %llu free",
-                       (unsigned long long)plan->header.file_size, kymo_directory(),
+                       (unsigned long long)needed, kymo_directory(),
                        (unsigned long long)files.f_bavail * files.f_frsize);
 }
 
@@ -190,23 +195,34 @@ static int report_owner(const struct request *request, const struct kymo_file *o
                        old->status.st_uid, old->status.st_gid);
 }
 
-/* Creates a complete generation and links it under its name, over the old one unless that is NULL. */
-static int make_file(const struct request *request, const struct plan *plan,
-                     const struct kymo_file *old, struct kymo_file *file)
+/* Makes a complete generation with its writer, and then links it under its name, over the old one
+ * unless that is NULL. */
+static int make_generation(const struct request *request, const struct plan *plan,
+                           const struct kymo_file *old, struct kymo_writer **writer)
 {
+    struct kymo_writer *made;
+    struct kymo_file file;
     char unfinished[64];
     int error = kymo_file_create(request->directory, &plan->header, plan->fields,
-                                 request->options->mode, old, file, unfinished);
+                                 request->options->mode, old, &file, unfinished);
 
     if (error == -ENOSPC)
-        report_space(request, plan);
+        report_space(request, plan->header.file_size);
     if (error == -EPERM && old)
         report_owner(request, old);
     if (error)
         return error;
-    error = kymo_file_link(file, request->directory, request->name, unfinished, old != NULL);
+    error = make_writer(request, &file, &made);
+    if (error) {
+        kymo_file_discard(request->directory, unfinished);
+        return error;
+    }
+    error = kymo_file_link(made->segment->fd, request->directory, request->name, unfinished,
+                           old != NULL);
     if (error)
-        kymo_file_close(file);
+        destroy_handle(made);
+    else
+        *writer = made;
     return error;
 }
 
@@ -237,13 +253,10 @@ static int make_plan(const struct request *request, const struct kymo_options *o
 
 static int create(const struct request *request, struct kymo_writer **writer)
 {
-    struct kymo_file file;
     struct plan plan;
     int error = make_plan(request, request->options, &plan);
 
-    if (!error)
-        error = make_file(request, &plan, NULL, &file);
-    return error ? error : make_writer(request, &file, writer);
+    return error ? error : make_generation(request, &plan, NULL, writer);
 }
 
 /* The caller holds the lock of `old`, which has the name, until its readers have been woken. */
@@ -252,40 +265,41 @@ static int replace(const struct request *request, const struct kymo_file *old,
 {
     struct kymo_schema schema;
     const struct kymo_options options = fill_payload(request, old, &schema);
-    const uint64_t waiting = kymo_file_waiting(old);
-    struct kymo_file file;
+    struct kymo_retirement retirement;
+    uint64_t waiting = 0;
     struct plan plan;
     int error = make_plan(request, &options, &plan);
 
+    if (!error)
+        error = kymo_file_waiting(old, &waiting);
     if (!error && waiting)
         error = kymo_report(request->diagnostic, -ENOTEMPTY,
                             "the queue holds %llu records: consume them, or remove the segment",
                             (unsigned long long)waiting);
     if (!error)
-        error = make_file(request, &plan, old, &file);
+        error = kymo_retirement_begin(&retirement, old);
     if (error)
         return error;
-    kymo_mapping_retire(old);
-    return make_writer(request, &file, writer);
+    error = make_generation(request, &plan, old, writer);
+    if (!error)
+        kymo_retirement_commit(&retirement);
+    kymo_retirement_end(&retirement);
+    return error;
 }
 
-static int is_retired(const struct kymo_file *file)
-{
-    struct kymo_control control;
-
-    return pread(file->fd, &control, sizeof(control), (off_t)file->header.control_offset) ==
-               (ssize_t)sizeof(control) &&
-           control.state == KYMO_RETIRED;
-}
-
-/* 1 if the segment has the layout of the options; options that are 0 are equal to any. */
+/* 1 if the segment has the layout of the options, 0 if not, or -errno; options that are 0 are equal to
+ * any. */
 static int is_resumable(const struct request *request, const struct kymo_file *file)
 {
     struct kymo_schema schema;
     struct kymo_options options;
+    struct kymo_control control;
     struct plan plan;
+    int error = kymo_file_read_control(file, &control);
 
-    if (request->existing == KYMO_REPLACE || is_retired(file))
+    if (error)
+        return error;
+    if (request->existing == KYMO_REPLACE || control.state == KYMO_RETIRED)
         return 0;
     if (!request->options)
         return 1;
@@ -308,8 +322,20 @@ static int lock_named(const struct request *request, const struct kymo_file *fil
 
     KYMO_TESTPOINT(LOCKED);
     /* The generation may have lost its name before it was locked (promise H). */
-    if (!error && !kymo_file_is_named(file, request->directory, request->name))
-        error = -EAGAIN;
+    return error ? error : kymo_file_check_name(file, request->directory, request->name);
+}
+
+/* The file may have holes, as one that was restored from an archive. */
+static int resume_file(const struct request *request, struct kymo_file *file,
+                       struct kymo_writer **writer)
+{
+    int error = kymo_file_allocate(file->fd, 0, file->header.file_size);
+
+    if (!error)
+        return make_writer(request, file, writer);
+    if (error == -ENOSPC)
+        report_space(request, file->header.file_size - 512 * (uint64_t)file->status.st_blocks);
+    kymo_file_close(file);
     return error;
 }
 
@@ -323,9 +349,9 @@ static int open_existing(const struct request *request, struct kymo_writer **wri
     if (error)
         return error;
     same = is_resumable(request, &file);
-    error = lock_named(request, &file, same && is_shared(&file.header));
+    error = same < 0 ? same : lock_named(request, &file, same && is_shared(&file.header));
     if (!error && same)
-        return make_writer(request, &file, writer);
+        return resume_file(request, &file, writer);
     if (error)
         kymo_report(request->diagnostic, error, "%s", kymo_error_text(error));
     else
@@ -400,12 +426,6 @@ int kymo_impl_writer_open(struct kymo_writer **writer, const char *name,
 
 /* ---- closing ---- */
 
-static void destroy_handle(struct kymo_writer *writer)
-{
-    kymo_mapping_close(writer->segment);
-    free(writer);
-}
-
 /* The last of several writers closes the segment: the one that gets the lock exclusively. */
 static void close_shared(struct kymo_writer *writer)
 {
@@ -452,24 +472,33 @@ int kymo_writer_set_lock_timeout(struct kymo_writer *writer, uint64_t lock_timeo
     return 0;
 }
 
+/* Removes the segment's name, if it still refers to it. */
+static int unlink_named(const struct kymo_segment *segment, int directory)
+{
+    struct kymo_file file = {.fd = segment->fd};
+    int error;
+
+    if (fstat(file.fd, &file.status) != 0)
+        return -errno;
+    error = kymo_file_check_name(&file, directory, segment->name);
+    if (error)
+        return error == -EAGAIN ? 0 : error;
+    return unlinkat(directory, segment->name, 0) == 0 ? 0 : -errno;
+}
+
 int kymo_writer_remove(struct kymo_writer *writer)
 {
-    const char *name = writer->segment->name;
     int directory = kymo_directory_open();
-    struct kymo_file file = {.fd = writer->segment->fd};
     int error = 0;
 
     if (writer->segment->orphan)
         error = -EPERM;
     else if (directory < 0)
         error = directory;
-    else if (is_shared(&writer->segment->header) &&
-             kymo_file_lock(file.fd, KYMO_LOCK_WRITER, 1) != 0)
-        error = -EBUSY;
-    else if (fstat(file.fd, &file.status) != 0)
-        error = -errno;
-    else if (kymo_file_is_named(&file, directory, name) && unlinkat(directory, name, 0) != 0)
-        error = -errno;
+    else if (is_shared(&writer->segment->header))
+        error = kymo_file_lock(writer->segment->fd, KYMO_LOCK_WRITER, 1);
+    if (!error)
+        error = unlink_named(writer->segment, directory);
     if (!error) {
         KYMO_TESTPOINT(UNLINKED);
         kymo_mapping_end(writer->segment->map, &writer->segment->header);

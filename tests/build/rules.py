@@ -23,6 +23,12 @@ FOREIGN = re.compile(r"^(fuse|urcu|lttng|jansson|ck_|criterion|curses|ncurses|pn
 # Calls that wait for the inode lock of a directory, or for a page, which a thread that waits for a reply
 # of kymofs may hold: if kymofs is killed inside such a call, both hang.
 WAITING = re.compile(r"fuse_lowlevel_notify_(inval|expire|delete|store|retrieve)\w*")
+
+# Calls that make a descriptor.
+DESCRIPTOR = re.compile(
+    r"\b(open|openat|openat2|opendir|fopen|creat|dup2?|pipe2?|socket|accept4?|eventfd|signalfd|memfd_create|"
+    r"epoll_create1?|inotify_init1?|timerfd_create|mkstemp)\("
+)
 MAY_INCLUDE = {
     "fuse": ("fusefs/fuse/", "fusefs/stream/", "fusefs/daemon/main.c"),
     "urcu": ("fusefs/registry/registry_internal.h",),
@@ -384,6 +390,16 @@ def check_waiting(path, text):
             breach(path, number, f"{found.group()} waits for a thread that may wait for kymofs")
 
 
+def check_descriptors(path, text):
+    """The library's descriptors are above the standard ones: kymo_descriptor() takes each new one."""
+    for number, line in lines_of(blank_comments(text)) if path.startswith("core/src/") else ():
+        code = re.sub(r"kymo_descriptor\(\s*\w+\(", "", line)
+        wrapped = text.splitlines()[number - 2].rstrip().endswith("kymo_descriptor(")
+        found = DESCRIPTOR.search(code)
+        if found and not wrapped:
+            breach(path, number, f"{found.group(1)}() outside kymo_descriptor() may return 0, 1 or 2")
+
+
 def check_opening(path, text):
     """A file begins with its name and purpose."""
     name = os.path.basename(path)
@@ -402,6 +418,7 @@ def main(root):
             check_named(path, text)
             check_causes(path, text)
             check_waiting(path, text)
+            check_descriptors(path, text)
             check_opening(path, text)
             check_lengths(path, text)
         check_language(path, text)

@@ -10,14 +10,16 @@
 char private_directory[PATH_MAX];
 bool is_sparse;
 
-/* Replaces the C library's, by which the library allocates all memory of a segment. */
-int posix_fallocate(int fd, off_t offset, off_t len)
-{
-    const off_t end = offset + len;
+/* Replaces libkymo's (core/src/allocate.c), which allocates all memory of a segment. */
+int kymo_file_allocate(int fd, uint64_t offset, uint64_t size);
 
-    if (is_sparse)
-        return ftruncate(fd, end) == 0 ? 0 : errno;
-    return fallocate(fd, 0, offset, len) == 0 || ftruncate(fd, end) == 0 ? 0 : errno;
+int kymo_file_allocate(int fd, uint64_t offset, uint64_t size)
+{
+    const off_t end = (off_t)(offset + size);
+
+    if (!is_sparse && fallocate(fd, 0, (off_t)offset, (off_t)size) == 0)
+        return 0;
+    return ftruncate(fd, end) == 0 ? 0 : -errno;
 }
 
 void private_directory_make(void)

@@ -85,11 +85,11 @@ static void publish_second(const struct explore_scenario *scenario)
 
 static void retire_second(const struct explore_scenario *scenario)
 {
-    const struct kymo_file file = {.fd = -1, .header = writers[1]->segment->header};
+    const struct kymo_retirement retirement = {.map = writers[1]->segment->map,
+                                               .header = writers[1]->segment->header};
 
     (void)scenario;
-    if (kymo_mapping_retire(&file) != 0)
-        explore_fail("not retired");
+    kymo_retirement_commit(&retirement);
 }
 
 static int wait_once(uint64_t seen[RINGS])

@@ -78,11 +78,11 @@ static void publish(const struct explore_scenario *scenario)
 
 static void publish_and_retire(const struct explore_scenario *scenario)
 {
-    const struct kymo_file file = {.fd = -1, .header = writer->segment->header};
+    const struct kymo_retirement retirement = {.map = writer->segment->map,
+                                               .header = writer->segment->header};
 
     publish(scenario);
-    if (kymo_mapping_retire(&file) != 0)
-        explore_fail("not retired");
+    kymo_retirement_commit(&retirement);
 }
 
 /* One reader of two threads, whose bell is not mapped yet. */

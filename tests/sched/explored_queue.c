@@ -134,11 +134,11 @@ static void pop(const struct explore_scenario *scenario)
 
 static void push_and_retire(const struct explore_scenario *scenario)
 {
-    const struct kymo_file file = {.fd = -1, .header = writer->segment->header};
+    const struct kymo_retirement retirement = {.map = writer->segment->map,
+                                               .header = writer->segment->header};
 
     push(scenario);
-    if (kymo_mapping_retire(&file) != 0)
-        explore_fail("not retired");
+    kymo_retirement_commit(&retirement);
 }
 
 static void pop_to_the_end(const struct explore_scenario *scenario)

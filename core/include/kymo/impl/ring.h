@@ -61,7 +61,7 @@ KYMO_INLINE int kymo_ring_retired(const struct kymo_ring *ring)
 KYMO_INLINE int kymo_ring_is_over(const struct kymo_ring *ring, uint64_t pos)
 {
     /* STATE-2 (acquire load): the end of the generation before this load of head, which is then the
-     * final head. Pairs with kymo_mapping_retire and kymo_writer_remove. */
+     * final head. Pairs with kymo_retirement_commit and kymo_writer_remove. */
     return kymo_load_acquire32(&ring->control->state) == KYMO_RETIRED &&
            kymo_ring_head(ring) <= pos;
 }
