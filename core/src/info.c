@@ -31,6 +31,7 @@ static void describe_header(const struct kymo_segment *segment, struct kymo_info
     memcpy(info->creator, header->creator, sizeof(info->creator));
     memcpy(info->uuid, header->uuid, sizeof(info->uuid));
     memcpy(info->boot_id, header->boot_id, sizeof(info->boot_id));
+    info->is_of_other_boot = (uint32_t)segment->is_of_other_boot;
     memcpy(info->host, header->host, sizeof(info->host));
 }
 
@@ -47,6 +48,25 @@ static void describe_file(const struct kymo_segment *segment, struct kymo_info *
     info->mode = status.st_mode & 07777;
 }
 
+uint32_t kymo_pid_namespace(void)
+{
+    struct stat status;
+
+    return stat("/proc/self/ns/pid", &status) == 0 ? (uint32_t)status.st_ino : 0;
+}
+
+/* A PID of another namespace refers to another process here, or to none. */
+static void describe_writer(const struct kymo_control *control, struct kymo_info *info)
+{
+    const uint32_t namespace = kymo_load_relaxed32(&control->writer_pid_namespace);
+    const uint32_t own = kymo_pid_namespace();
+    const uint32_t pid = kymo_load_relaxed32(&control->writer_pid);
+    const int is_foreign = namespace && own && namespace != own;
+
+    info->writer_pid = is_foreign ? 0 : pid;
+    info->writer_foreign_pid = is_foreign ? pid : 0;
+}
+
 static void describe_control(const struct kymo_segment *segment, struct kymo_info *info)
 {
     const struct kymo_control *control = segment->ring->control;
@@ -57,7 +77,7 @@ static void describe_control(const struct kymo_segment *segment, struct kymo_inf
     info->head = kymo_ring_head(segment->ring);
     info->heartbeat = kymo_load_relaxed(&control->heartbeat);
     info->opened = kymo_load_relaxed(&control->opened);
-    info->writer_pid = kymo_load_relaxed32(&control->writer_pid);
+    describe_writer(control, info);
     info->writers = kymo_load_relaxed32(&control->writers);
     info->time_policy =
         kymo_load_relaxed32(&control->time_policy) == KYMO_CLAMP ? KYMO_CLAMP : KYMO_REJECT;
@@ -86,6 +106,11 @@ int kymo_segment_info(const struct kymo_segment *segment, struct kymo_info *info
 const struct kymo_schema *kymo_segment_schema(const struct kymo_segment *segment)
 {
     return &segment->schema;
+}
+
+int kymo_segment_is_of_other_boot(const struct kymo_segment *segment)
+{
+    return segment->is_of_other_boot && kymo_clock_counts_from_boot(segment->header.clock);
 }
 
 enum kymo_clock kymo_segment_clock(const struct kymo_segment *segment)

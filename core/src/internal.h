@@ -36,6 +36,10 @@ int kymo_layout_from_options(struct kymo_header *header, const struct kymo_optio
 /* Sets creator, host and times; then the checksum over the header and its fields. */
 void kymo_layout_sign(struct kymo_header *header, const struct kymo_field *fields);
 uint64_t kymo_layout_checksum(const struct kymo_header *header, const struct kymo_field *fields);
+/* 1 if the segment was made in another boot, or on another machine; 0 also if that is unknown. */
+int kymo_layout_is_of_other_boot(const struct kymo_header *header);
+/* 1 if the times of this clock count from the boot. */
+int kymo_clock_counts_from_boot(uint32_t clock);
 
 /* ---- schema.c ---- */
 
@@ -183,6 +187,7 @@ struct kymo_segment {
     int fd;              /* readers: to query the writer's lock; others: the lock, never mapped */
     enum kymo_role role; /* all but readers hold a lock */
     enum kymo_time_policy time_policy; /* of this writer */
+    int is_of_other_boot;
     int orphan; /* inherited by fork: the mapping and the lock are the parent's */
     struct kymo_ring *ring;
     struct kymo_guard_entry *guard;
@@ -253,6 +258,11 @@ void kymo_futex_wake(uint32_t *word, int count);
 
 /* Rings the bell: wakes all its waiters. */
 void kymo_bell_ring(struct kymo_bell *bell);
+
+/* ---- info.c ---- */
+
+/* The inode of /proc/self/ns/pid; 0 if /proc is missing. */
+uint32_t kymo_pid_namespace(void);
 
 /* ---- writer.c ---- */
 

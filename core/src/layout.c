@@ -245,6 +245,24 @@ static void make_uuid(uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+static void read_boot_id(char id[40])
+{
+    read_line("/proc/sys/kernel/random/boot_id", id, 40);
+}
+
+int kymo_layout_is_of_other_boot(const struct kymo_header *header)
+{
+    char boot_id[sizeof(header->boot_id)];
+
+    read_boot_id(boot_id);
+    return boot_id[0] && header->boot_id[0] && strcmp(boot_id, header->boot_id) != 0;
+}
+
+int kymo_clock_counts_from_boot(uint32_t clock)
+{
+    return clock == KYMO_MONOTONIC || clock == KYMO_BOOTTIME;
+}
+
 void kymo_layout_sign(struct kymo_header *header, const struct kymo_field *fields)
 {
     header->created_monotonic = kymo_clock_now(KYMO_MONOTONIC);
@@ -252,7 +270,7 @@ void kymo_layout_sign(struct kymo_header *header, const struct kymo_field *field
     header->creator_pid = (uint32_t)getpid();
     header->creator_uid = (uint32_t)geteuid();
     read_line("/proc/self/comm", header->creator, sizeof(header->creator));
-    read_line("/proc/sys/kernel/random/boot_id", header->boot_id, sizeof(header->boot_id));
+    read_boot_id(header->boot_id);
     if (gethostname(header->host, sizeof(header->host) - 1) != 0)
         header->host[0] = 0;
     make_uuid(header->uuid);

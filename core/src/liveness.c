@@ -21,7 +21,9 @@ static uint64_t silence(const struct kymo_segment *segment)
 
     if (clock != KYMO_USER && head > ring->first) {
         uint64_t time = kymo_load_relaxed(&ring->times[(head - 1) & ring->mask]);
-        uint64_t since = age(kymo_clock_now(clock), time);
+        uint64_t present = kymo_clock_now(clock);
+        /* The clock may have been stepped back since: a record far ahead of it has no age. */
+        uint64_t since = present > time ? present - time : time - present;
 
         quiet = since < quiet ? since : quiet;
     }

@@ -149,6 +149,7 @@ int kymo_mapping_open(struct kymo_segment **out, const char *name, struct kymo_f
     segment->inode = (uint64_t)file->status.st_ino;
     segment->fd = file->fd;
     segment->role = role;
+    segment->is_of_other_boot = kymo_layout_is_of_other_boot(&file->header);
     segment->ring = ring;
     file->fd = -1;
     file->fields = NULL;

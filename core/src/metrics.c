@@ -16,6 +16,7 @@
 enum family {
     WRITER_STATE,
     AGE,
+    OTHER_BOOT,
     RATE,
     RECORDS,
     REJECTED,
@@ -46,6 +47,8 @@ static const struct {
 } families[FAMILIES] = {
     [WRITER_STATE] = {"kymo_writer_state", "gauge", "The state of the writer: one of them is 1."},
     [AGE] = {"kymo_age_seconds", "gauge", "Now minus the time of the newest record."},
+    [OTHER_BOOT] = {"kymo_other_boot", "gauge",
+                    "1: the times are of another boot, and have no age."},
     [RATE] = {"kymo_rate_hertz", "gauge", "Records per second in the history; 0 without a writer."},
     [RECORDS] = {"kymo_records_total", "counter", "Records published so far."},
     [REJECTED] = {"kymo_rejected_total", "counter", "Records rejected for their time."},
@@ -211,10 +214,15 @@ static int add_rate(struct kymo_metrics *metrics, const struct kymo_info *info,
 }
 
 /* Negative if the newest record's time is in the future. */
-static int add_age(struct kymo_metrics *metrics, const struct kymo_info *info, uint64_t time)
+static int add_age(struct kymo_metrics *metrics, const struct kymo_reader *reader,
+                   const struct kymo_info *info, uint64_t time)
 {
     if (info->clock == KYMO_USER)
         return 0;
+    if (kymo_segment_is_of_other_boot(reader->segment)) {
+        add_count(metrics, OTHER_BOOT, info->name, 1);
+        return 1;
+    }
     add_number(metrics, AGE, info->name,
                (double)(int64_t)(kymo_clock_now(info->clock) - time) / 1e9);
     return 1;
@@ -417,7 +425,7 @@ int kymo_metrics_add(struct kymo_metrics *metrics, const struct kymo_reader *rea
     count += add_counts(metrics, &info) + add_rate(metrics, &info, &activity, liveness) +
              add_field_infos(metrics, &info, schema);
     if (has_record)
-        count += add_age(metrics, &info, record.time) + add_fields(metrics, &info, schema);
+        count += add_age(metrics, reader, &info, record.time) + add_fields(metrics, &info, schema);
     return count;
 }
 

@@ -101,29 +101,41 @@ static void lines_layout(struct kymo_text *text, const struct kymo_info *info)
     kymo_text_printf(text, "layout: %u.%u\n", info->layout_major, info->layout_minor);
 }
 
+/* A writer that is not alive may have stored its heartbeat in another boot. */
 static void lines_writer(struct kymo_text *text, const struct kymo_info *info, int liveness)
 {
+    const int is_alive = liveness == KYMO_LIVE_ALIVE || liveness == KYMO_LIVE_STALLED;
+
     lines_liveness(text, liveness);
     line_u64(text, "writer_pid", info->writer_pid);
-    if (info->heartbeat && !info->frozen_realtime)
+    if (info->heartbeat && info->is_of_other_boot && !is_alive)
+        kymo_text_string(text, "heartbeat_age_seconds: of another boot\n");
+    else if (info->heartbeat && !info->frozen_realtime)
         line_age(text, "heartbeat_age_seconds", kymo_clock_now(KYMO_MONOTONIC), info->heartbeat);
     else
         kymo_text_string(text, "heartbeat_age_seconds: none\n");
 }
 
-/* The clock's time, in a frozen copy that of the freeze; 0 if the clock has no current time. */
-static uint64_t now_of(const struct kymo_info *info)
+#define OTHER_BOOT KYMO_FOREVER
+
+/* The clock's time, in a frozen copy that of the freeze; 0 if the clock has no current time; or
+ * OTHER_BOOT. */
+static uint64_t now_of(const struct kymo_segment *segment, const struct kymo_info *info)
 {
-    return info->frozen_realtime ? info->frozen_time : kymo_clock_now(info->clock);
+    if (info->frozen_realtime)
+        return info->frozen_time;
+    return kymo_segment_is_of_other_boot(segment) ? OTHER_BOOT : kymo_clock_now(info->clock);
 }
 
-/* `now`: 0 if it is unknown. */
+/* `now`: 0 if it is unknown, or OTHER_BOOT. */
 static void lines_records(struct kymo_text *text, const struct kymo_info *info, uint64_t records,
                           uint64_t available, const struct kymo_activity *activity, uint64_t now,
                           int is_alive)
 {
     if (records == 0)
         kymo_text_string(text, "age_seconds: none\n");
+    else if (now == OTHER_BOOT)
+        kymo_text_string(text, "age_seconds: of another boot\n");
     else if (now == 0 || activity->count == 0)
         kymo_text_string(text, "age_seconds: unknown\n");
     else
@@ -247,7 +259,7 @@ int kymo_text_info(struct kymo_text *text, const struct kymo_reader *reader)
     lines_layout(text, &info);
     lines_writer(text, &info, liveness);
     lines_records(text, &info, records, records < info.depth ? records : info.depth - 1, &activity,
-                  now_of(&info), kymo_live_is_alive(liveness));
+                  now_of(reader->segment, &info), kymo_live_is_alive(liveness));
     lines_counters(text, &info);
     lines_origin(text, &info);
     lines_file(text, &info);

@@ -61,6 +61,7 @@ static void announce_owner(struct kymo_control *control, enum kymo_time_policy p
     kymo_store_relaxed(&control->frozen_realtime, 0);
     kymo_store_relaxed(&control->opened, kymo_clock_now(KYMO_MONOTONIC));
     kymo_store_relaxed32(&control->writer_pid, (uint32_t)getpid());
+    kymo_store_relaxed32(&control->writer_pid_namespace, kymo_pid_namespace());
     /* STATE-3 (release store): the lock before the count of writers. Pairs with liveness.c. */
     kymo_store_release32(&control->writers, kymo_load_relaxed32(&control->writers) + 1);
     /* STATE-1 (release store): the writer's identity before the state. Pairs with info.c. */
@@ -287,6 +288,17 @@ static int replace(const struct request *request, const struct kymo_file *old,
     return error;
 }
 
+/* 1 if every new record would be before the newest one, or meaninglessly long after it. */
+static int is_of_other_boot(const struct request *request, const struct kymo_file *file)
+{
+    if (!kymo_clock_counts_from_boot(file->header.clock) ||
+        !kymo_layout_is_of_other_boot(&file->header))
+        return 0;
+    return kymo_report(request->diagnostic, 1,
+                       "clock: the segment's %s times count from another boot of the machine",
+                       kymo_clock_text((enum kymo_clock)file->header.clock));
+}
+
 /* 1 if the segment has the layout of the options, 0 if not, or -errno; options that are 0 are equal to
  * any. */
 static int is_resumable(const struct request *request, const struct kymo_file *file)
@@ -300,6 +312,8 @@ static int is_resumable(const struct request *request, const struct kymo_file *f
     if (error)
         return error;
     if (request->existing == KYMO_REPLACE || control.state == KYMO_RETIRED)
+        return 0;
+    if (is_of_other_boot(request, file))
         return 0;
     if (!request->options)
         return 1;
@@ -513,8 +527,12 @@ int kymo_writer_remove(struct kymo_writer *writer)
 
 int kymo_writer_heartbeat(struct kymo_writer *writer)
 {
+    struct stat status;
+
     if (writer->segment->orphan)
         return -EPERM;
+    if (fstat(writer->segment->fd, &status) == 0 && status.st_nlink == 0)
+        return -EIDRM;
     kymo_store_relaxed(&writer->ring.control->heartbeat, kymo_clock_now(KYMO_MONOTONIC));
     return 0;
 }

@@ -68,14 +68,19 @@ int kind_find_tag(const struct request *request, uint64_t *pos)
     return error == -ENOMSG ? -ENOENT : error;
 }
 
+/* A record ahead of the clock by more than the limit is not fresh either. */
 int kind_find_fresh(const struct request *request, uint64_t *pos)
 {
     const uint64_t now = request_now(request);
     struct kymo_view view;
+    uint64_t age;
     int error = kymo_ring_view_latest(request->reader, &view);
 
     if (error)
         return error;
     *pos = view.record.pos;
-    return now > view.record.time && now - view.record.time > request->query.limit ? -ETIME : 0;
+    if (!request->has_instant && kymo_segment_is_of_other_boot(request->reader->segment))
+        return -ETIME;
+    age = now > view.record.time ? now - view.record.time : view.record.time - now;
+    return age > request->query.limit ? -ETIME : 0;
 }

@@ -544,13 +544,15 @@ Test(segment, distinguishes_stalled_from_dead)
     options.clock = KYMO_MONOTONIC;
     writer = unit_writer("stalled", &options);
     reader = unit_reader("stalled");
-    usleep(60000);
+    writer->ring.control->opened = 1;
+    limit = kymo_clock_now(KYMO_MONOTONIC) / 2;
     cr_assert_eq(kymo_segment_liveness(reader->segment, limit), KYMO_LIVE_STALLED);
-    cr_assert_eq(kymo_ring_publish(writer, "12345678", 8,
-                                   kymo_clock_now(KYMO_MONOTONIC) + 3600 * UINT64_C(1000000000), 0),
-                 0);
+    cr_assert_eq(kymo_ring_publish(writer, "12345678", 8, 2 * limit, 0), 0);
     cr_assert_eq(kymo_segment_liveness(reader->segment, limit), KYMO_LIVE_ALIVE,
                  "a new record makes it ALIVE");
+    cr_assert_eq(kymo_ring_publish(writer, "12345678", 8, 4 * limit, 0), 0);
+    cr_assert_eq(kymo_segment_liveness(reader->segment, limit), KYMO_LIVE_STALLED,
+                 "not if the clock was stepped back since");
     kymo_reader_close(reader);
     kymo_writer_close(writer);
 }
@@ -645,6 +647,69 @@ static int create_in_little_room(void *context)
     return kymo_writer_open(&writer, "fits", &options) || writer->pos != 1 ? 8 : 0;
 }
 
+/* Fills the directory's file system. */
+static int fill_directory(void)
+{
+    char path[UNIT_PATH], page[4096] = {0};
+    int fd = open(unit_path(".filler", path), O_CREAT | O_WRONLY, 0600);
+
+    while (write(fd, page, sizeof(page)) == (ssize_t)sizeof(page))
+        continue;
+    close(fd);
+    return errno == ENOSPC ? 0 : 1;
+}
+
+/* Holes, as of a file that tar or cp restored, are filled at open, also those of a consumer's pages;
+ * a segment with holes can be removed. */
+static int resume_in_little_room(void *context)
+{
+    struct kymo_options options = of_payloads;
+    struct kymo_diagnostic diagnostic;
+    struct kymo_writer *writer;
+    struct kymo_consumer *consumer;
+    struct kymo_reader *reader;
+    struct unit_payload payload = unit_payload(0);
+    char path[UNIT_PATH];
+    int fd;
+
+    (void)context;
+    if (!mount_small("sparse", "size=256k"))
+        return 77;
+    options.kind = KYMO_QUEUE;
+    options.depth = 1024;
+    if (kymo_writer_open(&writer, "sparse", &options) ||
+        kymo_ring_publish(writer, &payload, sizeof(payload), 0, 0))
+        return 1;
+    kymo_writer_close(writer);
+    fd = open(unit_path("sparse", path), O_RDWR);
+    /* All but the header, the control page and the first slots. */
+    if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8192, 20480 - 8192) != 0 ||
+        fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 65536, 65536) != 0 ||
+        fill_directory() != 0)
+        return 2;
+    close(fd);
+    if (kymo_writer_open_diagnosed(&writer, "sparse", NULL, &diagnostic) != -ENOSPC ||
+        strncmp(diagnostic.text, "depth, size: the segment needs ", 31) != 0)
+        return 3;
+    if (kymo_consumer_open(&consumer, "sparse") != -ENOSPC)
+        return 4;
+    if (kymo_reader_open(&reader, "sparse") ||
+        kymo_ring_latest(reader, &payload, sizeof(payload), NULL) || payload.pos != 0)
+        return 5;
+    if (kymo_ring_wait(reader, 1, kymo_clock_now(KYMO_MONOTONIC) + 1) != -ETIMEDOUT)
+        return 6;
+    return kymo_segment_remove("sparse") ? 7 : 0;
+}
+
+Test(segment, resumes_holes_only_with_space)
+{
+    int status = unit_child(resume_in_little_room, NULL);
+
+    if (status == 77)
+        cr_skip_test("mounting is for root");
+    cr_assert_eq(status, 0);
+}
+
 Test(segment, is_not_created_without_space)
 {
     int status = unit_child(create_in_little_room, NULL);
@@ -684,6 +749,9 @@ static int open_unprivileged(void *name)
         return 2;
     if (kymo_reader_open(&reader, name) != (strcmp(name, "secret") == 0 ? -EACCES : 0))
         return 3;
+    /* A closed segment has nothing to reap. */
+    if (kymo_segment_reap(name) != (strcmp(name, "secret") == 0 ? -EACCES : 0))
+        return 4;
     return 0;
 }
 

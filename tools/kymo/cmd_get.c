@@ -149,22 +149,32 @@ static int find_interp(struct query *query)
                                        query->size, &query->bracket);
 }
 
+static int refuse_fresh(struct query *query, const char *reason)
+{
+    query->status = report_error(query->get->name, "--fresh: %s: omit --fresh", reason);
+    return -EINVAL;
+}
+
+/* A record that is ahead of the clock by more than the limit is not fresh: the clock was stepped
+ * back. */
 static int find_fresh(struct query *query)
 {
-    uint64_t now = kymo_clock_now(query->clock);
-    uint64_t age;
+    uint64_t now, age;
     int error = read_duration(query, query->get->argument, &age);
 
     if (error)
         return error;
-    if (query->clock == KYMO_USER) {
-        query->status =
-            report_error(query->get->name, "--fresh: the clock 'user' has no current time: "
-                                           "omit --fresh");
-        return -EINVAL;
-    }
-    return kymo_series_fresh(query->reader, now > age ? now - age : 0, query->payload, query->size,
-                             &query->record);
+    if (query->clock == KYMO_USER)
+        return refuse_fresh(query, "the clock 'user' has no current time");
+    if (kymo_segment_is_of_other_boot(query->reader->segment))
+        return refuse_fresh(query, "the times are of another boot of the machine");
+    error = kymo_ring_latest(query->reader, query->payload, query->size, &query->record);
+    if (error)
+        return error;
+    now = kymo_clock_now(query->clock);
+    if (query->record.time > now && query->record.time - now > age)
+        return refuse_fresh(query, "the newest record's time is in the future");
+    return now > query->record.time && now - query->record.time > age ? -ETIME : 0;
 }
 
 enum {

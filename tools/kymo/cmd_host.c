@@ -113,6 +113,17 @@ static void output_skip(const struct host_run *run, struct output *output, int e
     output_close(output);
 }
 
+/* Opens the source's segment for publishing. Returns an exit status. */
+static int output_create(const struct host_run *run, struct output *output)
+{
+    struct kymo_field fields[HOST_FIELDS];
+    struct kymo_schema schema = host_schema(&run->host, output->source, fields);
+    struct kymo_options options = {.schema = &schema, .depth = depth_for(run->options->hz)};
+    int error = kymo_writer_open(&output->writer, output->source->name, &options);
+
+    return error ? report_open(output->source->name, error) : 0;
+}
+
 /* Reads the counters once, as the start for shares and rates, then creates the segment. Returns an
  * exit status; a missing source is not a failure. */
 static int output_open(struct host_run *run, struct output *output,
@@ -120,7 +131,6 @@ static int output_open(struct host_run *run, struct output *output,
 {
     struct kymo_field fields[HOST_FIELDS];
     struct kymo_schema schema = host_schema(&run->host, source, fields);
-    struct kymo_options options = {.schema = &schema, .depth = depth_for(run->options->hz)};
     int error;
 
     output->source = source;
@@ -133,8 +143,7 @@ static int output_open(struct host_run *run, struct output *output,
         output_skip(run, output, error);
         return 0;
     }
-    error = kymo_writer_open(&output->writer, source->name, &options);
-    return error ? report_open(source->name, error) : 0;
+    return output_create(run, output);
 }
 
 /* Publishes one sample of each source, all with the same time. Returns an exit status. */
@@ -161,11 +170,22 @@ static int run_sample(struct host_run *run)
     return 0;
 }
 
-static void run_heartbeat(struct host_run *run)
+/* A segment that was removed, as by rm, is made again. Returns an exit status. */
+static int run_heartbeat(struct host_run *run)
 {
-    for (int i = 0; i < HOST_SOURCES; i++)
-        if (run->outputs[i].writer)
-            kymo_writer_heartbeat(run->outputs[i].writer);
+    int status = 0;
+
+    for (int i = 0; i < HOST_SOURCES && status == 0; i++) {
+        struct output *output = &run->outputs[i];
+
+        if (!output->writer || kymo_writer_heartbeat(output->writer) != -EIDRM)
+            continue;
+        report_error(output->source->name, "the segment was removed: publishing into a new one");
+        kymo_writer_close(output->writer);
+        output->writer = NULL;
+        status = output_create(run, output);
+    }
+    return status;
 }
 
 /* ---- printing ---- */
@@ -248,9 +268,9 @@ static int run_loop(struct host_run *run, int signals, int timer)
             return report_errno("host", -errno);
         if (ready > 0 && fds[0].revents)
             return 0;
-        run_heartbeat(run);
+        status = run_heartbeat(run);
         /* Missed expirations are not made up for. */
-        if (ready > 0 && read(timer, &expired, sizeof(expired)) == sizeof(expired))
+        if (status == 0 && ready > 0 && read(timer, &expired, sizeof(expired)) == sizeof(expired))
             status = run_sample(run);
     }
     return status == 0 && run->options->once ? run_print(run) : status;

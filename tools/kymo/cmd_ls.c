@@ -70,7 +70,8 @@ struct details {
     struct kymo_info info;
     struct kymo_text lines; /* output of kymo_text_info */
     bool has_age;
-    uint64_t age; /* ns */
+    bool is_ahead; /* the age is negative: the newest record's time is in the future */
+    uint64_t age;  /* ns */
 };
 
 /* The value in the line "key: value", of *len bytes; empty if there is no such line. */
@@ -98,12 +99,14 @@ static int details_read(struct details *details, const struct kymo_reader *reade
 
     if (error == 0)
         error = kymo_text_info(&details->lines, reader);
-    if (error || kymo_window_pin(&reader->ring, &window) || details->info.clock == KYMO_USER)
+    if (error || kymo_window_pin(&reader->ring, &window) || details->info.clock == KYMO_USER ||
+        kymo_segment_is_of_other_boot(reader->segment))
         return error;
     newest = kymo_window_time(&reader->ring, window.high - 1);
     now = kymo_clock_now(details->info.clock);
     details->has_age = true;
-    details->age = now > newest ? now - newest : 0;
+    details->is_ahead = newest > now;
+    details->age = details->is_ahead ? newest - now : now - newest;
     return 0;
 }
 
@@ -131,7 +134,21 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* A rate in six digits; an age in its most legible unit. */
+/* In its most legible unit. Without an age, the value of info, as one word. */
+static void text_age(struct kymo_text *text, const struct details *details, const char *value,
+                     size_t len)
+{
+    if (details->has_age && details->is_ahead)
+        kymo_text_string(text, "-");
+    if (details->has_age)
+        kymo_text_duration(text, details->age);
+    else if (len > 0 && memchr(value, ' ', len))
+        kymo_text_string(text, "another-boot");
+    else
+        kymo_text_append(text, value, len);
+}
+
+/* A rate in six digits. */
 static char *cell_make(const struct details *details, const char *key)
 {
     struct kymo_text text = {0};
@@ -145,8 +162,8 @@ static char *cell_make(const struct details *details, const char *key)
     value = details_value(details, key, &len);
     if (strcmp(key, "rate_hertz") == 0 && is_digit(*value))
         kymo_text_printf(&text, "%g", strtod(value, NULL));
-    else if (strcmp(key, "age_seconds") == 0 && details->has_age)
-        kymo_text_duration(&text, details->age);
+    else if (strcmp(key, "age_seconds") == 0)
+        text_age(&text, details, value, len);
     else
         kymo_text_append(&text, value, len);
     return text.data;
@@ -228,6 +245,8 @@ static void json_add(struct list *list, const struct details *details)
                      info->name, kymo_kind_text(info->kind), info->depth, info->size);
     kymo_text_printf(text, "\"clock\":\"%s\",\"records\":%" PRIu64 ",\"age\":",
                      kymo_clock_text(info->clock), info->head - info->first);
+    if (details->has_age && details->is_ahead)
+        kymo_text_string(text, "-");
     if (details->has_age)
         kymo_text_u64(text, details->age);
     else

@@ -52,19 +52,26 @@ int report_errno(const char *name, int error)
     return report_error(name, "%s", kymo_error_text(error));
 }
 
-/* The PID that the writer stored in the segment; 0 if unknown. */
-static uint32_t writer_pid(const char *name)
+/* EBUSY: with the PID that the writer stored in the segment. */
+static int report_busy(const char *name)
 {
     struct kymo_reader *reader;
-    struct kymo_info info;
-    uint32_t pid = 0;
+    struct kymo_info info = {0};
 
-    if (kymo_reader_open(&reader, name))
-        return 0;
-    if (kymo_segment_info(reader->segment, &info) == 0)
-        pid = info.writer_pid;
-    kymo_reader_close(reader);
-    return pid;
+    if (kymo_reader_open(&reader, name) == 0) {
+        kymo_segment_info(reader->segment, &info);
+        kymo_reader_close(reader);
+    }
+    if (info.writer_pid)
+        return report_error(
+            name, "another writer is alive, process %u: end it first, or use another name",
+            info.writer_pid);
+    if (info.writer_foreign_pid)
+        return report_error(name,
+                            "another writer is alive, process %u of another PID namespace, as of a "
+                            "container: end it there, or use another name",
+                            info.writer_foreign_pid);
+    return report_errno(name, -EBUSY);
 }
 
 /* ENOENT: the segment, its directory or /proc is missing. */
@@ -96,18 +103,13 @@ static int report_not_permitted(const char *name)
 int report_open(const char *name, int error)
 {
     char reason[256];
-    uint32_t pid;
 
     if (error == -EINVAL && kymo_name_check(name))
         return report_error(name, "invalid segment name: use letters, digits, _, . and -; README, "
                                   "metrics.prom and at are reserved");
     switch (error) {
     case -EBUSY:
-        pid = writer_pid(name);
-        if (pid == 0)
-            break;
-        return report_error(
-            name, "another writer is alive, process %u: end it first, or use another name", pid);
+        return report_busy(name);
     case -ENOENT:
         return report_missing(name);
     case -EPERM:

@@ -194,7 +194,8 @@ struct kymo_control {
     uint32_t writer_pid;  /* for display; the lock decides whether the writer is alive */
     uint32_t writers;     /* how many writers have opened this generation so far */
     uint32_t time_policy; /* enum kymo_time_policy of the writer that opened last */
-    uint32_t reserved1[9];
+    uint32_t writer_pid_namespace; /* inode of /proc/self/ns/pid of that writer; 0: unknown */
+    uint32_t reserved1[8];
 
     /* Rarely. */
     uint64_t rejected; /* records rejected because time went backwards */
@@ -349,6 +350,7 @@ KYMO_ASSERT_AT(kymo_control, opened, 72);
 KYMO_ASSERT_AT(kymo_control, writer_pid, 80);
 KYMO_ASSERT_AT(kymo_control, writers, 84);
 KYMO_ASSERT_AT(kymo_control, time_policy, 88);
+KYMO_ASSERT_AT(kymo_control, writer_pid_namespace, 92);
 KYMO_ASSERT_AT(kymo_control, rejected, 128);
 KYMO_ASSERT_AT(kymo_control, clamped, 136);
 KYMO_ASSERT_AT(kymo_control, aborted, 144);

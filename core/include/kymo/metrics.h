@@ -21,7 +21,9 @@
  * Each segment yields
  *
  *     kymo_writer_state{segment="imu",state="alive"}  1; 0 for stalled, closed, dead, unknown
- *     kymo_age_seconds{segment="imu"}      now minus the newest record's time; not on KYMO_USER
+ *     kymo_age_seconds{segment="imu"}      now minus the newest record's time, negative if that is in the
+ *                                          future; not on KYMO_USER
+ *     kymo_other_boot{segment="imu"}       1, instead of the age, if the times are of another boot
  *     kymo_rate_hertz{segment="imu"}       of the history; 0 if no writer is alive
  *     kymo_records_total{segment="imu"}    records published so far
  *     kymo_rejected_total, kymo_clamped_total, kymo_aborted_total, kymo_wakes_total,

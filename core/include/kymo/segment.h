@@ -85,7 +85,8 @@ struct kymo_writer {
  *
  * The layout is the same if kind, clock, wake policy, flags, size, depth, alignment, geometry, type
  * id and schema (all but its helps) are equal. Options that are 0 are equal to any value: depth,
- * alignment, type_id, origin; and the payload, if size, schema and geometry are all 0.
+ * alignment, type_id, origin; and the payload, if size, schema and geometry are all 0. Times that
+ * count from another boot (kymo_segment_is_of_other_boot) are another layout, too.
  */
 enum kymo_existing {
     KYMO_OPEN_OR_CREATE = 0, /* resume if the layout is the same, else start a new generation */
@@ -163,11 +164,16 @@ KYMO_INLINE uint64_t kymo_origin_pos(const struct kymo_origin *origin, uint64_t 
  * -EBUSY: another writer is alive, or all 1024 lock slots of shared writers are in use. -ENOENT,
  * -EEXIST: see enum kymo_existing. -EBADMSG: the file of that name is not a valid segment.
  * -EPROTONOSUPPORT: it is one of another layout version, byte order, page or word size. -ENOSPC:
- * the file system lacks kymo_segment_size bytes. -EINVAL, -EOVERFLOW: options. -ENOTEMPTY: a queue of
- * another layout holds records. -EPERM: the owner and group of the generation before can't be kept.
+ * the file system lacks kymo_segment_size bytes, or those that a resumed file with holes needs.
+ * -EINTR: signals interrupted each of 1000 attempts to allocate. -EINVAL, -EOVERFLOW: options.
+ * -ENOTEMPTY: a queue of another layout holds records. -EPERM: the owner and group of the generation
+ * before can't be kept.
  * -EACCES, -EPERM, -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the name was replaced during each of 100 attempts,
  * or the kernel is breaking a lease (fcntl) on the file. -ETIMEDOUT: another shared writer held the
  * lock for 1 s.
+ *
+ * After an error the directory, the existing segment and its history are as before. The library
+ * holds no descriptor below 3.
  *
  * In a forked child the handle is unusable: publishing there is -EPERM, and the parent keeps its
  * lock.
@@ -200,7 +206,11 @@ KYMO_EXPORT int kymo_writer_remove(struct kymo_writer *writer);
  * -EINVAL: not a shared-writer segment. */
 KYMO_EXPORT int kymo_writer_set_lock_timeout(struct kymo_writer *writer, uint64_t timeout);
 
-/* Shows that a writer that publishes rarely is alive. Stores one word; -EPERM in a forked child. */
+/*
+ * Shows that a writer that publishes rarely is alive, and checks that its segment still exists: one
+ * system call, to be made about once a second. -EIDRM: the file was removed, so that no new reader
+ * finds it: close the writer and open it again. -EPERM: a forked child's handle.
+ */
 KYMO_EXPORT int kymo_writer_heartbeat(struct kymo_writer *writer);
 
 /*
@@ -269,6 +279,7 @@ struct kymo_info {
     char creator[16];
     uint8_t uuid[16];
     char boot_id[40];
+    uint32_t is_of_other_boot; /* 1: made in another boot than this one, or on another machine */
     char host[64];
     uint64_t device; /* st_dev, st_ino: the generation's identity on this machine */
     uint64_t inode;
@@ -278,9 +289,10 @@ struct kymo_info {
     /* As of the call: */
     enum kymo_state state;
     uint64_t head;
-    uint64_t heartbeat; /* CLOCK_MONOTONIC ns, 0: none */
-    uint64_t opened;    /* CLOCK_MONOTONIC ns */
-    uint32_t writer_pid;
+    uint64_t heartbeat;  /* CLOCK_MONOTONIC ns, 0: none */
+    uint64_t opened;     /* CLOCK_MONOTONIC ns */
+    uint32_t writer_pid; /* 0 if the writer's PID namespace is another one than the caller's */
+    uint32_t writer_foreign_pid; /* then its PID there; else 0 */
     uint32_t writers;
     enum kymo_time_policy time_policy; /* of the writer that opened last */
     uint64_t rejected;
@@ -303,6 +315,10 @@ KYMO_EXPORT const struct kymo_schema *kymo_segment_schema(const struct kymo_segm
 
 /* The clock of the segment's times. */
 KYMO_EXPORT enum kymo_clock kymo_segment_clock(const struct kymo_segment *segment);
+
+/* 1 if the segment's times count from another boot than this one (clocks KYMO_MONOTONIC and
+ * KYMO_BOOTTIME): they have no age, and a writer starts a new generation. Else 0. */
+KYMO_EXPORT int kymo_segment_is_of_other_boot(const struct kymo_segment *segment);
 
 enum kymo_liveness {
     KYMO_LIVE_UNKNOWN = 0, /* the kernel returned an error */

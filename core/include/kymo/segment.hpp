@@ -257,6 +257,11 @@ class any_reader
     {
         return kymo_segment_clock(raw()->segment);
     }
+    /* The times count from another boot than this one, and have no age. */
+    bool is_of_other_boot() const noexcept
+    {
+        return kymo_segment_is_of_other_boot(raw()->segment) != 0;
+    }
     std::uint64_t depth() const noexcept
     {
         return kymo_ring_depth(&raw()->ring);
