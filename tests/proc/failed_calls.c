@@ -45,12 +45,17 @@ static const struct failing failing[] = {
     {SYS_pwrite64, {EINTR, EIO, ENOSPC, EDQUOT, EFBIG}},
     {SYS_fallocate, {EINTR, ENOSPC, EIO, EFBIG, EOPNOTSUPP, EPERM, ENOMEM}},
     {SYS_fchmod, {EPERM, EIO, EROFS}},
+    {SYS_fchown, {EPERM, EIO, EROFS}},
+    {SYS_fgetxattr, {EIO, ENOMEM}},
+    {SYS_fsetxattr, {EIO, ENOMEM, ENOSPC, EDQUOT, EPERM}},
+    {SYS_fremovexattr, {EIO, ENOMEM, EPERM}},
     {SYS_fcntl, {EAGAIN, EACCES, ENOLCK, ENOMEM, EMFILE}},
     {SYS_mmap, {ENOMEM, EAGAIN, EACCES, EPERM, ENFILE}},
     {SYS_mprotect, {ENOMEM, EACCES}},
     {SYS_munmap, {ENOMEM, EINVAL}},
     {SYS_madvise, {ENOMEM, EAGAIN, EINVAL}},
     {SYS_linkat, {EEXIST, ENOENT, EMLINK, ENOSPC, EDQUOT, EPERM, EACCES, EIO, ENOMEM}},
+    {SYS_renameat, {ENOENT, ENOSPC, EDQUOT, EPERM, EACCES, EBUSY, EIO, ENOMEM}},
     {SYS_renameat2, {EEXIST, ENOENT, ENOSPC, EDQUOT, EPERM, EACCES, EBUSY, EIO, ENOMEM}},
     {SYS_unlinkat, {ENOENT, EPERM, EACCES, EBUSY, EIO, EROFS, ENOMEM}},
     {SYS_close, {EINTR, EIO, ENOSPC}},
@@ -90,6 +95,7 @@ struct scene {
     int replaces;               /* success ends the old generation */
     int removes;
     int is_shared;
+    int is_queue; /* so are the records of the old generation, and it is not replaced */
     int no_tmpfile;
 };
 
@@ -126,6 +132,15 @@ static int do_replace(void)
     replacing.existing = KYMO_REPLACE;
     replacing.mode = 0600;
     return write_and_close(replacing);
+}
+
+static int do_replace_queue(void)
+{
+    struct kymo_options queue = options;
+
+    queue.kind = KYMO_QUEUE;
+    queue.existing = KYMO_REPLACE;
+    return write_and_close(queue);
 }
 
 static int do_open_other(void)
@@ -242,7 +257,7 @@ static void answer(struct run *run, const struct seccomp_notif *call,
         *response = (struct seccomp_notif_resp){.id = call->id, .error = -run->error};
     else if (run->scene->no_tmpfile && is_tmpfile)
         *response = (struct seccomp_notif_resp){.id = call->id, .error = -EOPNOTSUPP};
-    else if (number == SYS_renameat2 || number == SYS_unlinkat ||
+    else if (number == SYS_renameat || number == SYS_renameat2 || number == SYS_unlinkat ||
              (number == SYS_linkat && !run->scene->replaces))
         run->linked = 1;
     run->calls++;
@@ -294,12 +309,17 @@ static uint64_t inode_of_name(void)
     return stat(path, &status) == 0 ? (uint64_t)status.st_ino : ABSENT;
 }
 
-static void make_old(void)
+static void make_old(const struct scene *scene)
 {
+    struct kymo_options old = options;
     unsigned char buffer[SIZE];
     struct kymo_writer *writer;
 
-    cr_assert_eq(kymo_writer_open(&writer, NAME, &options), 0);
+    if (scene->is_queue) {
+        old.kind = KYMO_QUEUE;
+        old.depth = 2 * DEPTH;
+    }
+    cr_assert_eq(kymo_writer_open(&writer, NAME, &old), 0);
     for (int i = 0; i < RECORDS; i++)
         cr_assert_eq(checked_publish(writer, buffer), 0);
     kymo_writer_close(writer);
@@ -352,6 +372,7 @@ static void check_after(const struct run *run, struct kymo_reader *old, uint64_t
     check_names(now);
     if (!succeeded && !run->linked_before)
         HOLDS(now == before);
+    HOLDS(!succeeded || !scene->is_queue);
     if (succeeded)
         HOLDS((now == ABSENT) == scene->removes);
     if (old && now == before)
@@ -378,7 +399,7 @@ static void run_once(struct run *run)
     uint64_t before;
 
     if (run->scene->has_old) {
-        make_old();
+        make_old(run->scene);
         cr_assert_eq(kymo_reader_open(&old, NAME), 0);
     }
     before = inode_of_name();
@@ -440,6 +461,10 @@ Test(failed_calls, of_library_change_nothing)
          .has_old = 1,
          .replaces = 1,
          .is_shared = 1},
+        {.name = "replace a queue that is not empty",
+         .act = do_replace_queue,
+         .has_old = 1,
+         .is_queue = 1},
         {.name = "remove", .act = do_remove, .has_old = 1, .removes = 1},
         {.name = "remove by writer", .act = do_open_and_remove, .has_old = 1, .removes = 1},
     };

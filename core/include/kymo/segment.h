@@ -167,10 +167,9 @@ KYMO_INLINE uint64_t kymo_origin_pos(const struct kymo_origin *origin, uint64_t 
  * the file system lacks kymo_segment_size bytes, or those that a resumed file with holes needs.
  * -EINTR: signals interrupted each of 1000 attempts to allocate. -EINVAL, -EOVERFLOW: options.
  * -ENOTEMPTY: a queue of another layout holds records. -EPERM: the owner and group of the generation
- * before can't be kept.
- * -EACCES, -EPERM, -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the name was replaced during each of 100 attempts,
- * or the kernel is breaking a lease (fcntl) on the file. -ETIMEDOUT: another shared writer held the
- * lock for 1 s.
+ * before can't be kept. -EACCES, -EPERM, -ENOMEM, -EMFILE: as from the kernel. -EAGAIN: the name was
+ * replaced during each of 100 attempts, or the kernel is breaking a lease (fcntl) on the file.
+ * -ETIMEDOUT: another shared writer held the lock for 1 s.
  *
  * After an error the directory, the existing segment and its history are as before. The library
  * holds no descriptor below 3.
