@@ -204,7 +204,8 @@ int kymo_file_waiting(const struct kymo_file *file, uint64_t *waiting)
     *waiting = 0;
     if (file->header.kind != KYMO_QUEUE)
         return 0;
-    error = read_exactly(file->fd, &consumer, sizeof(consumer), (off_t)file->header.consumer_offset);
+    error =
+        read_exactly(file->fd, &consumer, sizeof(consumer), (off_t)file->header.consumer_offset);
     if (!error)
         error = kymo_file_read_control(file, &control);
     if (!error && control.head - consumer.tail <= file->header.depth)

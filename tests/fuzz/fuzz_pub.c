@@ -15,6 +15,12 @@
 
 #define SIZE_LIMIT 4096
 
+static int beat(void *writer)
+{
+    kymo_writer_heartbeat(writer);
+    return 0;
+}
+
 static struct input open_input(const struct fuzz_input *left)
 {
     static struct kymo_writer *writer;
@@ -29,7 +35,8 @@ static struct input open_input(const struct fuzz_input *left)
     }
     input.fd = memfd_create("input", MFD_CLOEXEC);
     input.signals = signals;
-    input.writer = writer;
+    input.beat = beat;
+    input.context = writer;
     cr_assert_geq(input.fd, 0);
     cr_assert_eq(write(input.fd, left->at, left->left), (ssize_t)left->left);
     lseek(input.fd, 0, SEEK_SET);

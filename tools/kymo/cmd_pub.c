@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The error of a call that has printed its message. */
+#define REPORTED (-ECANCELED)
+
 /* State of a running pub. */
 struct pub {
     struct pub_options *options;
@@ -317,9 +320,19 @@ static int pub_status(const struct pub *pub, int error)
 {
     if (pub->input.error)
         return report_error("standard input", "%s", strerror(-pub->input.error));
-    if (error && error != -EINTR)
+    if (error && error != -EINTR && error != REPORTED)
         return report_errno(pub->options->name, error);
-    return pub->skipped ? STATUS_FAILED : 0;
+    return pub->skipped || error == REPORTED ? STATUS_FAILED : 0;
+}
+
+/* A segment that was removed, as by rm, is made again. */
+static int pub_beat(void *context)
+{
+    struct pub *pub = context;
+
+    if (kymo_writer_heartbeat(pub->writer) != -EIDRM)
+        return 0;
+    return pub_renew_writer(&pub->writer, pub->options) ? REPORTED : 0;
 }
 
 /* Publishes until end of file or a signal. Returns an exit status. */
@@ -327,7 +340,8 @@ static int pub_run(struct pub *pub)
 {
     static int (*const publish[])(struct pub *) = {publish_json, publish_csv, publish_raw};
 
-    pub->input.writer = pub->writer;
+    pub->input.beat = pub_beat;
+    pub->input.context = pub;
     return pub_status(pub, publish[pub->options->format](pub));
 }
 

@@ -9,24 +9,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_SIZE          ((size_t)64 << 10)
-#define HEARTBEAT_INTERVAL UINT64_C(500000000) /* ns */
+#define READ_SIZE     ((size_t)64 << 10)
+#define BEAT_INTERVAL UINT64_C(500000000) /* ns */
 
-static void input_heartbeat(struct input *input)
+static int input_beat(struct input *input)
 {
     uint64_t now = kymo_clock_now(KYMO_MONOTONIC);
 
-    if (!input->writer || now - input->beat < HEARTBEAT_INTERVAL)
-        return;
-    input->beat = now;
-    kymo_writer_heartbeat(input->writer);
+    if (!input->beat || now - input->last_beat < BEAT_INTERVAL)
+        return 0;
+    input->last_beat = now;
+    return input->beat(input->context);
 }
 
 int input_check(struct input *input)
 {
     struct pollfd signals = {.fd = input->signals, .events = POLLIN};
+    int error = input_beat(input);
 
-    input_heartbeat(input);
+    if (error)
+        return error;
     return poll(&signals, 1, 0) > 0 ? -EINTR : 0;
 }
 
@@ -37,11 +39,11 @@ static int input_wait(struct input *input)
                            {.fd = input->signals, .events = POLLIN}};
 
     for (;;) {
-        int ready = poll(fds, 2, (int)(HEARTBEAT_INTERVAL / 1000000));
+        int ready = poll(fds, 2, (int)(BEAT_INTERVAL / 1000000));
+        int error = ready < 0 && errno != EINTR ? -errno : input_beat(input);
 
-        input_heartbeat(input);
-        if (ready < 0 && errno != EINTR)
-            return -errno;
+        if (error)
+            return error;
         if (ready > 0 && fds[1].revents)
             return -EINTR;
         if (ready > 0 && fds[0].revents)

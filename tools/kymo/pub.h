@@ -25,6 +25,7 @@ struct pub_options {
     bool no_wait;
     bool clock_given;
     bool wake_given;
+    bool time_policy_given;
     struct kymo_options segment;
     struct kymo_geometry geometry; /* of segment */
     struct pub_note *notes;
@@ -52,5 +53,7 @@ int pub_time_field(const struct pub_options *options, const struct kymo_field **
 int pub_complete(struct pub_options *options);
 /* Opens the segment for complete options. */
 int pub_open_writer(struct kymo_writer **writer, const struct pub_options *options);
+/* Replaces a writer whose segment was removed by that of a new one. */
+int pub_renew_writer(struct kymo_writer **writer, const struct pub_options *options);
 
 #endif

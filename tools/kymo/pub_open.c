@@ -53,7 +53,9 @@ static int adopt_payload(struct pub_options *options, const struct kymo_info *in
     return 0;
 }
 
-static int adopt_info(struct pub_options *options, const struct kymo_info *info)
+/* Times of another boot are not continued: a new generation, like the one before. */
+static int adopt_info(struct pub_options *options, const struct kymo_info *info,
+                      bool is_of_other_boot)
 {
     struct kymo_options *segment = &options->segment;
     const bool replaces = segment->existing == KYMO_REPLACE;
@@ -62,12 +64,14 @@ static int adopt_info(struct pub_options *options, const struct kymo_info *info)
     segment->kind = info->kind;
     segment->flags = info->flags;
     if (!replaces) {
-        segment->existing = KYMO_OPEN_EXISTING;
+        segment->existing = is_of_other_boot ? KYMO_OPEN_OR_CREATE : KYMO_OPEN_EXISTING;
+        if (is_of_other_boot && !segment->depth)
+            segment->depth = info->depth;
         if (!options->clock_given)
             segment->clock = info->clock;
         if (!options->wake_given)
             segment->wake_policy = info->wake_policy;
-        if (segment->time_policy == KYMO_REJECT)
+        if (!options->time_policy_given)
             segment->time_policy = info->time_policy;
         adopt_fields(options, &info->schema);
     }
@@ -89,7 +93,7 @@ static int adopt_existing(struct pub_options *options)
         return error;
     error = kymo_segment_info(reader->segment, &info);
     if (error == 0)
-        error = adopt_info(options, &info);
+        error = adopt_info(options, &info, kymo_segment_is_of_other_boot(reader->segment));
     kymo_reader_close(reader);
     return error ? error : 1;
 }
@@ -159,6 +163,9 @@ static int report_space(const struct pub_options *options)
 static int report_opening(const struct pub_options *options, int error,
                           const struct kymo_diagnostic *diagnostic)
 {
+    /* A segment that is resumed lacks only its holes. */
+    if (error == -ENOSPC && options->segment.existing == KYMO_OPEN_EXISTING)
+        return report_error(options->name, "%s", diagnostic->text);
     if (error == -ENOSPC || error == -EFBIG || error == -EDQUOT)
         return report_space(options);
     if (error == -EEXIST && options->segment.existing == KYMO_OPEN_EXISTING)
@@ -176,5 +183,47 @@ int pub_open_writer(struct kymo_writer **writer, const struct pub_options *optio
     const int error =
         kymo_writer_open_diagnosed(writer, options->name, &options->segment, &diagnostic);
 
-    return error ? report_opening(options, error, &diagnostic) : 0;
+    if (error)
+        return report_opening(options, error, &diagnostic);
+    if (diagnostic.text[0])
+        report_error(options->name, "%s: a new generation was started, without the history",
+                     diagnostic.text);
+    return 0;
+}
+
+/* Another program may have made a segment of the name in between: it is resumed, and not replaced. */
+static int open_again(struct kymo_writer **writer, struct pub_options *options,
+                      struct kymo_diagnostic *diagnostic)
+{
+    int error = -EEXIST;
+
+    options->segment.existing = KYMO_OPEN_EXISTING;
+    for (int tries = 0; tries < 3 && (error == -EEXIST || error == -ENOENT); tries++) {
+        error = kymo_writer_open_diagnosed(writer, options->name, &options->segment, diagnostic);
+        if (error == -EEXIST && options->segment.existing == KYMO_OPEN_EXISTING)
+            break;
+        options->segment.existing = error == -ENOENT ? KYMO_CREATE_NEW : KYMO_OPEN_EXISTING;
+    }
+    return error;
+}
+
+int pub_renew_writer(struct kymo_writer **writer, const struct pub_options *options)
+{
+    struct pub_options again = *options;
+    struct kymo_diagnostic diagnostic = {""};
+    struct kymo_writer *renewed;
+    struct kymo_info info;
+    int error = kymo_segment_info((*writer)->segment, &info);
+
+    report_error(options->name, "the segment was removed: publishing into a new one");
+    again.segment.depth = info.depth;
+    again.segment.alignment = info.alignment;
+    again.segment.mode = info.mode & 0777;
+    if (!error)
+        error = open_again(&renewed, &again, &diagnostic);
+    if (error)
+        return report_opening(&again, error, &diagnostic);
+    kymo_writer_close(*writer);
+    *writer = renewed;
+    return 0;
 }

@@ -27,6 +27,7 @@ enum {
     KEY_MODE,
     KEY_WAKE,
     KEY_CLAMP,
+    KEY_REJECT,
     KEY_NO_WAIT
 };
 
@@ -58,7 +59,11 @@ static const struct argp_option pub_argp_options[] = {
      "position",
      3},
     {"clamp", KEY_CLAMP, 0, 0,
-     "Replace a time before the newest record's by that time, instead of rejecting the record", 3},
+     "Replace a time before the newest record's by that time, instead of rejecting the record. The "
+     "segment keeps this for the next pub",
+     3},
+    {"reject", KEY_REJECT, 0, 0,
+     "Reject records with a time before the newest record's: the default of a new segment", 3},
     {0, 0, 0, 0, "The segment:", 4},
     {"depth", KEY_DEPTH, "N", 0, "Records in the ring, a power of two (default 64)", 4},
     {"mode", KEY_MODE, "OCTAL", 0,
@@ -169,7 +174,9 @@ static error_t parse_layout(int key, char *argument, struct argp_state *state)
         options->clock_given = true;
         break;
     case KEY_CLAMP:
-        options->segment.time_policy = KYMO_CLAMP;
+    case KEY_REJECT:
+        options->segment.time_policy = key == KEY_CLAMP ? KYMO_CLAMP : KYMO_REJECT;
+        options->time_policy_given = true;
         break;
     case KEY_DEPTH:
         parse_depth(options, argument, state);

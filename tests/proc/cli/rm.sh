@@ -69,6 +69,8 @@ if [ "$(id -u)" -eq 0 ]; then
     refused 1 'kymo: shut: permission denied*'
     run "${other[@]}" pub open --fields x:u8 </dev/null
     refused 1 'kymo: open: permission denied*'
+    run "${other[@]}" reap
+    ok "reap by another user has nothing to do beside a CLOSED segment"
     run "${other[@]}" rm open
     is "rm by another user fails" 1 "$status"
     is "a segment remains after rm by another user" '{"x":1}' "$(data open)"

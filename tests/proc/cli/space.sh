@@ -33,6 +33,18 @@ run kymo pub t --replace --fields 'x:u8[65536]' --depth 64 <<<'[1]'
 refused 1 'kymo: t: needs *'
 is "a failed replacement keeps the old generation" '{"x":2}' "$(data t)"
 
+# A file with holes, as tar and cp restore it, is allocated when it is resumed.
+kymo pub sparse --fields x:u8 --depth 4096 <<<'[1]'
+fallocate -d "$small/sparse"
+head -c 2000000 /dev/zero >"$small/filler" 2>/dev/null
+run kymo pub sparse <<<'[2]'
+refused 1 "kymo: sparse: depth, size: the segment needs * bytes, and $small has * free"
+is "a failed resumption keeps the history" '{"x":1}' "$(data sparse)"
+rm "$small/filler"
+run kymo pub sparse <<<'[2]'
+ok "a segment with holes is resumed when there is space"
+kymo rm sparse
+
 # Publishing needs no new blocks: they are allocated at creation.
 head -c 2000000 /dev/zero >"$small/filler" 2>/dev/null
 run kymo pub t --fields x:u8 < <(seq 100 | sed 's/.*/[3]/')
