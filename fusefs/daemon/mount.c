@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <kymo/segment.h>
+
+#define PROBE_TIMEOUT UINT64_C(3000000000) /* ns */
 
 extern char **environ;
 
@@ -102,10 +107,24 @@ static int probe(const char *point)
     return statx(AT_FDCWD, point, AT_STATX_FORCE_SYNC, STATX_TYPE, &status) == 0 ? 0 : -errno;
 }
 
+/* Waits for input, also if signals interrupt the wait: SIGCONT does. Returns whether there is any. */
+static bool wait_for_reply(struct pollfd *reply)
+{
+    const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + PROBE_TIMEOUT;
+    uint64_t now;
+
+    while ((now = kymo_clock_now(KYMO_MONOTONIC)) < deadline) {
+        int ready = poll(reply, 1, (int)((deadline - now) / 1000000) + 1);
+
+        if (ready >= 0 || errno != EINTR)
+            return ready == 1;
+    }
+    return false;
+}
+
 /* The same in a child process: without a reply the call cannot be interrupted. */
 static int probe_with_timeout(const char *point)
 {
-    const int timeout = 3000; /* ms */
     struct pollfd reply = {.events = POLLIN};
     int error = -ETIMEDOUT;
     int ends[2];
@@ -121,7 +140,7 @@ static int probe_with_timeout(const char *point)
     close(ends[1]);
     reply.fd = ends[0];
     if (child < 0 ||
-        (poll(&reply, 1, timeout) == 1 && read(ends[0], &error, sizeof(error)) != sizeof(error)))
+        (wait_for_reply(&reply) && read(ends[0], &error, sizeof(error)) != sizeof(error)))
         error = -EAGAIN;
     close(ends[0]);
     if (child > 0 && error == -ETIMEDOUT)

@@ -133,6 +133,12 @@ fails_with EDOM "timed/interp/1091"
 fails_with EDOM "timed/interp?t=0"
 fails_with ETIME "t/fresh/0"
 fails_with EINVAL "timed/fresh/1h" # the clock has no current time
+# A record that is ahead of the clock, which was stepped back.
+echo "[$(($(date +%s) + 3600))]" |
+    "$KYMO" pub ahead --fields t:u64 --time t --time-unit s --clock realtime
+fails_with ETIME "ahead/fresh/1s"
+check "fresh finds a record that is ahead by less than its limit" "0" "$(pos_of "ahead/fresh/2h")"
+"$KYMO" rm ahead
 for query in 'interp?t=1.raw' 'interp?t=' 'interp/1.raw' 'fresh?t=1' 'fresh/-1s' 'range?from=1' \
     'range/1' 'range/2..1' 'range?from=1&to=2&format=xml' 'range/1..2.raw'; do
     fails_with EINVAL "t/$query"

@@ -95,7 +95,8 @@ KYMO_INLINE int kymo_series_as_of(const struct kymo_reader *reader, uint64_t tim
 KYMO_INLINE int kymo_series_bracket(const struct kymo_reader *reader, uint64_t time, void *before,
                                     void *after, size_t size, struct kymo_bracket *bracket);
 
-/* Copies the newest record if its time is not before min_time. -ETIME: it is before min_time. */
+/* Copies the newest record if its time is not before min_time. -ETIME: it is before min_time. A time in
+ * the future is not: after a clock was stepped back, compare it with kymo_clock_now(). */
 KYMO_INLINE int kymo_series_fresh(const struct kymo_reader *reader, uint64_t min_time, void *buffer,
                                   size_t size, struct kymo_record *record);
 
