@@ -153,6 +153,54 @@ Test(open, gives_up_if_signals_interrupt_every_attempt)
     cr_assert_eq(kymo_segment_exists("endless"), 0);
 }
 
+/* ---- waiting for a lock beside signals ---- */
+
+int __wrap_usleep(useconds_t duration);
+
+static int naps;
+
+/* As if a signal interrupted each sleep at once. */
+int __wrap_usleep(useconds_t duration)
+{
+    (void)duration;
+    naps++;
+    errno = EINTR;
+    return -1;
+}
+
+static int lock_byte(const char *name, uint64_t byte)
+{
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)byte,
+                         .l_len = 1};
+    char path[UNIT_PATH];
+    int fd = open(unit_path(name, path), O_RDWR | O_CLOEXEC);
+
+    cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
+    return fd;
+}
+
+/* A wait of 100 ms or 1 s is no number of sleeps, which signals shorten. */
+Test(open, waits_for_locks_in_spite_of_signals)
+{
+    static const uint64_t bytes[] = {KYMO_LOCK_WRITER, KYMO_LOCK_SLOT_CLAIM};
+    struct kymo_options options = of_payloads;
+    struct kymo_writer *writer;
+
+    options.flags = KYMO_SHARED_WRITER;
+    kymo_writer_close(unit_writer("locked", &options));
+    for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++) {
+        const int fd = lock_byte("locked", bytes[i]);
+
+        naps = 0;
+        cr_assert_eq(kymo_writer_open(&writer, "locked", &options), -EBUSY);
+        cr_assert_gt(naps, 1000);
+        close(fd);
+    }
+    cr_assert_eq(kymo_writer_remove(unit_writer("locked", &options)), 0);
+}
+
 /* ---- another boot ---- */
 
 static void leave_of_other_boot(const char *name, enum kymo_clock clock)
