@@ -1,6 +1,20 @@
-# A segment that is removed under its writer, is of another boot, has records in the future, or a writer
-# in another PID namespace.
+# A segment whose replacement fails, that is removed under its writer, is of another boot, has records in
+# the future, or a writer in another PID namespace.
 . "$(dirname "$0")/cli.sh"
+
+# ---- an open that fails ----
+
+# Sanitizers need more address space.
+if (ulimit -v 60000 && kymo --version) >/dev/null 2>&1; then
+    kymo pub keep --fields x:f64 <<<'[1]'
+    for name in keep new; do
+        run bash -c "ulimit -v 60000; kymo pub $name --replace --depth 1048576 --fields x:f64 <<<'[2]'"
+        refused 1 "kymo: $name: *"
+    done
+    is "a failed replacement keeps the history, and a failed creation leaves nothing" keep "$(ls -A "$KYMO_DIR")"
+    is "the newest record" '{"x":1}' "$(data keep)"
+    kymo rm keep
+fi
 
 # ---- removed under a running writer ----
 
