@@ -343,12 +343,14 @@ static int lock_named(const struct request *request, const struct kymo_file *fil
 static int resume_file(const struct request *request, struct kymo_file *file,
                        struct kymo_writer **writer)
 {
-    int error = kymo_file_allocate(file->fd, 0, file->header.file_size);
+    const uint64_t size = file->header.file_size;
+    const uint64_t allocated = (uint64_t)file->status.st_blocks * 512;
+    int error = kymo_file_allocate(file->fd, 0, size);
 
     if (!error)
         return make_writer(request, file, writer);
     if (error == -ENOSPC)
-        report_space(request, file->header.file_size - 512 * (uint64_t)file->status.st_blocks);
+        report_space(request, allocated < size ? size - allocated : 0);
     kymo_file_close(file);
     return error;
 }

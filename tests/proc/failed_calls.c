@@ -20,7 +20,6 @@
 #define DEPTH   4
 #define SIZE    40
 #define RECORDS 6
-#define STARTED 1000 /* exit statuses of a child */
 #define ABSENT  UINT64_MAX
 
 /* ---- the errors of system calls ---- */

@@ -55,7 +55,8 @@ struct kymo_consumer {
 /*
  * Opens the queue for consuming, at its oldest unacknowledged record. -EBUSY: another consumer is
  * alive. -EINVAL: not a queue. -EACCES: no write permission on the file. -ENOSPC: the pages that a
- * consumer writes are holes, and the file system is full. Otherwise as kymo_reader_open. In a forked child the handle is dead: -EPERM.
+ * consumer writes are holes, and the file system is full. Otherwise as kymo_reader_open. In a forked
+ * child the handle is dead: -EPERM.
  */
 KYMO_INLINE int kymo_consumer_open(struct kymo_consumer **consumer, const char *name);
 

@@ -374,10 +374,9 @@ KYMO_EXPORT int kymo_segment_check(const char *name, char *text, size_t size);
 KYMO_EXPORT int kymo_segment_remove(const char *name);
 
 /*
- * Removes the segment if its writer died without closing; read permission suffices to find that it
- * did not. Returns 1 if it was removed, 0 if the
- * writer is alive or ended cleanly, or if it is a queue that holds records, else as
- * kymo_segment_remove.
+ * Removes the segment if its writer died without closing. Returns 1 if it was removed, 0 if the
+ * writer is alive or ended cleanly, or if it is a queue that holds records, for which read permission
+ * suffices; else as kymo_segment_remove.
  */
 KYMO_EXPORT int kymo_segment_reap(const char *name);
 
