@@ -1,7 +1,9 @@
 /*
- * seam.h - the atomics of <kymo/atomic.h>, each preceded by a step at which a test may change the segment.
+ * seam.h - the atomics of <kymo/atomic.h>, each preceded by a step at which a test may switch to another coroutine.
  *
- * Included through KYMO_ATOMIC_SEAM by the test and its copy of the library. The operations are those of atomic.h under other names. Copies are made word by word, so that they can be torn.
+ * Included through KYMO_ATOMIC_SEAM by the test and its copy of the library. The operations are
+ * those of atomic.h under other names: the order of steps is explored, not the strength of an
+ * ordering. Copies are made word by word, so that they can be torn.
  */
 #ifndef KYMO_TEST_SEAM_H
 #define KYMO_TEST_SEAM_H
