@@ -52,10 +52,12 @@ Test(stats, count_retries)
     struct kymo_reader *reader = unit_reader("retries");
     struct kymo_stats stats = {0};
     struct unit_payload payload;
+    struct kymo_view view;
 
     unit_publish(writer, 4);
     kymo_store_relaxed(&kymo_impl_ring_slot(&writer->ring, 2)->seq, 1);
     cr_assert_eq(kymo_stats_back(reader, 1, &payload, sizeof(payload), NULL, &stats), -EAGAIN);
+    cr_assert_eq(kymo_ring_view_back(reader, 1, &view), -EAGAIN);
     expect(&stats, (struct counts){.retries = KYMO_RETRIES, .failures = 1});
     cr_assert_eq(kymo_stats_latest(reader, &payload, sizeof(payload), NULL, &stats), 0);
     expect(&stats, (struct counts){.reads = 1, .retries = KYMO_RETRIES, .failures = 1});
