@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 
 char private_directory[PATH_MAX];
 bool is_sparse;
