@@ -70,7 +70,7 @@ static void read_positions(const struct kymo_reader *reader, const struct fenced
                      fenced->size);
 }
 
-static void ask_times(const struct kymo_reader *reader, const struct fenced *fenced)
+static void query_times(const struct kymo_reader *reader, const struct fenced *fenced)
 {
     static const uint64_t times[] = {0, 1, 40, 45, UINT64_MAX / 2, UINT64_MAX};
     struct fenced after = fence(fenced->size);
@@ -161,7 +161,7 @@ void read_everything(const struct kymo_reader *reader)
     cr_assert_leq(info.time_policy, KYMO_CLAMP);
     describe(reader);
     read_positions(reader, &fenced);
-    ask_times(reader, &fenced);
+    query_times(reader, &fenced);
     align(reader, &fenced, 45);
     follow(reader, &fenced);
     munmap(fenced.map, fenced.mapped);

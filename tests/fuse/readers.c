@@ -118,7 +118,7 @@ static void send_file(int fd)
 }
 
 /* Only as many bytes as fstat reports. */
-static void send_as_told(int fd)
+static void send_on_request(int fd)
 {
     send_up_to(fd, size_of(fd));
 }
@@ -346,7 +346,7 @@ static const struct method methods[] = {
     {.name = "odd", .read = read_odd},
     {.name = "bytes", .read = read_bytes, .flags = METHOD_SLOW},
     {.name = "sendfile", .read = send_file},
-    {.name = "fstat-sendfile", .read = send_as_told},
+    {.name = "fstat-sendfile", .read = send_on_request},
     {.name = "splice", .read = splice_file},
     {.name = "pread", .read = pread_file},
     {.name = "mmap", .read = map_file, .flags = METHOD_TEXT},

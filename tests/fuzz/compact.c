@@ -37,13 +37,13 @@ static void compact_repair(struct compact *compact)
 static void *compact_place(struct compact *compact, struct fuzz_input *input, uint64_t offset,
                            size_t size)
 {
-    unsigned char spare[COMPACT_PAYLOAD + sizeof(struct kymo_control)];
-    void *at = spare;
+    unsigned char unused[COMPACT_PAYLOAD + sizeof(struct kymo_control)];
+    void *at = unused;
 
     if (offset <= COMPACT_LIMIT - size && offset + size <= compact->header.file_size)
         at = compact->file + offset;
     fuzz_take(input, at, size);
-    return at == (void *)spare ? NULL : at;
+    return at == (void *)unused ? NULL : at;
 }
 
 static void compact_slots(struct compact *compact, struct fuzz_input *input, uint64_t head)

@@ -20,7 +20,7 @@ struct exposition {
     const char *samples[EXPOSITION_LIMIT];
     size_t sample_lens[EXPOSITION_LIMIT];
     size_t sample_count;
-    const char *flaw; /* what is wrong, in words */
+    const char *fault; /* what is wrong, in words */
 };
 
 static size_t exposition_name(const char *at, int colons)
@@ -53,9 +53,9 @@ static int exposition_text(const char **at, char end)
     return 1;
 }
 
-static int exposition_flaw(struct exposition *exposition, const char *flaw)
+static int exposition_flaw(struct exposition *exposition, const char *fault)
 {
-    exposition->flaw = flaw;
+    exposition->fault = fault;
     return 0;
 }
 
@@ -182,6 +182,6 @@ const char *exposition_check(const char *text, size_t len, size_t *samples)
     }
     *samples = exposition.sample_count;
     if (holds && (size_t)(exposition.at - text) != len)
-        exposition.flaw = "a zero byte";
-    return exposition.flaw;
+        exposition.fault = "a zero byte";
+    return exposition.fault;
 }

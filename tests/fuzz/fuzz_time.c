@@ -34,7 +34,7 @@ static void print_and_read(uint64_t time)
 }
 
 /* Any text after the question mark and after the slash. */
-static void ask_anything(const char *text, enum kymo_clock clock, uint64_t now)
+static void parse_queries(const char *text, enum kymo_clock clock, uint64_t now)
 {
     struct query query;
 
@@ -45,7 +45,7 @@ static void ask_anything(const char *text, enum kymo_clock clock, uint64_t now)
 }
 
 /* Both forms of a query have the same TIME. */
-static void ask_time(const char *text, enum kymo_clock clock, uint64_t now, uint64_t time)
+static void query_time(const char *text, enum kymo_clock clock, uint64_t now, uint64_t time)
 {
     char *longer = malloc(2 * strlen(text) + 64);
     struct query query;
@@ -65,18 +65,18 @@ static void ask_time(const char *text, enum kymo_clock clock, uint64_t now, uint
     free(longer);
 }
 
-static void ask(const char *text, enum kymo_clock clock, uint64_t now)
+static void check_time(const char *text, enum kymo_clock clock, uint64_t now)
 {
     uint64_t time = 0, again = 0;
     int error = kymo_time_parse(text, clock, now, &time);
 
     expect_known_time(error);
-    ask_anything(text, clock, now);
+    parse_queries(text, clock, now);
     if (error)
         return;
     cr_assert_eq(kymo_time_parse(text, clock, now, &again), 0);
     cr_assert_eq(time, again);
-    ask_time(text, clock, now, time);
+    query_time(text, clock, now, time);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -93,7 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cr_assert_eq(time, duration);
     }
     for (int clock = KYMO_MONOTONIC; clock <= KYMO_USER; clock++)
-        ask(line, (enum kymo_clock)clock, now);
+        check_time(line, (enum kymo_clock)clock, now);
     print_and_read(now);
     free(line);
     return 0;

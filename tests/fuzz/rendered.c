@@ -240,7 +240,7 @@ void rendered_metrics(const struct kymo_reader *reader)
 {
     static struct kymo_metrics *metrics;
     struct kymo_text text = {0};
-    const char *flaw;
+    const char *fault;
     size_t samples;
     int count;
 
@@ -249,8 +249,8 @@ void rendered_metrics(const struct kymo_reader *reader)
     kymo_metrics_clear(metrics);
     count = kymo_metrics_add(metrics, reader);
     cr_assert_eq(kymo_metrics_write(metrics, &text), 0);
-    flaw = exposition_check(text.data ? text.data : "", text.len, &samples);
-    cr_assert_null((const void *)flaw, "%s:\n%s", flaw, text.data);
+    fault = exposition_check(text.data ? text.data : "", text.len, &samples);
+    cr_assert_null((const void *)fault, "%s:\n%s", fault, text.data);
     cr_assert_eq(samples, (size_t)(count > 0 ? count : 0));
     kymo_text_free(&text);
 }

@@ -143,19 +143,19 @@ int crash_case_run(void *context)
 
     if (error)
         return 1;
-    process_say(&progress->begun, 1);
+    process_store(&progress->begun, 1);
     testpoint_trace_begin(progress->trace);
     if (progress->point)
         testpoint_plan(NULL, progress->point - 1, progress->at_point, NULL);
     steps_mark();
     for (uint32_t i = 0; i < CALLS && crash_case->calls[i].run && !error; i++) {
-        process_say(&progress->begun, i + 1);
+        process_store(&progress->begun, i + 1);
         error = crash_case->calls[i].run(victim);
         victim->pos += crash_case->calls[i].publishes;
-        process_say(&progress->done, i + 1);
+        process_store(&progress->done, i + 1);
     }
     progress->error = error;
-    process_say(&progress->finished, 1);
+    process_store(&progress->finished, 1);
     for (;;)
         steps_mark();
 }

@@ -205,7 +205,7 @@ static uint64_t step_through(struct run *run)
     set_up(run);
     start(run);
     check_state(run);
-    while (!process_heard(&run->progress->finished)) {
+    while (!process_load(&run->progress->finished)) {
         const int verdict = steps_next(&run->steps);
 
         describe_position(run, "walking");
@@ -406,7 +406,7 @@ static void kill_at(struct run *run, size_t point, uint64_t steps)
     start(run);
     if (point)
         verdict = steps_to_mark(&run->steps);
-    while (run->steps.count < steps && !process_heard(&run->progress->finished) && verdict == 0)
+    while (run->steps.count < steps && !process_load(&run->progress->finished) && verdict == 0)
         verdict = steps_next(&run->steps);
     if (verdict == 0)
         verdict = process_kill(run->steps.child);

@@ -211,11 +211,11 @@ static int act(void *context)
     listener = install_filter();
     if (listener < 0)
         return 77;
-    process_say(&arena->listener, (uint32_t)listener + 1);
+    process_store(&arena->listener, (uint32_t)listener + 1);
     if (scene->command)
         execv(scene->command[0], (char *const *)(uintptr_t)scene->command);
     arena->result = scene->command ? -ENOEXEC : scene->act();
-    process_say(&arena->finished, 1);
+    process_store(&arena->finished, 1);
     syscall(SYS_exit_group, arena->result != 0);
     return 1;
 }

@@ -45,7 +45,7 @@ static int watch(void *context)
     (void)context;
     if (kymo_reader_open(&reader, NAME) != 0)
         return 1;
-    while (!process_heard(&arena->stop)) {
+    while (!process_load(&arena->stop)) {
         error = kymo_ring_latest(reader, buffer, SIZE, &record);
         /* -EAGAIN: overwritten 64 times in one call, so the writer is running. */
         if (error == -EAGAIN)
@@ -55,7 +55,7 @@ static int watch(void *context)
         if (checked_fault(&record, buffer, SIZE) || record.pos < newest)
             return 3;
         newest = record.pos;
-        process_say(&arena->watching, 1);
+        process_store(&arena->watching, 1);
         /* Yields to the writers now and then. */
         if (++arena->reads % 64 == 0)
             process_sleep(1000);
@@ -114,7 +114,7 @@ Test(kills, loses_no_complete_record)
         cr_assert_eq(info.writers, round + 2);
         adopted = info.adopted;
     }
-    process_say(&arena->stop, 1);
+    process_store(&arena->stop, 1);
     cr_assert_eq(process_wait(watcher), 0);
     printf("%llu writers killed in %llu records, %llu records adopted; %llu concurrent reads\n",
            (unsigned long long)rounds, (unsigned long long)kymo_ring_head(&reader->ring),
@@ -223,7 +223,7 @@ static void kill_waiting(pid_t child, const uint32_t *word, uint32_t bit)
 }
 
 /* Pops all records by another consumer. */
-static void drain(uint64_t count)
+static void pop_all(uint64_t count)
 {
     struct kymo_consumer *consumer;
     unsigned char buffer[SIZE];
@@ -248,7 +248,7 @@ Test(kills, waiting_consumer_costs_one_wake)
         for (int i = 0; i < 4; i++)
             cr_assert_eq(kymo_queue_push(writer, buffer, SIZE, 0, 0, 0), 0);
         cr_assert_eq(wakes(writer), before + 1);
-        drain(4);
+        pop_all(4);
     }
     cr_assert_eq(kymo_writer_remove(writer), 0);
 }

@@ -94,8 +94,8 @@ static int publish_steadily(void *context)
     (void)context;
     if (open_and_publish(&writer) != 0)
         return 1;
-    process_say(&arena->ready, 1);
-    while (process_heard(&arena->ready) == 1) {
+    process_store(&arena->ready, 1);
+    while (process_load(&arena->ready) == 1) {
         if (publish_now(writer) != 0)
             return 2;
         process_sleep(100000);
@@ -120,11 +120,11 @@ Test(liveness, alive_stalled_closed_dead)
     cr_assert_eq(liveness(KYMO_FOREVER), KYMO_LIVE_ALIVE);
     kill(writer, SIGCONT);
     await_liveness(SECOND, KYMO_LIVE_ALIVE);
-    process_say(&arena->ready, 2);
+    process_store(&arena->ready, 2);
     cr_assert_eq(process_wait(writer), 0);
     cr_assert_eq(liveness(0), KYMO_LIVE_CLOSED);
 
-    process_say(&arena->ready, 0);
+    process_store(&arena->ready, 0);
     writer = process_start(publish_steadily, NULL);
     process_await(&arena->ready, 1);
     cr_assert_eq(liveness(KYMO_FOREVER), KYMO_LIVE_ALIVE);
@@ -158,8 +158,8 @@ static uint32_t examine_orphan(struct kymo_writer *writer)
 static _Noreturn void stay(struct kymo_writer *writer)
 {
     arena->orphan = getpid();
-    process_say(&arena->verdict, examine_orphan(writer));
-    process_say(&arena->orphan_ready, 1);
+    process_store(&arena->verdict, examine_orphan(writer));
+    process_store(&arena->orphan_ready, 1);
     rest();
 }
 
@@ -180,8 +180,8 @@ static int fork_and_close(struct kymo_writer *writer)
     if (child == 0) {
         kymo_writer_close(writer);
         arena->orphan = getpid();
-        process_say(&arena->verdict, liveness(KYMO_FOREVER) == KYMO_LIVE_ALIVE ? 1 : 5);
-        process_say(&arena->orphan_ready, 1);
+        process_store(&arena->verdict, liveness(KYMO_FOREVER) == KYMO_LIVE_ALIVE ? 1 : 5);
+        process_store(&arena->orphan_ready, 1);
         rest();
     }
     return child < 0;
@@ -194,8 +194,8 @@ static int fork_and_remove(struct kymo_writer *writer)
 
     if (child == 0) {
         arena->orphan = getpid();
-        process_say(&arena->verdict, kymo_writer_remove(writer) == -EPERM ? 1 : 6);
-        process_say(&arena->orphan_ready, 1);
+        process_store(&arena->verdict, kymo_writer_remove(writer) == -EPERM ? 1 : 6);
+        process_store(&arena->orphan_ready, 1);
         rest();
     }
     return child < 0;
@@ -264,8 +264,8 @@ static int spawn(struct kymo_writer *writer)
     (void)writer;
     if (posix_spawnp(&arena->orphan, sleeper[0], NULL, NULL, sleeper, environ) != 0)
         return 1;
-    process_say(&arena->verdict, 1);
-    process_say(&arena->orphan_ready, 1);
+    process_store(&arena->verdict, 1);
+    process_store(&arena->orphan_ready, 1);
     return 0;
 }
 
@@ -276,8 +276,8 @@ static int fork_and_execute(struct kymo_writer *writer)
     (void)writer;
     if (child == 0) {
         arena->orphan = getpid();
-        process_say(&arena->verdict, 1);
-        process_say(&arena->orphan_ready, 1);
+        process_store(&arena->verdict, 1);
+        process_store(&arena->orphan_ready, 1);
         execvp(sleeper[0], sleeper);
         _exit(1);
     }
@@ -296,7 +296,7 @@ static int live_with_child(void *context)
 
     if (open_and_publish(&writer) != 0 || family->found(writer) != 0)
         return 1;
-    process_say(&arena->ready, 1);
+    process_store(&arena->ready, 1);
     rest();
 }
 

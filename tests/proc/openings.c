@@ -124,7 +124,7 @@ static const struct race races[] = {
 /* Spins: a sleep would delay one of them. */
 static void await_round(uint32_t round)
 {
-    for (uint64_t spins = 0; process_heard(&arena->round) < round; spins++) {
+    for (uint64_t spins = 0; process_load(&arena->round) < round; spins++) {
         if (spins > 1000)
             sched_yield();
     }
@@ -137,7 +137,7 @@ static void run_round(int racer, uint32_t round)
 
     await_round(round);
     arena->result[racer] = kymo_writer_open(&writer, NAME, races[(round - 1) % RACES].options);
-    process_say(&arena->done[racer], round);
+    process_store(&arena->done[racer], round);
     process_await(&arena->done[!racer], round);
     if (arena->result[racer] != 0)
         return;
@@ -148,11 +148,11 @@ static void run_round(int racer, uint32_t round)
 static int race_on(void *context)
 {
     const int racer = *(const int *)context;
-    const uint32_t rounds = process_heard(&arena->ready);
+    const uint32_t rounds = process_load(&arena->ready);
 
     for (uint32_t round = 1; round <= rounds; round++) {
         run_round(racer, round);
-        process_say(&arena->left[racer], round);
+        process_store(&arena->left[racer], round);
     }
     return 0;
 }
@@ -165,7 +165,7 @@ Test(openings, one_of_two_racing_writers_wins)
     pid_t processes[2];
 
     begin();
-    process_say(&arena->ready, rounds);
+    process_store(&arena->ready, rounds);
     for (int i = 0; i < 2; i++)
         processes[i] = process_start(race_on, (void *)(uintptr_t)&racers[i]);
     for (uint32_t round = 1; round <= rounds; round++) {
@@ -173,7 +173,7 @@ Test(openings, one_of_two_racing_writers_wins)
         const int *result = arena->result;
 
         race->prepare();
-        process_say(&arena->round, round);
+        process_store(&arena->round, round);
         process_await(&arena->left[0], round);
         process_await(&arena->left[1], round);
         cr_assert((result[0] == 0 && result[1] == race->loser) ||
@@ -204,7 +204,7 @@ static int open_and_park(void *context)
     arena->result[0] = kymo_writer_open(&writer, NAME, &options);
     if (testpoint_cancel())
         testpoint_park(attempt->gate, "opened");
-    process_say(&arena->done[0], 1);
+    process_store(&arena->done[0], 1);
     process_await(&arena->done[1], 1);
     return 0;
 }
@@ -212,14 +212,14 @@ static int open_and_park(void *context)
 static int open_beside(const struct attempt *attempt)
 {
     struct kymo_writer *writer = NULL;
-    pid_t parked;
+    pid_t paused;
     int parked_before, result;
 
     attempt->race->prepare();
-    process_say(&arena->done[0], 0);
-    process_say(&arena->done[1], 0);
+    process_store(&arena->done[0], 0);
+    process_store(&arena->done[1], 0);
     arena->result[0] = 1;
-    parked = process_start(open_and_park, (void *)(uintptr_t)attempt);
+    paused = process_start(open_and_park, (void *)(uintptr_t)attempt);
     testpoint_await(attempt->gate);
     parked_before = arena->result[0];
     result = kymo_writer_open(&writer, NAME, &options);
@@ -228,8 +228,8 @@ static int open_beside(const struct attempt *attempt)
     process_await(&arena->done[0], 1);
     cr_assert_eq(arena->result[0], result == 0 ? -EBUSY : 0, "%s, step %d", attempt->race->name,
                  (int)attempt->step);
-    process_say(&arena->done[1], 1);
-    cr_assert_eq(process_wait(parked), 0);
+    process_store(&arena->done[1], 1);
+    cr_assert_eq(process_wait(paused), 0);
     kymo_writer_close(writer);
     cr_assert_eq(kymo_segment_remove(NAME), 0);
     return parked_before == 1;
@@ -316,11 +316,11 @@ static void *fork_and_rest(void *context)
     pid_t child;
 
     (void)context;
-    process_say(&arena->done[0], 1);
+    process_store(&arena->done[0], 1);
     child = fork();
     if (child == 0) {
         arena->orphan = getpid();
-        process_say(&arena->done[1], 1);
+        process_store(&arena->done[1], 1);
         for (;;)
             pause();
     }
@@ -350,7 +350,7 @@ static int open_beside_a_fork(void *context)
     if (testpoint_cancel())
         return 0;
     pthread_join(thread, NULL);
-    process_say(&arena->ready, 1);
+    process_store(&arena->ready, 1);
     for (;;)
         pause();
 }
@@ -363,7 +363,7 @@ static int fork_at(uint64_t step)
     begin();
     leave_closed();
     parent = process_start(open_beside_a_fork, &step);
-    while (!process_heard(&arena->ready)) {
+    while (!process_load(&arena->ready)) {
         if (waitpid(parent, NULL, WNOHANG) == parent)
             return 0;
         process_sleep(100000);

@@ -58,12 +58,12 @@ void process_sleep(long nanoseconds)
     nanosleep(&length, NULL);
 }
 
-void process_say(uint32_t *word, uint32_t value)
+void process_store(uint32_t *word, uint32_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-uint32_t process_heard(const uint32_t *word)
+uint32_t process_load(const uint32_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
@@ -71,7 +71,7 @@ uint32_t process_heard(const uint32_t *word)
 void process_await(const uint32_t *word, uint32_t value)
 {
     for (int rounds = 0; rounds < 300000; rounds++) {
-        if (process_heard(word) >= value)
+        if (process_load(word) >= value)
             return;
         process_sleep(100000);
     }

@@ -35,9 +35,9 @@ void *process_share(size_t size);
 void process_sleep(long nanoseconds);
 
 /* A progress counter in shared memory. */
-void process_say(uint32_t *word, uint32_t value);
+void process_store(uint32_t *word, uint32_t value);
 
-uint32_t process_heard(const uint32_t *word);
+uint32_t process_load(const uint32_t *word);
 
 /* Waits until the word is at least `value`: at most 300,000 sleeps of 0.1 ms. */
 void process_await(const uint32_t *word, uint32_t value);

@@ -271,7 +271,7 @@ static int live_as_producer(void *context)
     (void)context;
     if (kymo_writer_open(&writer, NAME, &plain) != 0)
         return FAULT();
-    process_say(&ledger->ready, 1);
+    process_store(&ledger->ready, 1);
     for (;;)
         pause();
 }
@@ -283,7 +283,7 @@ static int live_as_consumer(void *context)
     (void)context;
     if (kymo_consumer_open(&consumer, NAME) != 0)
         return FAULT();
-    process_say(&ledger->ready, 1);
+    process_store(&ledger->ready, 1);
     for (;;)
         pause();
 }
@@ -303,25 +303,25 @@ static pid_t start_living(int (*body)(void *context))
 {
     pid_t child;
 
-    process_say(&ledger->ready, 0);
+    process_store(&ledger->ready, 0);
     child = process_start(body, NULL);
     process_await(&ledger->ready, 1);
     return child;
 }
 
 /* The time from the kill until the waiting end returns, ns. */
-static uint64_t hear_of_death(pid_t victim, struct kymo_writer *producer,
-                              struct kymo_consumer *consumer)
+static uint64_t detect_death(pid_t victim, struct kymo_writer *producer,
+                             struct kymo_consumer *consumer)
 {
     pid_t killer = process_start(kill_later, &victim);
     int error =
         producer ? push_next(producer, KYMO_FOREVER) : kymo_queue_wait(consumer, KYMO_FOREVER);
-    const uint64_t heard = kymo_clock_now(KYMO_MONOTONIC);
+    const uint64_t detected = kymo_clock_now(KYMO_MONOTONIC);
 
     cr_assert_eq(error, -EPIPE);
     cr_assert_eq(process_wait(victim), -SIGKILL);
     cr_assert_eq(process_wait(killer), 0);
-    return heard - read_word(&ledger->acknowledging);
+    return detected - read_word(&ledger->acknowledging);
 }
 
 Test(queue, detects_killed_end)
@@ -337,7 +337,7 @@ Test(queue, detects_killed_end)
         victim = start_living(live_as_producer);
         if (i == 0)
             cr_assert_eq(kymo_consumer_open(&consumer, NAME), 0);
-        took = hear_of_death(victim, NULL, consumer);
+        took = detect_death(victim, NULL, consumer);
         late[0] = took > late[0] ? took : late[0];
     }
     kymo_consumer_close(consumer);
@@ -346,7 +346,7 @@ Test(queue, detects_killed_end)
         cr_assert_eq(push_next(producer, 0), 0);
     for (int i = 0; i < ROUNDS; i++) {
         victim = start_living(live_as_consumer);
-        took = hear_of_death(victim, producer, NULL);
+        took = detect_death(victim, producer, NULL);
         late[1] = took > late[1] ? took : late[1];
     }
     printf(
@@ -398,7 +398,7 @@ static int stop_with_the_lock(void *context)
 
     if (kymo_consumer_open(&consumer, NAME) != 0)
         return FAULT();
-    process_say(&ledger->ready, 1);
+    process_store(&ledger->ready, 1);
     testpoint_plan(context, 0, testpoint_park, testpoint_gate_make());
     return kymo_queue_pop(consumer, buffer, SIZE, &record, KYMO_FOREVER) ? 1 : 0;
 }

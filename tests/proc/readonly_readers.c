@@ -149,7 +149,7 @@ static int become_unprivileged(void)
 
 static int wait_without_permission(void *context)
 {
-    const uint64_t patience = UINT64_C(30000000000);
+    const uint64_t timeout = UINT64_C(30000000000);
     struct kymo_writer *writer;
     struct kymo_reader *reader;
     unsigned char buffer[SIZE];
@@ -167,13 +167,13 @@ static int wait_without_permission(void *context)
         return 6;
     for (uint32_t i = 0; i < WAITS; i++) {
         seen = kymo_ring_head(&reader->ring);
-        process_say(&arena->waits, i + 1);
-        if (kymo_ring_wait(reader, seen, kymo_clock_now(KYMO_MONOTONIC) + patience) != 0)
+        process_store(&arena->waits, i + 1);
+        if (kymo_ring_wait(reader, seen, kymo_clock_now(KYMO_MONOTONIC) + timeout) != 0)
             return 3;
         if (kymo_ring_at(reader, seen, buffer, SIZE, &record) != 0 ||
             checked_fault(&record, buffer, SIZE))
             return 4;
-        process_say(&arena->served, i + 1);
+        process_store(&arena->served, i + 1);
     }
     /* No further record: the deadline is kept. */
     seen = kymo_ring_head(&reader->ring);

@@ -74,12 +74,12 @@ struct journal {
     uint32_t number; /* of the writer */
     uint32_t stop;
     uint64_t depth;
-    uint64_t limit;   /* the last number */
-    int once;         /* ends there; else it waits to be stopped */
-    long pause;       /* between some records, ns */
-    uint64_t attempt; /* the number that it is publishing, or has published */
-    uint64_t suicide; /* test points to pass before it kills itself; 0: it does not */
-    uint64_t slowest; /* ns, of one publish */
+    uint64_t limit;      /* the last number */
+    int once;            /* ends there; else it waits to be stopped */
+    long pause;          /* between some records, ns */
+    uint64_t attempt;    /* the number that it is publishing, or has published */
+    uint64_t kill_point; /* test points to pass before it kills itself; 0: it does not */
+    uint64_t slowest;    /* ns, of one publish */
     uint64_t deaths;
     uint64_t unsure[KILLS + WRITERS + 1]; /* numbers whose publish was in progress at a kill */
 };
@@ -120,11 +120,11 @@ static int write_on(void *context)
     struct journal *journal = context;
     struct kymo_writer *writer;
 
-    if (journal->suicide)
-        testpoint_plan(NULL, journal->suicide, testpoint_kill, NULL);
+    if (journal->kill_point)
+        testpoint_plan(NULL, journal->kill_point, testpoint_kill, NULL);
     if (open_shared(&writer, journal->depth) != 0)
         return 1;
-    while (!process_heard(&journal->stop) && !(journal->once && at_limit(journal))) {
+    while (!process_load(&journal->stop) && !(journal->once && at_limit(journal))) {
         if (at_limit(journal) || (journal->pause && load(&journal->attempt) % 4 == 0))
             process_sleep(journal->pause);
         if (!at_limit(journal) && write_next(journal, writer) != 0)
@@ -254,7 +254,7 @@ static void start(struct killing *killing, int i)
 {
     struct journal *journal = &killing->journals[i];
 
-    journal->suicide =
+    journal->kill_point =
         random_below(&killing->random, 2) ? 1 + random_below(&killing->random, 300) : 0;
     killing->writers[i] = process_start(write_on, journal);
 }
@@ -299,7 +299,7 @@ static int follow(void *context)
 
     if (kymo_reader_open(&reader, NAME) != 0)
         return 1;
-    while (!process_heard(&journals[0].stop)) {
+    while (!process_load(&journals[0].stop)) {
         if (kymo_ring_wait(reader, seen, kymo_clock_now(KYMO_MONOTONIC) + 50 * MILLISECOND) == 0)
             seen = kymo_ring_head(&reader->ring);
     }
@@ -310,7 +310,7 @@ static int follow(void *context)
 static void stop_all(struct killing *killing)
 {
     for (int i = 0; i < WRITERS; i++)
-        process_say(&killing->journals[i].stop, 1);
+        process_store(&killing->journals[i].stop, 1);
     for (int i = 0; i < WRITERS; i++) {
         const int status = process_wait(killing->writers[i]);
 
@@ -395,7 +395,7 @@ static int loan_until_released(void *context)
     if (open_shared(&writer, 8) != 0 || kymo_ring_loan(writer, &loan) != 0)
         return 1;
     checked_fill(loan, 5000, SIZE);
-    process_say(&stopping->holding, 1);
+    process_store(&stopping->holding, 1);
     process_await(&stopping->go, 1);
     if (kymo_ring_commit(writer, SIZE, 0, 5000) != 0)
         return 2;
@@ -428,7 +428,7 @@ Test(shared_writer, keeps_lock_of_stopped_writer)
     }
     cr_assert_eq(info_of(reader).takeovers, 0U);
     kill(stopped, SIGCONT);
-    process_say(&stopping->go, 1);
+    process_store(&stopping->go, 1);
     cr_assert_eq(process_wait(stopped), 0);
     cr_assert_eq(publish_one(writer, 2), 0);
     expect_record(reader, 0, 5000);

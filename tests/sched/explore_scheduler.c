@@ -217,20 +217,20 @@ static int time_out_waits(void)
  * their word. Returns 0 if there is none. */
 static int take_turn(void)
 {
-    struct thread *awake[EXPLORE_THREADS];
+    struct thread *runnable[EXPLORE_THREADS];
     int count = 0;
     int choice;
 
     for (int i = 0; i < explorer.thread_count; i++)
         if (explorer.threads[i].state == AT_TURN && !(explorer.sleep_set & (1U << i)))
-            awake[count++] = &explorer.threads[i];
+            runnable[count++] = &explorer.threads[i];
     if (count == 0)
         return 0;
     choice = choose(count);
     for (int i = 0; i < choice; i++)
-        explorer.sleep_set |= bit(awake[i]);
-    wake_sleep_set(awake[choice]->at);
-    awake[choice]->state = READY;
+        explorer.sleep_set |= bit(runnable[i]);
+    wake_sleep_set(runnable[choice]->at);
+    runnable[choice]->state = READY;
     return 1;
 }
 

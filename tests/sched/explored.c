@@ -523,15 +523,15 @@ static void weaken_by_text(char *text)
 /* KYMO_REPLAY='SCENARIO|WEAKENED|SCHEDULE' */
 Test(explored, replays_a_schedule)
 {
-    const char *asked = getenv("KYMO_REPLAY");
+    const char *replay = getenv("KYMO_REPLAY");
     char text[2000];
     char *weakened, *schedule;
     struct explore_result result;
 
-    if (!asked)
+    if (!replay)
         return;
     reach_all_sites();
-    snprintf(text, sizeof(text), "%s", asked);
+    snprintf(text, sizeof(text), "%s", replay);
     weakened = strchr(text, '|');
     schedule = weakened ? strchr(weakened + 1, '|') : NULL;
     cr_assert_not_null(schedule, "KYMO_REPLAY is SCENARIO|WEAKENED|SCHEDULE");

@@ -94,14 +94,14 @@ static void open_unmapped(const struct explore_scenario *scenario)
     explore_watch(&readers[0]->segment->bell, sizeof(readers[0]->segment->bell));
 }
 
-static void reset_unheard(const struct explore_scenario *scenario)
+static void reset_unmapped(const struct explore_scenario *scenario)
 {
     reset(scenario);
     readers[0]->segment->bell = NULL;
     readers[0]->segment->bell_tried = 0;
 }
 
-static void close_unheard(const struct explore_scenario *scenario)
+static void close_unmapped(const struct explore_scenario *scenario)
 {
     readers[0]->segment->bell_tried = 1;
     explored_kernel_end();
@@ -156,8 +156,8 @@ const struct explore_scenario explored_bell[] = {
     {.name = "first wait",
      .bound = "1 record, 2 threads that wait with one reader, for the first time",
      .open = open_unmapped,
-     .reset = reset_unheard,
-     .close = close_unheard,
+     .reset = reset_unmapped,
+     .close = close_unmapped,
      .depth = 2,
      .body = {publish, wait_first, wait_first},
      .records = 1},

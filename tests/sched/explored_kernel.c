@@ -277,15 +277,15 @@ void __wrap_free(void *memory)
 
 /* ---- state of the library that would outlast an execution ---- */
 
-static uint32_t take(uint32_t word, uint32_t who)
+static uint32_t take(uint32_t word, uint32_t owner)
 {
-    return word ? word : who;
+    return word ? word : owner;
 }
 
-static uint32_t release(uint32_t word, uint32_t who)
+static uint32_t release(uint32_t word, uint32_t owner)
 {
     (void)word;
-    (void)who;
+    (void)owner;
     return 0;
 }
 

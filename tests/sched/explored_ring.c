@@ -222,7 +222,7 @@ static void follow(const struct explore_scenario *scenario)
 /* ---- queries ---- */
 
 /* Each time that distinguishes the records, present and future. */
-static void ask(const struct explore_scenario *scenario)
+static void query_times(const struct explore_scenario *scenario)
 {
     const uint64_t pos = scenario->first + (uint64_t)explore_pick((int)scenario->tries);
     const enum oracle_kind kind = (enum oracle_kind)scenario->kind;
@@ -275,15 +275,15 @@ const struct explore_scenario explored_ring[] = {
          .tries = 1),
     RING("cursor", "3 records, depth 2, 3 calls", follow, .depth = 2, .history = 1, .records = 3,
          .tries = 3),
-    RING("closest", "5 records, depth 4", ask, .kind = ORACLE_CLOSEST, .depth = 4, .history = 4,
+    RING("closest", "5 records, depth 4", query_times, .kind = ORACLE_CLOSEST, .depth = 4,
+         .history = 4, .records = 5, .quick_records = 4, .tries = 10),
+    RING("as of", "5 records, depth 4", query_times, .kind = ORACLE_AS_OF, .depth = 4, .history = 4,
          .records = 5, .quick_records = 4, .tries = 10),
-    RING("as of", "5 records, depth 4", ask, .kind = ORACLE_AS_OF, .depth = 4, .history = 4,
-         .records = 5, .quick_records = 4, .tries = 10),
-    RING("bracket", "5 records, depth 4", ask, .kind = ORACLE_BRACKET, .depth = 4, .history = 4,
-         .records = 5, .tries = 10),
-    RING("range", "6 records, depth 4", ask, .kind = ORACLE_RANGE, .depth = 4, .history = 4,
+    RING("bracket", "5 records, depth 4", query_times, .kind = ORACLE_BRACKET, .depth = 4,
+         .history = 4, .records = 5, .tries = 10),
+    RING("range", "6 records, depth 4", query_times, .kind = ORACLE_RANGE, .depth = 4, .history = 4,
          .records = 6, .tries = 10),
-    RING("tag", "5 records, depth 4", ask, .kind = ORACLE_TAG, .depth = 4, .history = 4,
+    RING("tag", "5 records, depth 4", query_times, .kind = ORACLE_TAG, .depth = 4, .history = 4,
          .records = 5, .quick_records = 3, .tries = 8),
     {.name = NULL},
 };

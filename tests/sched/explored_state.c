@@ -239,7 +239,7 @@ static void look_at_opening(const struct explore_scenario *scenario)
         explore_fail("the writer is shown with its predecessor's pid");
 }
 
-static void ask_if_closed(const struct explore_scenario *scenario)
+static void query_if_closed(const struct explore_scenario *scenario)
 {
     const int liveness = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
 
@@ -250,7 +250,7 @@ static void ask_if_closed(const struct explore_scenario *scenario)
         explore_fail("a writer that closes is %s", kymo_liveness_text(liveness));
 }
 
-static void ask_if_alive(const struct explore_scenario *scenario)
+static void query_if_alive(const struct explore_scenario *scenario)
 {
     const int liveness = kymo_segment_liveness(reader->segment, KYMO_FOREVER);
 
@@ -259,7 +259,7 @@ static void ask_if_alive(const struct explore_scenario *scenario)
         explore_fail("a writer that opens and closes is %s", kymo_liveness_text(liveness));
 }
 
-static void ask_as_of(const struct explore_scenario *scenario)
+static void query_as_of(const struct explore_scenario *scenario)
 {
     struct kymo_record record = {0};
     unsigned char buffer[SIZE];
@@ -303,13 +303,13 @@ const struct explore_scenario explored_state[] = {
     STATE("close", "2 records, then a close, 1 query", .open = open_writing,
           .body = {publish_and_close, look_at_closing}, .records = 2),
     STATE("close and query", "1 record, then a close, 1 query", .open = open_writing,
-          .body = {publish_and_close, ask_if_closed}, .records = 1),
+          .body = {publish_and_close, query_if_closed}, .records = 1),
     STATE("open", "1 writer that resumes, publishes and closes, 1 query of the pid",
           .open = open_closed, .body = {open_and_close, look_at_opening}, .records = 1),
     STATE("open and query", "1 writer that resumes, publishes and closes, 1 query",
-          .open = open_closed, .body = {open_and_close, ask_if_alive}, .records = 1),
+          .open = open_closed, .body = {open_and_close, query_if_alive}, .records = 1),
     STATE("resume and query", "a dead writer, 1 that resumes, publishes and closes, 1 query",
-          .open = open_dead, .body = {open_and_close, ask_if_closed}, .records = 1),
+          .open = open_dead, .body = {open_and_close, query_if_closed}, .records = 1),
     STATE("close shared", "1 record of 1 of several writers, then a close, 1 query",
           .open = open_writing, .body = {publish_and_close, look_at_closing}, .records = 1,
           .kind = KYMO_SHARED_WRITER),
@@ -323,7 +323,7 @@ const struct explore_scenario explored_state[] = {
      .finish = finish_adopted,
      .close = close_all,
      .release_locks = release_lock,
-     .body = {publish_and_crash, resume, ask_as_of},
+     .body = {publish_and_crash, resume, query_as_of},
      .may_crash = 1,
      .depth = 4},
     {.name = NULL},

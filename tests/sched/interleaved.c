@@ -341,7 +341,7 @@ static void each_read(void (*run)(const struct setup *setup, const struct act *a
     run(setup, &(struct act){.name = "cursor", .run = act_cursor}, count);
 }
 
-static struct act ask(enum oracle_kind kind, uint64_t time, uint64_t length)
+static struct act query_act(enum oracle_kind kind, uint64_t time, uint64_t length)
 {
     return (struct act){.name = oracle_name(kind),
                         .run = act_query,
@@ -364,7 +364,7 @@ static void each_query(void (*run)(const struct setup *setup, const struct act *
                 continue;
             last = time;
             for (enum oracle_kind kind = 0; kind < ORACLE_KINDS; kind++) {
-                struct act act = ask(kind, time, (uint64_t)which * 100);
+                struct act act = query_act(kind, time, (uint64_t)which * 100);
 
                 run(setup, &act, count);
             }
@@ -418,8 +418,8 @@ Test(interleaved, interpolation_search)
         make(setup);
         for (int round = 0; round < rounds; round++) {
             uint64_t pos = setup->first + setup->history + 20 - roll(300);
-            struct act act = ask((enum oracle_kind)roll(ORACLE_KINDS),
-                                 oracle_time(pos, (int)roll(ORACLE_TIMES)), roll(100000));
+            struct act act = query_act((enum oracle_kind)roll(ORACLE_KINDS),
+                                       oracle_time(pos, (int)roll(ORACLE_TIMES)), roll(100000));
 
             run_many_turns(setup, &act, 13);
         }

@@ -100,8 +100,8 @@ static int publish_on(struct rings *rings)
     unsigned char buffer[SIZE];
     int error = 0;
 
-    process_say(&arena->state, WRITING);
-    while (!error && process_heard(&arena->state) == WRITING) {
+    process_store(&arena->state, WRITING);
+    while (!error && process_load(&arena->state) == WRITING) {
         error = checked_publish(rings->deep, buffer);
         if (!error)
             error = checked_publish(rings->shallow, buffer);
@@ -145,7 +145,7 @@ static uint64_t pick_time(const struct kymo_ring *deep)
 }
 
 struct tally {
-    uint64_t asked[ORACLE_KINDS + 1]; /* by kind; the last: align */
+    uint64_t queried[ORACLE_KINDS + 1]; /* by kind; the last: align */
     uint64_t answers;
     uint64_t refused; /* whose correct result is an error */
     uint64_t stale;   /* because the window moved past the time */
@@ -205,13 +205,13 @@ static void ask(struct tally *tally, const struct kymo_reader *deep)
     oracle_try(&trial, deep, &buffers);
     if (trial.question.kind == ORACLE_RANGE)
         read_of_range(&trial, deep);
-    tally->asked[trial.question.kind]++;
+    tally->queried[trial.question.kind]++;
     note(tally, &trial);
 }
 
 /* Counts as one answer, wrong if any row is. */
-static void ask_align(struct tally *tally, const struct kymo_reader *deep,
-                      const struct kymo_reader *shallow)
+static void query_align(struct tally *tally, const struct kymo_reader *deep,
+                        const struct kymo_reader *shallow)
 {
     enum { ROWS = 3 };
     const struct kymo_reader *const readers[ROWS] = {deep, shallow, deep};
@@ -235,16 +235,16 @@ static void ask_align(struct tally *tally, const struct kymo_reader *deep,
     for (int i = 0; i < ROWS; i++)
         right += trials[i].answer.error == 0;
     tally->wrong += answered != right;
-    tally->asked[ORACLE_KINDS]++;
+    tally->queried[ORACLE_KINDS]++;
     note(tally, &trials[0]);
 }
 
-static uint64_t asked(const struct tally *tally)
+static uint64_t queried(const struct tally *tally)
 {
     uint64_t sum = 0;
 
     for (int kind = 0; kind <= ORACLE_KINDS; kind++)
-        sum += tally->asked[kind];
+        sum += tally->queried[kind];
     return sum;
 }
 
@@ -254,23 +254,23 @@ static void report(const struct tally *tally, const struct kymo_ring *deep, uint
     const uint64_t span = checked_time(head - 1) - checked_time(head - deep->mask);
 
     printf("closest %llu, as_of %llu, bracket %llu, range %llu, tag %llu, align %llu\n",
-           (unsigned long long)tally->asked[ORACLE_CLOSEST],
-           (unsigned long long)tally->asked[ORACLE_AS_OF],
-           (unsigned long long)tally->asked[ORACLE_BRACKET],
-           (unsigned long long)tally->asked[ORACLE_RANGE],
-           (unsigned long long)tally->asked[ORACLE_TAG],
-           (unsigned long long)tally->asked[ORACLE_KINDS]);
+           (unsigned long long)tally->queried[ORACLE_CLOSEST],
+           (unsigned long long)tally->queried[ORACLE_AS_OF],
+           (unsigned long long)tally->queried[ORACLE_BRACKET],
+           (unsigned long long)tally->queried[ORACLE_RANGE],
+           (unsigned long long)tally->queried[ORACLE_TAG],
+           (unsigned long long)tally->queried[ORACLE_KINDS]);
     printf("count: time queries in a day of history: %llu checked, %llu wrong; %llu records over "
            "%.1f h, %llu published concurrently, the window moved during %llu, %llu correctly "
            "refused, "
            "%llu stale\n",
-           (unsigned long long)asked(tally), (unsigned long long)tally->wrong,
+           (unsigned long long)queried(tally), (unsigned long long)tally->wrong,
            (unsigned long long)deep->mask, (double)span / 3600e9, (unsigned long long)published,
            (unsigned long long)tally->moved, (unsigned long long)tally->refused,
            (unsigned long long)tally->stale);
 }
 
-static void ask_all(const struct rings *rings)
+static void query_all(const struct rings *rings)
 {
     /* A sanitizer slows the oracle down as well. */
     const uint64_t count = process_count(ANSWERS, 0) / (PROCESS_SLOWNESS > 1 ? 4 : 1);
@@ -281,13 +281,13 @@ static void ask_all(const struct rings *rings)
     const uint64_t began = kymo_ring_head(&deep.ring);
     struct tally tally = {0};
 
-    while (asked(&tally) < count) {
+    while (queried(&tally) < count) {
         if (roll(5))
             ask(&tally, &deep);
         else
-            ask_align(&tally, &deep, &shallow);
+            query_align(&tally, &deep, &shallow);
     }
-    process_say(&arena->state, STOPPING);
+    process_store(&arena->state, STOPPING);
     report(&tally, &deep.ring, kymo_ring_head(&deep.ring) - began);
     cr_assert_eq(tally.wrong, 0U);
     cr_assert_gt(tally.answers, count / 2);
@@ -304,7 +304,7 @@ Test(day, queries_are_exact)
     cr_assert_eq(publish_day(&rings), 0);
     cr_assert_eq(pthread_create(&thread, NULL, write_in_thread, &rings), 0);
     process_await(&arena->state, WRITING);
-    ask_all(&rings);
+    query_all(&rings);
     pthread_join(thread, &failed);
     cr_assert_null(failed);
     cr_assert_eq(kymo_writer_remove(rings.deep), 0);

@@ -83,8 +83,8 @@ static struct oracle_answer oracle_tag(uint64_t low, uint64_t head, uint64_t tag
     return (struct oracle_answer){.error = after == head ? -ENODATA : -ENOMSG};
 }
 
-struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t low, uint64_t head,
-                                uint64_t first)
+struct oracle_answer oracle_query(const struct oracle_question *question, uint64_t low,
+                                  uint64_t head, uint64_t first)
 {
     switch (question->kind) {
     case ORACLE_CLOSEST:
@@ -113,7 +113,7 @@ static int oracle_agrees(const struct oracle_question *question, const struct or
     if (answer->truncated && answer->pos >= low && answer->pos < head &&
         answer->pos - low <= span->mask * 7 / 8)
         low = answer->pos;
-    right = oracle_ask(question, low, head, span->first);
+    right = oracle_query(question, low, head, span->first);
     return right.error == answer->error && right.pos == answer->pos &&
            right.second == answer->second && right.truncated == answer->truncated;
 }
@@ -312,8 +312,8 @@ void oracle_describe(const struct oracle_trial *trial)
 {
     const struct oracle_answer *answer = &trial->answer;
     struct oracle_answer right =
-        oracle_ask(&trial->question, oracle_low(&trial->span, trial->span.from), trial->span.from,
-                   trial->span.first);
+        oracle_query(&trial->question, oracle_low(&trial->span, trial->span.from), trial->span.from,
+                     trial->span.first);
 
     fprintf(stderr,
             "%s of %llu..%llu under head %llu..%llu, depth %llu: error %d, %llu, %llu, %d (%s); "

@@ -46,8 +46,8 @@ uint64_t oracle_low(const struct oracle_span *span, uint64_t head);
 struct oracle_answer oracle_as_of(uint64_t low, uint64_t head, uint64_t time, uint64_t first);
 
 /* The answer for the window of all positions from low on. */
-struct oracle_answer oracle_ask(const struct oracle_question *question, uint64_t low, uint64_t head,
-                                uint64_t first);
+struct oracle_answer oracle_query(const struct oracle_question *question, uint64_t low,
+                                  uint64_t head, uint64_t first);
 
 /* Times that distinguish neighbours: at, just before and just after the record at pos, and halfway to the next. */
 #define ORACLE_TIMES 5

@@ -36,8 +36,8 @@ static int write_on(struct kymo_writer *writer)
     unsigned char buffer[SIZE];
     int error = 0;
 
-    process_say(&arena->state, WRITING);
-    while (!error && process_heard(&arena->state) == WRITING)
+    process_store(&arena->state, WRITING);
+    while (!error && process_load(&arena->state) == WRITING)
         error = checked_publish(writer, buffer);
     return error;
 }
@@ -75,7 +75,7 @@ static struct oracle_question question(const struct kymo_reader *reader)
 }
 
 struct tally {
-    uint64_t asked;
+    uint64_t queried;
     uint64_t answers; /* with a record, a pair or a range */
     uint64_t refused; /* with the correct error */
     uint64_t stale;   /* -EAGAIN */
@@ -91,7 +91,7 @@ static int has_remained(const struct oracle_trial *trial)
     const struct oracle_span *span = &trial->span;
     const uint64_t low = oracle_low(span, span->to);
     const struct oracle_answer right =
-        oracle_ask(&trial->question, oracle_low(span, span->from), span->from, span->first);
+        oracle_query(&trial->question, oracle_low(span, span->from), span->from, span->first);
 
     return !right.error && (right.pos > low || low == span->first);
 }
@@ -100,7 +100,7 @@ static void note(struct tally *tally, const struct oracle_trial *trial)
 {
     const int verdict = oracle_verdict(trial);
 
-    tally->asked++;
+    tally->queried++;
     tally->moved += trial->span.to > trial->span.from;
     if (verdict < 0 && tally->wrong++ < 3)
         oracle_describe(trial);
@@ -117,7 +117,7 @@ static void note(struct tally *tally, const struct oracle_trial *trial)
     }
 }
 
-static void ask(struct tally *tally, const struct kymo_reader *reader)
+static void query(struct tally *tally, const struct kymo_reader *reader)
 {
     unsigned char one[SIZE], other[SIZE];
     const struct oracle_buffers buffers = {one, other};
@@ -132,11 +132,11 @@ static void ask(struct tally *tally, const struct kymo_reader *reader)
 /* Runs this number of queries, until the writer has published as many records; with few processors some more, until the window moved during a tenth of the queries. */
 static int goes_on(const struct tally *tally, uint64_t count, uint64_t published)
 {
-    return tally->asked < count || published < count ||
-           (tally->moved < count / 10 && tally->asked < 8 * count);
+    return tally->queried < count || published < count ||
+           (tally->moved < count / 10 && tally->queried < 8 * count);
 }
 
-static void ask_beside(const struct kymo_reader *reader, uint64_t depth, uint64_t count)
+static void query_beside(const struct kymo_reader *reader, uint64_t depth, uint64_t count)
 {
     struct tally tally = {0};
     uint64_t began;
@@ -145,17 +145,17 @@ static void ask_beside(const struct kymo_reader *reader, uint64_t depth, uint64_
         process_sleep(100000);
     began = kymo_ring_head(&reader->ring);
     while (goes_on(&tally, count, kymo_ring_head(&reader->ring) - began))
-        ask(&tally, reader);
-    process_say(&arena->state, STOPPING);
+        query(&tally, reader);
+    process_store(&arena->state, STOPPING);
     printf("depth %6llu: %llu queries, %llu of them while the window moved: %llu answers, %llu "
            "rightly "
            "errors, %llu stale, %llu wrong\n",
-           (unsigned long long)depth, (unsigned long long)tally.asked,
+           (unsigned long long)depth, (unsigned long long)tally.queried,
            (unsigned long long)tally.moved, (unsigned long long)tally.answers,
            (unsigned long long)tally.refused, (unsigned long long)tally.stale,
            (unsigned long long)tally.wrong);
     cr_assert_eq(tally.wrong, 0U);
-    cr_assert_gt(tally.answers, tally.asked / 4);
+    cr_assert_gt(tally.answers, tally.queried / 4);
 }
 
 static const uint64_t depths[] = {2, 4, 8, 16, 64, 128, 1024, 8192, 65536};
@@ -185,7 +185,7 @@ Test(queries, are_exact_beside_writing_thread)
         /* Through the writer's mapping: the thread sanitizer compares addresses. */
         reader = (struct kymo_reader){.ring = writer->ring, .segment = writer->segment};
         cr_assert_eq(pthread_create(&thread, NULL, writer_thread, writer), 0);
-        ask_beside(&reader, depths[i], queries_per_run());
+        query_beside(&reader, depths[i], queries_per_run());
         pthread_join(thread, &failed);
         cr_assert_null(failed);
         cr_assert_eq(kymo_writer_remove(writer), 0);
@@ -201,7 +201,7 @@ Test(queries, are_exact_beside_writing_process)
 
         process_await(&arena->state, WRITING);
         cr_assert_eq(kymo_reader_open(&reader, NAME), 0);
-        ask_beside(reader, depths[i], queries_per_run());
+        query_beside(reader, depths[i], queries_per_run());
         cr_assert_eq(process_wait(child), 0);
         kymo_reader_close(reader);
         cr_assert_eq(kymo_segment_remove(NAME), 0);
@@ -247,20 +247,20 @@ static void expect_all(const struct tally *tally, uint64_t depth)
 {
     printf(
         "count: depth %llu: %llu queries, %llu of them with an answer that remained, %llu lost\n",
-        (unsigned long long)depth, (unsigned long long)tally->asked,
+        (unsigned long long)depth, (unsigned long long)tally->queried,
         (unsigned long long)tally->remained, (unsigned long long)tally->lost);
     cr_assert_eq(tally->wrong, 0U);
     cr_assert_leq(tally->lost, tally->remained / 1000000);
 }
 
-static void ask_between(struct tally *tally, const struct kymo_reader *reader, uint64_t count)
+static void query_between(struct tally *tally, const struct kymo_reader *reader, uint64_t count)
 {
     static const char *const points[] = {"WINDOW_PINNED", "WINDOW_PROBED", "RECORD_COPIED"};
 
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
         testpoint_plan(points[i], 0, publish_between, NULL);
-        for (uint64_t asked = 0; asked < count / 3; asked++)
-            ask(tally, reader);
+        for (uint64_t queried = 0; queried < count / 3; queried++)
+            query(tally, reader);
         testpoint_cancel();
     }
 }
@@ -275,7 +275,7 @@ Test(queries, find_records_that_remain)
         cr_assert_eq(kymo_writer_open(&between, NAME, &options), 0);
         reader = (struct kymo_reader){.ring = between->ring, .segment = between->segment};
         window_moves(2 * depths[i]);
-        ask_between(&tally, &reader, process_count(QUERIES, 0) / DEPTHS);
+        query_between(&tally, &reader, process_count(QUERIES, 0) / DEPTHS);
         expect_all(&tally, depths[i]);
         cr_assert_eq(kymo_writer_remove(between), 0);
     }
@@ -298,10 +298,10 @@ Test(queries, find_records_that_remain_beside_a_writer)
         while (kymo_ring_head(&reader.ring) < depths[i])
             process_sleep(100000);
         testpoint_plan(NULL, 0, wait_between, NULL);
-        while (tally.asked < count)
-            ask(&tally, &reader);
+        while (tally.queried < count)
+            query(&tally, &reader);
         testpoint_cancel();
-        process_say(&arena->state, STOPPING);
+        process_store(&arena->state, STOPPING);
         pthread_join(thread, &failed);
         cr_assert_null(failed);
         expect_all(&tally, depths[i]);
@@ -371,8 +371,8 @@ static uint64_t search_oldest_of_ties(const struct kymo_ring *ring, uint64_t tim
 
 /* Runs a defective as_of. -1: the correct result is an error, which these searches do not
  * return. */
-static int ask_carelessly(uint64_t (*search)(const struct kymo_ring *ring, uint64_t time),
-                          const struct kymo_reader *reader)
+static int query_defectively(uint64_t (*search)(const struct kymo_ring *ring, uint64_t time),
+                             const struct kymo_reader *reader)
 {
     struct oracle_trial trial = {.question = question(reader)};
     struct oracle_answer right;
@@ -384,7 +384,7 @@ static int ask_carelessly(uint64_t (*search)(const struct kymo_ring *ring, uint6
     trial.span.from = kymo_ring_head(&reader->ring);
     trial.answer.pos = search(&reader->ring, trial.question.time);
     trial.span.to = kymo_ring_head(&reader->ring);
-    right = oracle_ask(&trial.question, oracle_low(&trial.span, trial.span.to), trial.span.to, 0);
+    right = oracle_query(&trial.question, oracle_low(&trial.span, trial.span.to), trial.span.to, 0);
     if (right.error)
         return -1;
     return oracle_verdict(&trial) < 0;
@@ -395,21 +395,21 @@ static uint64_t catch_wrong(uint64_t (*search)(const struct kymo_ring *ring, uin
 {
     const struct kymo_options options = begin(64);
     struct kymo_reader reader;
-    uint64_t asked = 0, wrong = 0;
+    uint64_t queried = 0, wrong = 0;
 
     cr_assert_eq(kymo_writer_open(&between, NAME, &options), 0);
     reader = (struct kymo_reader){.ring = between->ring, .segment = between->segment};
     dice = 0;
     window_moves(3 * CHECKED_PERIOD);
-    while (asked < 1000) {
-        const int verdict = ask_carelessly(search, &reader);
+    while (queried < 1000) {
+        const int verdict = query_defectively(search, &reader);
 
-        asked += verdict >= 0;
+        queried += verdict >= 0;
         wrong += verdict > 0;
         window_moves(roll(5));
     }
     printf("%llu of %llu results of a defective search are wrong, and detected\n",
-           (unsigned long long)wrong, (unsigned long long)asked);
+           (unsigned long long)wrong, (unsigned long long)queried);
     cr_assert_eq(kymo_writer_remove(between), 0);
     return wrong;
 }

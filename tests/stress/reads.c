@@ -28,17 +28,17 @@ static int write_on(struct kymo_writer *writer)
     void *buffer = malloc(writer->ring.size);
     int error = 0;
 
-    process_say(&arena->state, WRITING);
-    while (!error && process_heard(&arena->state) == WRITING)
+    process_store(&arena->state, WRITING);
+    while (!error && process_load(&arena->state) == WRITING)
         error = writer->pos % 8 ? checked_publish(writer, buffer) : checked_commit(writer, buffer);
     free(buffer);
-    process_say(&arena->state, STOPPED);
+    process_store(&arena->state, STOPPED);
     return error;
 }
 
 static void stop_writer(void)
 {
-    process_say(&arena->state, STOPPING);
+    process_store(&arena->state, STOPPING);
     process_await(&arena->state, STOPPED);
 }
 

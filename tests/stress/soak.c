@@ -190,11 +190,11 @@ static int end_writer(enum soak_event event)
     return 1;
 }
 
-static int ask_for_fork(enum soak_event event)
+static int request_fork(enum soak_event event)
 {
     (void)event;
     /* Counted by the actor that forks. */
-    __atomic_store_n(&soak->forks_wanted, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&soak->forks_requested, 1, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -445,7 +445,7 @@ static const struct event {
     [WRITER_STOPPED] = {"writers stopped", stop_writer, 20},
     [WRITER_ENDED] = {"writers ended and resumed", end_writer, 10},
     [WRITER_REPLACED] = {"segments replaced", end_writer, 10},
-    [WRITER_FORKED] = {"writers forked", ask_for_fork, 5},
+    [WRITER_FORKED] = {"writers forked", request_fork, 5},
     [SHARED_WRITER_KILLED] = {"shared writers killed", kill_one, 20},
     [PRODUCER_KILLED] = {"producers killed", kill_one, 10},
     [CONSUMER_KILLED] = {"consumers killed", kill_one, 10},

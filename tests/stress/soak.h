@@ -59,7 +59,7 @@ struct soak_arena {
     char what[512];  /* the first that was wrong */
     uint64_t leaked; /* descriptors, by actors that ended by themselves */
     uint32_t ending;
-    uint32_t forks_wanted;
+    uint32_t forks_requested;
     uint64_t consumed; /* the queue's position up to which the consumer has acknowledged */
 };
 
@@ -112,7 +112,7 @@ int soak_parse_line(const char *line, struct kymo_record *record, void *payload,
 
 int soak_write_clocks(void *actor);
 int soak_read_clocks(void *actor);
-int soak_ask_the_time(void *actor);
+int soak_query_clocks(void *actor);
 
 /* ---- */
 

@@ -101,11 +101,11 @@ static void fork_once(struct kymo_writer *writer, void *buffer)
         soak_count(&soak->events[WRITER_FORKED]);
 }
 
-static int take_wish(uint32_t *wishes)
+static int take_request(uint32_t *requests)
 {
-    uint32_t wanted = __atomic_load_n(wishes, __ATOMIC_RELAXED);
+    uint32_t wanted = __atomic_load_n(requests, __ATOMIC_RELAXED);
 
-    return wanted > 0 && __atomic_compare_exchange_n(wishes, &wanted, wanted - 1, 0,
+    return wanted > 0 && __atomic_compare_exchange_n(requests, &wanted, wanted - 1, 0,
                                                      __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
@@ -145,7 +145,7 @@ static int write_flow(void *context)
         if (error)
             soak_blame("%s: publish: %d", name, error);
         soak_count(&soak->published);
-        if (take_wish(&soak->forks_wanted))
+        if (take_request(&soak->forks_requested))
             fork_once(writer, buffer);
         if (soak_roll(16) == 0)
             soak_sleep(soak_roll(200000));
@@ -183,10 +183,10 @@ static int write_shared(void *context)
     soak_begin(context);
     writer = soak_open_writer("shared", &options);
     while (!soak_shall_end) {
-        const uint64_t patience = kymo_clock_now(KYMO_MONOTONIC) + UINT64_C(1000000000);
+        const uint64_t timeout = kymo_clock_now(KYMO_MONOTONIC) + UINT64_C(1000000000);
         int error = publish_shared(writer, buffer);
 
-        check_timeout("shared", error, patience);
+        check_timeout("shared", error, timeout);
         /* Another writer may be stopped with the lock held. */
         if (error && error != -ETIMEDOUT)
             soak_blame("shared: publish: %d", error);
@@ -540,6 +540,6 @@ struct soak_actor soak_actors[] = {
      .death = SOAK_EVENTS},
     {.name = "victims' reader", .run = read_victims, .death = SOAK_EVENTS},
     {.name = "mount's reader", .run = read_mount, .needs_mount = 1, .death = READER_KILLED},
-    {.name = "clock queries", .run = soak_ask_the_time, .needs_mount = 1, .death = READER_KILLED},
+    {.name = "clock queries", .run = soak_query_clocks, .needs_mount = 1, .death = READER_KILLED},
 };
 const size_t soak_actor_count = sizeof(soak_actors) / sizeof(soak_actors[0]);

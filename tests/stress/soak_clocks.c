@@ -268,7 +268,7 @@ static uint64_t some_time(const struct dial *dial)
     return soak_roll(2) ? time + distance : time - (distance < time ? distance : time);
 }
 
-static int ask_as_of(struct dial *dial)
+static int query_as_of(struct dial *dial)
 {
     const uint64_t head = head_of(dial), time = some_time(dial);
     struct kymo_record record;
@@ -286,7 +286,7 @@ static int ask_as_of(struct dial *dial)
     return 0;
 }
 
-static int ask_closest(struct dial *dial)
+static int query_closest(struct dial *dial)
 {
     const uint64_t head = head_of(dial), time = some_time(dial);
     struct kymo_record record;
@@ -301,7 +301,7 @@ static int ask_closest(struct dial *dial)
     return 0;
 }
 
-static int ask_bracket(struct dial *dial)
+static int query_bracket(struct dial *dial)
 {
     const uint64_t head = head_of(dial), time = some_time(dial);
     struct kymo_bracket bracket;
@@ -319,7 +319,7 @@ static int ask_bracket(struct dial *dial)
     return 0;
 }
 
-static int ask_range(struct dial *dial)
+static int query_range(struct dial *dial)
 {
     const uint64_t head = head_of(dial), from = some_time(dial), to = from + soak_roll(SECOND);
     struct kymo_range range;
@@ -341,7 +341,7 @@ static int ask_range(struct dial *dial)
     return 0;
 }
 
-static int ask_fresh(struct dial *dial)
+static int query_fresh(struct dial *dial)
 {
     const uint64_t head = head_of(dial), oldest = some_time(dial);
     struct kymo_record record;
@@ -358,7 +358,7 @@ static int ask_fresh(struct dial *dial)
     return error == -ETIME ? 0 : error;
 }
 
-static int ask_cursor(struct dial *dial)
+static int query_cursor(struct dial *dial)
 {
     struct kymo_record record;
     uint64_t missed;
@@ -444,7 +444,7 @@ static void pin_in_vain(struct kymo_loader *loader)
 }
 
 /* A writer that has just published is ALIVE and not STALLED, for any steps of the clocks; it is never DEAD. */
-static int ask_liveness(struct dial *dial)
+static int query_liveness(struct dial *dial)
 {
     const uint64_t head = head_of(dial), began = clocks_true(CLOCK_MONOTONIC);
     const uint32_t steps = clocks_steps();
@@ -462,11 +462,11 @@ static int ask_liveness(struct dial *dial)
 }
 
 static int (*const questions[])(struct dial *dial) = {
-    ask_as_of,  ask_closest, ask_bracket, ask_range,    ask_fresh,
-    ask_cursor, ask_cursor,  ask_cursor,  wait_in_vain, ask_liveness,
+    query_as_of,  query_closest, query_bracket, query_range,  query_fresh,
+    query_cursor, query_cursor,  query_cursor,  wait_in_vain, query_liveness,
 };
 
-static int ask_dial(struct dial *dial)
+static int query_dial(struct dial *dial)
 {
     const uint64_t number = soak_roll(sizeof(questions) / sizeof(questions[0]));
     const int error = questions[number](dial);
@@ -496,7 +496,7 @@ int soak_read_clocks(void *context)
             wait_any_in_vain(dials);
         if (soak_roll(32) == 0)
             pin_in_vain(loader);
-        if (ask_dial(&dials[number]) != -EIDRM)
+        if (query_dial(&dials[number]) != -EIDRM)
             continue;
         kymo_reader_close(dials[number].reader);
         if (open_dial(&dials[number], number) != 0)
@@ -717,7 +717,7 @@ static void check_refusal(const struct inquiry *inquiry, const struct manner *ma
 }
 
 /* A program takes a hundred times as long as a file. */
-int soak_ask_the_time(void *context)
+int soak_query_clocks(void *context)
 {
     soak_begin(context);
     while (!soak_shall_end) {

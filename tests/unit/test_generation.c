@@ -43,7 +43,7 @@ static int count_names(void)
 }
 
 /* Opens the name: absent, the complete old generation, or the complete new one. */
-static const char *look(const struct watch *watch)
+static const char *open_name(const struct watch *watch)
 {
     struct kymo_reader *reader;
     struct kymo_info info;
@@ -74,7 +74,7 @@ static void look_at_each_point(void *context, const char *point)
     watch->points++;
     if (strcmp(point, "FILE_LINKED") == 0)
         watch->linked = 1;
-    complaint = look(watch);
+    complaint = open_name(watch);
     if (complaint)
         complain(watch, complaint, point);
     testpoint_plan(NULL, 0, look_at_each_point, watch);

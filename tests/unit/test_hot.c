@@ -124,7 +124,7 @@ static int read_all(const struct kymo_reader *reader)
     return error;
 }
 
-static int ask_all(const struct kymo_reader *reader)
+static int query_all(const struct kymo_reader *reader)
 {
     const struct hot_key key = {.validated = RECORDS - 1};
     struct unit_payload payload, after;
@@ -194,7 +194,7 @@ static int use_a_ring(void *depth)
         return 2;
     if (!be_strict())
         return 3;
-    return leave(publish_all(writer) || read_all(reader) || ask_all(reader) || count_all(reader));
+    return leave(publish_all(writer) || read_all(reader) || query_all(reader) || count_all(reader));
 }
 
 static int use_a_value(void *context)

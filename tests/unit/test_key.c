@@ -112,19 +112,19 @@ static int count_and_refuse_odd(const struct kymo_validator *validator, uint64_t
 
 Test(key, combines_rules)
 {
-    unsigned int asked = 0;
+    unsigned int calls = 0;
     struct kymo_validator rules[] = {
         kymo_validator_range(10, 100),
-        kymo_validator_custom(count_and_refuse_odd, &asked),
+        kymo_validator_custom(count_and_refuse_odd, &calls),
         kymo_validator_proximity(90, 20),
     };
     const struct kymo_validator all = kymo_validator_all_of(rules, 3);
     const struct kymo_validator nested = kymo_validator_all_of(&all, 1);
 
     cr_assert_eq(check(all, 80), 0);
-    cr_assert_eq(asked, 1U);
+    cr_assert_eq(calls, 1U);
     cr_assert_eq(check(all, 9), -ERANGE);
-    cr_assert_eq(asked, 1U, "later rules are not evaluated after the first that fails");
+    cr_assert_eq(calls, 1U, "later rules are not evaluated after the first that fails");
     cr_assert_eq(check(all, 81), -EDOM);
     cr_assert_eq(check(all, 20), -ERANGE);
     cr_assert_eq(check(nested, 80), 0);

@@ -25,7 +25,7 @@ static uint64_t in_ms(uint64_t ms)
 }
 
 /* 60 s: a wait that takes longer has failed. */
-static uint64_t patience(void)
+static uint64_t test_deadline(void)
 {
     return in_ms(60000);
 }
@@ -88,7 +88,7 @@ static struct kymo_snapshot pin_after(struct kymo_loader *loader, uint64_t seen)
     int error;
 
     do
-        error = kymo_loader_pin_wait(loader, seen, patience(), &snapshot);
+        error = kymo_loader_pin_wait(loader, seen, test_deadline(), &snapshot);
     while (error == -EAGAIN);
     cr_assert_eq(error, 0, "pinning: %s", kymo_error_text(error));
     cr_assert_gt(snapshot.load, seen);
@@ -564,7 +564,7 @@ static struct kymo_snapshot pin_current(struct kymo_loader *loader)
 {
     struct kymo_snapshot snapshot, found;
 
-    cr_assert_eq(kymo_loader_pin_current(loader, patience(), &snapshot), 0);
+    cr_assert_eq(kymo_loader_pin_current(loader, test_deadline(), &snapshot), 0);
     cr_assert(is_whole(&snapshot));
     found = snapshot;
     kymo_loader_unpin(loader, &snapshot);
@@ -579,7 +579,7 @@ Test(loader, pins_what_was_published_before_the_call)
     struct kymo_snapshot pinned[8], snapshot;
 
     replacing.existing = KYMO_REPLACE;
-    cr_assert_eq(kymo_loader_pin_current(loader, patience(), &snapshot), -ENODATA);
+    cr_assert_eq(kymo_loader_pin_current(loader, test_deadline(), &snapshot), -ENODATA);
     for (uint64_t i = 0; i < 2000; i++) {
         publish(writer);
         cr_assert_eq(pin_current(loader).record.pos, i);
@@ -594,7 +594,7 @@ Test(loader, pins_what_was_published_before_the_call)
     cr_assert_eq(pin_current(loader).record.pos, 1);
     /* Nothing can be loaded while all buffers are pinned. */
     for (int i = 0; i < 8; i++) {
-        cr_assert_eq(kymo_loader_pin_current(loader, patience(), &pinned[i]), 0);
+        cr_assert_eq(kymo_loader_pin_current(loader, test_deadline(), &pinned[i]), 0);
         publish(writer);
     }
     cr_assert_eq(kymo_loader_pin_current(loader, in_ms(5), &snapshot), -ETIMEDOUT);
@@ -635,7 +635,7 @@ Test(loader, unmaps_loaded_slots)
 
     for (uint64_t i = 0; i < 8; i++) {
         cr_assert_eq(kymo_ring_publish(writer, frame, sizeof(frame), i, 0), 0);
-        cr_assert_eq(kymo_loader_pin_current(loader, patience(), &snapshot), 0);
+        cr_assert_eq(kymo_loader_pin_current(loader, test_deadline(), &snapshot), 0);
         kymo_loader_unpin(loader, &snapshot);
     }
     kymo_writer_close(writer);

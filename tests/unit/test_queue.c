@@ -637,7 +637,7 @@ static struct kymo_options shared(uint32_t flags)
 
 static unsigned char popped[PAIRS * EACH];
 
-static void *pop_until_gone(void *context)
+static void *pop_until_epipe(void *context)
 {
     struct player *player = context;
     struct unit_payload payload;
@@ -680,7 +680,7 @@ Test(queue, delivers_each_record_to_one_consumer)
     }
     for (int i = 0; i < PAIRS; i++) {
         pthread_create(&producers[i].thread, NULL, push_share, &producers[i]);
-        pthread_create(&consumers[i].thread, NULL, pop_until_gone, &consumers[i]);
+        pthread_create(&consumers[i].thread, NULL, pop_until_epipe, &consumers[i]);
     }
     for (int i = 0; i < PAIRS; i++) {
         cr_assert_eq(pthread_join(producers[i].thread, NULL), 0);
@@ -758,33 +758,34 @@ Test(queue, keeps_deadline_at_the_lock)
 
 Test(queue, validates_tail_and_head)
 {
-    static const uint64_t lies[] = {
+    static const uint64_t invalid[] = {
         1, 11, 12, 13, 99, UINT64_MAX, UINT64_MAX - 3, KYMO_POSITION_LIMIT};
-    struct kymo_writer *producer = unit_writer("lies", &plain);
-    struct kymo_consumer *consumer = consumer_of("lies"), *second;
+    struct kymo_writer *producer = unit_writer("invalid", &plain);
+    struct kymo_consumer *consumer = consumer_of("invalid"), *second;
     struct unit_payload payload;
 
     for (int i = 0; i < 10; i++) {
         cr_assert_eq(push(producer, 0), 0);
         expect_pop(consumer, (uint64_t)i);
     }
-    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-        kymo_store_relaxed(&consumer->control->tail, lies[i]);
+    for (size_t i = 0; i < sizeof(invalid) / sizeof(invalid[0]); i++) {
+        kymo_store_relaxed(&consumer->control->tail, invalid[i]);
         producer->limit = 0;
-        cr_assert_eq(push(producer, 0), -EBADMSG, "tail %llu", (unsigned long long)lies[i]);
+        cr_assert_eq(push(producer, 0), -EBADMSG, "tail %llu", (unsigned long long)invalid[i]);
     }
     kymo_consumer_close(consumer);
-    cr_assert_eq(kymo_consumer_open(&second, "lies"), -EBADMSG);
+    cr_assert_eq(kymo_consumer_open(&second, "invalid"), -EBADMSG);
     kymo_writer_close(producer);
 
     producer = unit_writer("heads", &plain);
     consumer = consumer_of("heads");
     push_many(producer, 2);
     expect_receive(consumer, 0);
-    for (size_t i = 1; i < sizeof(lies) / sizeof(lies[0]); i++) {
+    for (size_t i = 1; i < sizeof(invalid) / sizeof(invalid[0]); i++) {
         consumer->limit = 1;
-        kymo_store_relaxed(&producer->ring.control->head, lies[i]);
-        cr_assert_eq(receive_error(consumer), -EBADMSG, "head %llu", (unsigned long long)lies[i]);
+        kymo_store_relaxed(&producer->ring.control->head, invalid[i]);
+        cr_assert_eq(receive_error(consumer), -EBADMSG, "head %llu",
+                     (unsigned long long)invalid[i]);
         cr_assert_eq(kymo_queue_pop(consumer, &payload, sizeof(payload), NULL, 0), -EBADMSG);
     }
     /* A head beyond the pushed records: the slot does not hold that record. */

@@ -50,7 +50,7 @@ static void expect_latest(const struct kymo_reader *reader, uint64_t pos)
 }
 
 /* I: this generation was replaced or removed. */
-static void expect_gone(const struct kymo_reader *reader)
+static void expect_end(const struct kymo_reader *reader)
 {
     struct unit_payload payload;
 
@@ -304,7 +304,7 @@ Test(segment, is_replaced_for_another_layout)
         cr_assert_neq(after.inode, before.inode, "case %d", i);
         cr_assert_neq(memcmp(after.uuid, before.uuid, sizeof(before.uuid)), 0);
         cr_assert_eq(after.head, 0);
-        expect_gone(reader);
+        expect_end(reader);
         kymo_reader_close(reader);
         kymo_writer_close(writer);
         cr_assert_eq(kymo_segment_remove("differs"), 0);
@@ -479,7 +479,7 @@ Test(segment, is_replaced_on_request)
     writer = unit_writer("replaced", &options);
     cr_assert_neq(inode_of("replaced"), inode);
     cr_assert_eq(writer->pos, 0);
-    expect_gone(reader);
+    expect_end(reader);
     kymo_reader_close(reader);
     reader = unit_reader("replaced");
     unit_publish(writer, 1);
@@ -570,7 +570,7 @@ Test(segment, is_removed)
     expect_latest(reader, 0);
     cr_assert_eq(kymo_segment_remove("removed"), 0);
     cr_assert_eq(kymo_segment_exists("removed"), 0);
-    expect_gone(reader);
+    expect_end(reader);
     cr_assert_eq(kymo_segment_remove("removed"), -ENOENT);
     kymo_reader_close(reader);
 }

@@ -112,8 +112,8 @@ static void expect_read(const struct kymo_record *record, const struct unit_payl
     cr_assert_eq(payload->inverse, ~pos);
 }
 
-static void ask_closest(const struct kymo_reader *reader, const struct history *history,
-                        uint64_t time)
+static void query_closest(const struct kymo_reader *reader, const struct history *history,
+                          uint64_t time)
 {
     const uint64_t expected = oracle_closest(history, time);
     const uint64_t distance = distance_of(history->times[expected], time);
@@ -136,8 +136,8 @@ static void ask_closest(const struct kymo_reader *reader, const struct history *
                  -ERANGE);
 }
 
-static void ask_as_of(const struct kymo_reader *reader, const struct history *history,
-                      uint64_t time)
+static void query_as_of(const struct kymo_reader *reader, const struct history *history,
+                        uint64_t time)
 {
     const uint64_t expected = oracle_as_of(history, time);
     const int error = expected < history->head ? 0 : history->low == 0 ? -EDOM : -ESTALE;
@@ -153,8 +153,8 @@ static void ask_as_of(const struct kymo_reader *reader, const struct history *hi
     expect_read(&record, &payload, history, expected);
 }
 
-static void ask_bracket(const struct kymo_reader *reader, const struct history *history,
-                        uint64_t time)
+static void query_bracket(const struct kymo_reader *reader, const struct history *history,
+                          uint64_t time)
 {
     const uint64_t before = oracle_as_of(history, time);
     const int is_hit = before < history->head && history->times[before] == time;
@@ -185,8 +185,8 @@ static void ask_bracket(const struct kymo_reader *reader, const struct history *
                        1e-12);
 }
 
-static void ask_range(const struct kymo_reader *reader, const struct history *history,
-                      uint64_t from, uint64_t to)
+static void query_range(const struct kymo_reader *reader, const struct history *history,
+                        uint64_t from, uint64_t to)
 {
     struct kymo_range range;
     uint64_t count = 0, first = 0;
@@ -204,11 +204,12 @@ static void ask_range(const struct kymo_reader *reader, const struct history *hi
     cr_assert_eq(range.truncated, history->low > 0 && history->times[history->low] >= from);
 }
 
-static void ask_all(const struct kymo_reader *reader, const struct history *history, uint64_t time)
+static void query_all(const struct kymo_reader *reader, const struct history *history,
+                      uint64_t time)
 {
-    ask_closest(reader, history, time);
-    ask_as_of(reader, history, time);
-    ask_bracket(reader, history, time);
+    query_closest(reader, history, time);
+    query_as_of(reader, history, time);
+    query_bracket(reader, history, time);
 }
 
 /* A time near that of a record of the window, or rarely any number. */
@@ -236,22 +237,22 @@ static uint64_t some_time(const struct history *history, uint64_t *random)
     }
 }
 
-static void ask_at_random(const struct kymo_reader *reader, const struct history *history,
-                          uint64_t *random, int questions)
+static void query_at_random(const struct kymo_reader *reader, const struct history *history,
+                            uint64_t *random, int questions)
 {
-    ask_all(reader, history, 0);
-    ask_all(reader, history, UINT64_MAX);
-    ask_range(reader, history, 0, UINT64_MAX);
+    query_all(reader, history, 0);
+    query_all(reader, history, UINT64_MAX);
+    query_range(reader, history, 0, UINT64_MAX);
     for (int i = 0; i < questions; i++) {
         uint64_t from = some_time(history, random);
         uint64_t to = some_time(history, random);
 
-        ask_all(reader, history, from);
-        ask_range(reader, history, from < to ? from : to, from < to ? to : from);
+        query_all(reader, history, from);
+        query_range(reader, history, from < to ? from : to, from < to ? to : from);
     }
 }
 
-static void ask_while_it_fills(uint64_t depth, size_t number, struct history *history)
+static void query_while_it_fills(uint64_t depth, size_t number, struct history *history)
 {
     const uint64_t questions = depth <= 64 ? 10 : 100;
     uint64_t random = depth * PATTERNS + number;
@@ -269,32 +270,32 @@ static void ask_while_it_fills(uint64_t depth, size_t number, struct history *hi
         if (depth > 64 && history->head < due)
             continue;
         due += 1 + depth / 4;
-        ask_at_random(reader, history, &random, (int)questions);
+        query_at_random(reader, history, &random, (int)questions);
     }
     kymo_reader_close(reader);
     kymo_writer_close(writer);
 }
 
-static void ask_of_depths(uint64_t from, uint64_t to)
+static void query_of_depths(uint64_t from, uint64_t to)
 {
     struct history *history = malloc(sizeof(*history));
 
     for (uint64_t depth = from; depth <= to; depth *= 2)
         for (size_t number = 0; number < PATTERNS; number++)
-            ask_while_it_fills(depth, number, history);
+            query_while_it_fills(depth, number, history);
     free(history);
 }
 
 /* G */
 Test(series, equals_oracle_in_shallow_rings)
 {
-    ask_of_depths(2, 64);
+    query_of_depths(2, 64);
 }
 
 /* G: interpolation search, beyond KYMO_IMPL_BISECT_LIMIT. */
 Test(series, equals_oracle_in_deep_rings)
 {
-    ask_of_depths(128, DEEPEST);
+    query_of_depths(128, DEEPEST);
 }
 
 /* Differences of times fill 64 bits, and the sums of two do not fit. */
@@ -312,11 +313,11 @@ Test(series, handles_largest_times)
         publish_at(writer, &history, UINT64_MAX - 200 + i);
     publish_at(writer, &history, UINT64_MAX);
     publish_at(writer, &history, UINT64_MAX);
-    ask_at_random(reader, &history, &random, 1000);
+    query_at_random(reader, &history, &random, 1000);
     for (uint64_t i = 0; i < 300; i++) {
-        ask_all(reader, &history, i);
-        ask_all(reader, &history, UINT64_MAX - i);
-        ask_all(reader, &history, UINT64_MAX / 2 - 150 + i);
+        query_all(reader, &history, i);
+        query_all(reader, &history, UINT64_MAX - i);
+        query_all(reader, &history, UINT64_MAX / 2 - 150 + i);
     }
     kymo_reader_close(reader);
     kymo_writer_close(writer);
@@ -355,7 +356,7 @@ static int oracle_tag(uint64_t low, uint64_t head, uint64_t tag, uint64_t *expec
     return *expected + 1 == head ? -ENODATA : -ENOMSG;
 }
 
-static void ask_keys(const struct kymo_reader *reader, uint64_t low, uint64_t head)
+static void query_keys(const struct kymo_reader *reader, uint64_t low, uint64_t head)
 {
     for (uint64_t tag = 5; tag < tag_of(head) + 5; tag++) {
         const double key = 0.5 * (double)tag - 100;
@@ -388,7 +389,7 @@ Test(series, finds_tags_and_keys)
             const struct keyed keyed = {0.5 * (double)tag_of(head) - 100, head};
 
             cr_assert_eq(kymo_ring_publish(writer, &keyed, sizeof(keyed), head, tag_of(head)), 0);
-            ask_keys(reader, head + 1 < depth ? 0 : head + 2 - depth, head + 1);
+            query_keys(reader, head + 1 < depth ? 0 : head + 2 - depth, head + 1);
         }
         cr_assert_eq(kymo_writer_remove(writer), 0);
         cr_assert_eq(kymo_series_find_tag(reader, 10, &pos), -EIDRM);
@@ -483,7 +484,7 @@ Test(series, excludes_slot_being_written)
         publish_at(writer, &history, 10 * i);
     cr_assert_eq(kymo_ring_loan(writer, &lent), 0);
     memset(lent, 0xee, sizeof(struct unit_payload));
-    ask_at_random(reader, &history, &random, 200);
+    query_at_random(reader, &history, &random, 200);
     kymo_reader_close(reader);
     kymo_writer_close(writer);
 }

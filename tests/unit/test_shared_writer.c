@@ -505,8 +505,8 @@ Test(shared_writer, does_not_take_lock_of_living_owner)
 /* The lock names a living owner that does not hold it: no call hangs. */
 Test(shared_writer, times_out_at_corrupted_lock)
 {
-    struct kymo_writer *one = open_shared("lies");
-    struct kymo_writer *other = open_shared("lies");
+    struct kymo_writer *one = open_shared("invalid");
+    struct kymo_writer *other = open_shared("invalid");
 
     set_lock_timeout(one, 5 * MILLISECOND);
     set_lock_timeout(other, 5 * MILLISECOND);

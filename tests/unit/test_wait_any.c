@@ -211,7 +211,7 @@ static int wait_readonly(void *context)
     const uint64_t began = kymo_clock_now(KYMO_MONOTONIC);
 
     if (setgid(65534) != 0 || setuid(65534) != 0) {
-        process_say(timed_out, 1);
+        process_store(timed_out, 1);
         return 77;
     }
     for (size_t i = 0; i < rings->count; i++) {
@@ -225,7 +225,7 @@ static int wait_readonly(void *context)
         return 2;
     if (kymo_clock_now(KYMO_MONOTONIC) < began + 5 * MILLISECOND)
         return 3;
-    process_say(timed_out, 1);
+    process_store(timed_out, 1);
     return wait_any(rings, KYMO_FOREVER) == 2 ? 0 : 4;
 }
 
