@@ -21,9 +21,8 @@ static uint64_t silence(const struct kymo_segment *segment)
 
     if (clock != KYMO_USER && head > ring->first) {
         uint64_t time = kymo_load_relaxed(&ring->times[(head - 1) & ring->mask]);
-        uint64_t present = kymo_clock_now(clock);
-        /* The clock may have been stepped back since: a record far ahead of it has no age. */
-        uint64_t since = present > time ? present - time : time - present;
+        /* A record ahead of the clock, which may have been stepped back, has just been published. */
+        uint64_t since = age(kymo_clock_now(clock), time);
 
         quiet = since < quiet ? since : quiet;
     }

@@ -545,7 +545,8 @@ static void check_closest_to_now(const struct inquiry *inquiry)
 
 static void check_freshness(const struct inquiry *inquiry)
 {
-    if (inquiry->record.time < inquiry->low - SECOND)
+    if (inquiry->record.time < inquiry->low - SECOND ||
+        inquiry->record.time > inquiry->high + SECOND)
         soak_blame("%s: %llu is fresh at %llu", inquiry->dial.name,
                    (unsigned long long)inquiry->record.time, (unsigned long long)inquiry->low);
 }
@@ -699,7 +700,8 @@ static void check_refusal(const struct inquiry *inquiry, const struct manner *ma
     switch (inquiry->error) {
     case -ETIME:
         if (inquiry->held && time_at(&inquiry->dial, inquiry->head - 1, inquiry->head, &time) &&
-            time >= inquiry->high - SECOND && !kymo_ring_retired(&inquiry->dial.reader->ring))
+            time >= inquiry->high - SECOND && time <= inquiry->low + SECOND &&
+            !kymo_ring_retired(&inquiry->dial.reader->ring))
             soak_blame("%s: %llu is not fresh at %llu", inquiry->dial.name,
                        (unsigned long long)time, (unsigned long long)inquiry->high);
         return;
