@@ -93,7 +93,12 @@ static int has_remained(const struct oracle_trial *trial)
     const struct oracle_answer right =
         oracle_query(&trial->question, oracle_low(span, span->from), span->from, span->first);
 
-    return !right.error && (right.pos > low || low == span->first);
+    if (right.error || low == span->first)
+        return !right.error;
+    /* To the oldest of equal times no older record is closer: that is proved by the oldest itself. */
+    if (trial->question.kind == ORACLE_CLOSEST)
+        return checked_time(right.pos) > checked_time(low);
+    return right.pos > low;
 }
 
 static void note(struct tally *tally, const struct oracle_trial *trial)
