@@ -18,7 +18,8 @@ static const struct {
              "try again"},
     {ERANGE, "the closest record is farther than the limit, or the time is out of its range"},
     {EDOM, "the time is before the oldest record, or after the newest"},
-    {ETIME, "the newest record is older than required: wait for a newer one"},
+    {ETIME, "the newest record is older than required, or too far ahead of the clock: wait for "
+            "another one"},
     {ENOMSG, "no record has this key: it lies between those of two records, or before the first"},
     {ETIMEDOUT, "the deadline passed"},
     {EBUSY, "another writer or consumer is alive: end it first, or use another name"},
@@ -31,6 +32,7 @@ static const struct {
     {EPIPE, "the other end of the queue no longer exists"},
     {ENAMETOOLONG, "the name is longer than 200 bytes"},
     {ENOSPC, "no space or no position is left: remove segments, or use fewer or smaller slots"},
+    {ENOMEM, "no memory or address space is left: use fewer or smaller slots, or raise the limits"},
     {EACCES, "permission denied: see the mode and owner of the file"},
     {EPERM, "not permitted: only the owner may do this, or the handle was inherited by fork"},
     {ENOENT, "no such segment"},

@@ -44,10 +44,11 @@ Test(errors, texts_cover_all_causes)
         {EDOM, {"before the oldest", "after the newest", ""}},
         {EEXIST, {"exists", "its layout differs", ""}},
         {EMSGSIZE, {"the slot", "the buffer", "the type"}},
+        {ENOMEM, {"memory", "address space", "the limits"}},
         {EPERM, {"owner", "fork", ""}},
         {EPROTONOSUPPORT, {"layout version", "word size", "another type"}},
         {ERANGE, {"farther than the limit", "out of its range", ""}},
-        {ETIME, {"older than required", "", ""}},
+        {ETIME, {"older than required", "ahead of the clock", ""}},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

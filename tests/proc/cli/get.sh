@@ -109,7 +109,7 @@ refused 2 "kymo: r: '1m': not a duration: *"
 run kymo get r --closest -1h --max 1s
 refused 1 'kymo: r: the closest record is farther than the limit, or *'
 run kymo get r --fresh 1ns
-refused 1 'kymo: r: the newest record is older than required: *'
+refused 1 'kymo: r: the newest record is older than required, *'
 run kymo get r --fresh now
 refused 2 "kymo: r: 'now': not a duration: *"
 finish
