@@ -37,11 +37,13 @@ static int append_zeros(int fd, uint64_t end)
     return error;
 }
 
-static int allocate_piece(int fd, uint64_t offset, uint64_t size)
+static int allocate_piece(int fd, int mode, uint64_t offset, uint64_t size)
 {
-    if (fallocate(fd, 0, (off_t)offset, (off_t)size) == 0)
+    if (fallocate(fd, mode, (off_t)offset, (off_t)size) == 0)
         return 0;
-    return errno == EOPNOTSUPP ? append_zeros(fd, offset + size) : -errno;
+    if (errno != EOPNOTSUPP)
+        return -errno;
+    return mode & FALLOC_FL_KEEP_SIZE ? 0 : append_zeros(fd, offset + size);
 }
 
 #define PIECE         (UINT64_C(1) << 24) /* bytes */
@@ -52,7 +54,7 @@ static int allocate_piece(int fd, uint64_t offset, uint64_t size)
  * file would never succeed under a periodic timer. So allocate in pieces, halved at each
  * interruption.
  */
-int kymo_file_allocate(int fd, uint64_t offset, uint64_t size)
+int kymo_file_allocate(int fd, int mode, uint64_t offset, uint64_t size)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     const uint64_t end = offset + size;
@@ -63,7 +65,7 @@ int kymo_file_allocate(int fd, uint64_t offset, uint64_t size)
     while (!error && offset < end) {
         const uint64_t len = end - offset < piece ? end - offset : piece;
 
-        error = allocate_piece(fd, offset, len);
+        error = allocate_piece(fd, mode, offset, len);
         if (!error) {
             offset += len;
             interruptions = 0;

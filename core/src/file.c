@@ -387,7 +387,7 @@ static int fill_inode(int fd, const struct kymo_header *header, const struct kym
 {
     const struct kymo_control control = {.head = header->first};
     const struct kymo_consumer_control consumer = {.tail = header->first};
-    int error = kymo_file_allocate(fd, 0, header->file_size);
+    int error = kymo_file_allocate(fd, 0, 0, header->file_size);
 
     if (error)
         return error;

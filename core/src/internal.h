@@ -135,9 +135,10 @@ void kymo_file_discard(int directory, const char *unfinished);
 
 /* ---- allocate.c ---- */
 
-/* Allocates these bytes of the file. -ENOSPC; -EINTR: a signal interrupted each of 1000 attempts in
- * succession. */
-int kymo_file_allocate(int fd, uint64_t offset, uint64_t size);
+/* Allocates these bytes of the file. `mode`: as of fallocate(2): 0, or FALLOC_FL_KEEP_SIZE, which fills
+ * holes, but does not extend a file that is truncated concurrently. -ENOSPC; -EINTR: a signal
+ * interrupted each of 1000 attempts in succession. */
+int kymo_file_allocate(int fd, int mode, uint64_t offset, uint64_t size);
 
 /* ---- fork.c ---- */
 

@@ -185,6 +185,14 @@ void kymo_mapping_close(struct kymo_segment *segment)
 
 /* ---- the bell's page ---- */
 
+/* The page of a complete file is not touched, also not its times (B: readers never modify a segment). */
+static int fill_hole(int fd, uint64_t offset, size_t size)
+{
+    return lseek(fd, (off_t)offset, SEEK_DATA) == (off_t)offset
+               ? 0
+               : kymo_file_allocate(fd, FALLOC_FL_KEEP_SIZE, offset, size);
+}
+
 /* Maps it writable if the file's permissions allow; opening changes nothing in the segment. */
 static void map_bell(struct kymo_segment *segment)
 {
@@ -194,7 +202,7 @@ static void map_bell(struct kymo_segment *segment)
 
     if (fd < 0)
         return;
-    map = kymo_file_allocate(fd, segment->header.bell_offset, page) == 0
+    map = fill_hole(fd, segment->header.bell_offset, page) == 0
               ? mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
                      (off_t)segment->header.bell_offset)
               : MAP_FAILED;
@@ -246,7 +254,7 @@ int kymo_retirement_begin(struct kymo_retirement *retirement, const struct kymo_
 {
     const size_t size = file->header.times_offset;
     unsigned char *map;
-    int error = kymo_file_allocate(file->fd, 0, size);
+    int error = kymo_file_allocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, size);
 
     *retirement = (struct kymo_retirement){.size = size, .header = file->header};
     /* A file with holes on a full file system may be removed, which gives memory back. */

@@ -345,7 +345,7 @@ static int lock_consumer(const struct kymo_file *file, int directory, const char
         error = kymo_file_check_name(file, directory, name);
     /* The pages that a consumer writes may be holes, as in a file restored from an archive. */
     if (!error)
-        error = kymo_file_allocate(file->fd, file->header.bell_offset,
+        error = kymo_file_allocate(file->fd, FALLOC_FL_KEEP_SIZE, file->header.bell_offset,
                                    file->header.times_offset - file->header.bell_offset);
     return error;
 }

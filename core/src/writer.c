@@ -345,7 +345,7 @@ static int resume_file(const struct request *request, struct kymo_file *file,
 {
     const uint64_t size = file->header.file_size;
     const uint64_t allocated = (uint64_t)file->status.st_blocks * 512;
-    int error = kymo_file_allocate(file->fd, 0, size);
+    int error = kymo_file_allocate(file->fd, FALLOC_FL_KEEP_SIZE, 0, size);
 
     if (!error)
         return make_writer(request, file, writer);

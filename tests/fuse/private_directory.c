@@ -12,15 +12,15 @@ char private_directory[PATH_MAX];
 bool is_sparse;
 
 /* Replaces libkymo's (core/src/allocate.c), which allocates all memory of a segment. */
-int kymo_file_allocate(int fd, uint64_t offset, uint64_t size);
+int kymo_file_allocate(int fd, int mode, uint64_t offset, uint64_t size);
 
-int kymo_file_allocate(int fd, uint64_t offset, uint64_t size)
+int kymo_file_allocate(int fd, int mode, uint64_t offset, uint64_t size)
 {
     const off_t end = (off_t)(offset + size);
 
-    if (!is_sparse && fallocate(fd, 0, (off_t)offset, (off_t)size) == 0)
+    if (!is_sparse && fallocate(fd, mode, (off_t)offset, (off_t)size) == 0)
         return 0;
-    return ftruncate(fd, end) == 0 ? 0 : -errno;
+    return mode & FALLOC_FL_KEEP_SIZE || ftruncate(fd, end) == 0 ? 0 : -errno;
 }
 
 void private_directory_make(void)

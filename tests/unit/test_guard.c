@@ -67,6 +67,26 @@ Test(guard, turns_lost_page_into_error)
 }
 
 /* A writer of a truncated file gets the error at the latest in the call after the fault. */
+/* A waiter maps the bell's page, and fills it if it is a hole. */
+Test(guard, waiting_does_not_extend_a_truncated_file)
+{
+    const off_t size = 2 * sysconf(_SC_PAGESIZE); /* without the bell */
+    struct kymo_writer *writer = unit_writer_of_depth("short", 4);
+    struct kymo_reader *reader = unit_reader("short");
+    const uint64_t deadline = kymo_clock_now(KYMO_MONOTONIC) + UINT64_C(2000000000);
+    char path[UNIT_PATH];
+    struct stat status;
+
+    cr_assert_eq(kymo_guard_install(), 0);
+    truncate_segment("short", size);
+    cr_assert_eq(kymo_ring_wait(reader, 0, deadline), -EBADMSG);
+    cr_assert_eq(stat(unit_path("short", path), &status), 0);
+    cr_assert_eq(status.st_size, size);
+    kymo_reader_close(reader);
+    kymo_writer_close(writer);
+    kymo_guard_remove();
+}
+
 Test(guard, stops_writer_of_truncated_file)
 {
     struct unit_payload payload = unit_payload(0);
